@@ -1,0 +1,200 @@
+"""The command line that every mate has, and the composition root around its life.
+
+`--config`, `--check`, `--schema`, `--version`; then settings, log, ops endpoint, mate, and the exit status.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from chassis import log as logs
+from chassis.errors import OperatorError, SettingsError
+from chassis.lifecycle import EXIT_CLEAN, EXIT_OPERATOR_MISTAKE, Life, Mate, Phase, live
+from chassis.ops import OpsServer, Route
+from chassis.settings import load
+
+S = TypeVar("S", bound=msgspec.Struct)
+SETTINGS_LOOK_S = 1.0  # how often the settings file is looked at; a ConfigMap's swap takes a minute or two anyway
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a mate is given of the world: nothing below it reads a clock, the environment or chance by itself."""
+
+    registry: CollectorRegistry
+    log: Any
+    stop: Callable[[str], None]
+    phase: Callable[[], Phase]
+    clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    random: Callable[[], float] = random.random
+    routes: list[Route] = field(default_factory=list)
+
+
+def run_mate(
+    *,
+    name: str,
+    prefix: str,
+    model: type[S],
+    build: Callable[[S, Context], Mate],
+    argv: Sequence[str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> int:
+    """Runs one mate from its command line to its exit status: 0 clean, 64 operator's mistake, 70 bug, 75 work left.
+
+    `model` needs the fields `ops` (OpsSettings) and `drain` (with a `deadline`). `prefix` opens the names of the
+    environment variables that override settings.
+    """
+    options = _parser(name).parse_args(argv)
+    if options.schema:
+        from chassis.schema import schema
+
+        print(msgspec.json.format(msgspec.json.encode(schema(model)), indent=2).decode())
+        return EXIT_CLEAN
+    path = settings_path(name, options.config)
+
+    def read() -> S:
+        return load(model, path, environ, prefix)
+
+    try:
+        settings = read()
+    except SettingsError as error:
+        return _refuse(name, path, error, as_text=options.check)
+    if options.check:
+        print(f"{path or 'environment'}: settings are good")
+        return EXIT_CLEAN
+    logs.configure(name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(name, settings, read, path, build))
+
+
+def settings_path(name: str, given: Path | None) -> Path | None:
+    """The settings file: the one given, else the usual place if there is one, else none (environment alone)."""
+    usual = Path(f"/etc/podmates/{name}.yaml")
+    return given or (usual if usual.exists() else None)
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=f"Podmates {name}")
+    parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: /etc/podmates/{name}.yaml, if it exists")
+    parser.add_argument("--check", action="store_true", help="check the settings, name every mistake, and end")
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the settings, for editors")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # Imported only when asked for: it brings the whole e-mail package with it.
+        from importlib.metadata import version
+
+        print(f"podmates {version('podmates')}")
+        parser.exit()
+
+
+def _refuse(name: str, path: Path | None, error: SettingsError, *, as_text: bool) -> int:
+    if as_text:
+        for mistake in error.mistakes:
+            print(f"{path or 'environment'}: {mistake}", file=sys.stderr)
+    else:
+        logs.configure(name)
+        logs.get().error("settings_refused", file=str(path or ""), mistakes=[str(each) for each in error.mistakes])
+    return EXIT_OPERATOR_MISTAKE
+
+
+async def _run(
+    name: str, settings: Any, read: Callable[[], Any], path: Path | None, build: Callable[[Any, Context], Mate]
+) -> int:
+    began = time.monotonic()
+    log = logs.get()
+    life = Life(log)
+    context = Context(registry=CollectorRegistry(), log=log, stop=life.stop, phase=lambda: life.phase)
+    mate = build(settings, context)
+    ops = OpsServer(life, context.registry, context.routes)
+    reloading = Reloading(mate, settings, read, path, life, log)
+    try:
+        ops_address = await ops.start(settings.ops.listen)
+    except OperatorError as error:
+        log.error("cannot_start", setting=error.setting, reason=error.message)
+        return EXIT_OPERATOR_MISTAKE
+
+    def announce(facts: dict[str, object]) -> None:
+        log.info("ready", ops=str(ops_address), took_ms=round((time.monotonic() - began) * 1000), **facts)
+
+    try:
+        return await live(
+            mate,
+            life,
+            log,
+            announce=announce,
+            watch=reloading.watch,
+            drain_deadline=lambda: reloading.settings.drain.deadline,
+        )
+    finally:
+        await ops.close()
+
+
+class Reloading:
+    """Takes over changed settings while the mate works: on SIGHUP, and when the file is another than before."""
+
+    def __init__(
+        self, mate: Mate, settings: Any, read: Callable[[], Any], path: Path | None, life: Life, log: Any
+    ) -> None:
+        self.settings = settings
+        self._mate = mate
+        self._read = read
+        self._path = path
+        self._life = life
+        self._log = log
+
+    async def watch(self) -> None:
+        """Looks after the settings until cancelled."""
+        seen = self._stamp()
+        while True:
+            try:
+                async with asyncio.timeout(SETTINGS_LOOK_S):
+                    await self._life.reload_asked.wait()
+            except TimeoutError:
+                pass
+            asked = self._life.reload_asked.is_set()
+            self._life.reload_asked.clear()
+            now = self._stamp()
+            if asked or now != seen:
+                seen = now
+                await self.reload()
+
+    async def reload(self) -> None:
+        """Reads the settings anew. Bad ones are refused with an event, and the old ones stay in force."""
+        try:
+            settings = self._read()
+            if settings == self.settings:
+                return
+            await self._mate.reload(settings)
+        except SettingsError as error:
+            self._log.error("reload_refused", mistakes=[str(each) for each in error.mistakes])
+        except OperatorError as error:
+            self._log.error("reload_refused", mistakes=[str(error)])
+        else:
+            self.settings = settings
+            self._log.info("reloaded", file=str(self._path or ""))
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What the file is now. By path each time: a mounted ConfigMap is swapped through a symlink."""
+        if self._path is None:
+            return None
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size

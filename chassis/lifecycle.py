@@ -1,0 +1,151 @@
+"""One life of a mate, read from top to bottom: start, announce, wait, drain under a deadline, close.
+
+What starting, draining and closing mean is the mate's matter; this file owns the order, the signals and the
+exit status.
+"""
+
+import asyncio
+import enum
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from chassis.errors import OperatorError
+from chassis.units import Seconds
+
+EXIT_CLEAN = 0
+EXIT_OPERATOR_MISTAKE = 64
+EXIT_BUG = 70
+EXIT_WORK_LEFT = 75
+
+
+class Phase(enum.Enum):
+    """Where a mate is in its life. It moves only forward."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPED = "stopped"
+
+
+class Mate(Protocol):
+    """What a service gives to be run. Each method is called once, in this order, but for `reload`."""
+
+    async def start(self) -> dict[str, object]:
+        """Opens and binds everything; returns facts for the `ready` event. OperatorError on operator mistakes."""
+
+    async def run(self) -> None:
+        """Works until cancelled, also while draining. Returning or raising before that is a bug."""
+
+    async def drain(self) -> None:
+        """Finishes the work at hand. Cancelled when the deadline passes."""
+
+    async def close(self) -> bool:
+        """Always the last call: saves and closes everything; True when no work was left behind."""
+
+    async def reload(self, settings: Any) -> None:
+        """Takes over new, valid settings. OperatorError to refuse them; then the old ones stay."""
+
+
+class Life:
+    """The phase of one mate and the wishes that reach it from outside (signals, `/quitquitquit`)."""
+
+    def __init__(self, log: Any) -> None:
+        self.phase = Phase.STARTING
+        self.stop_asked = asyncio.Event()
+        self.stop_insisted = asyncio.Event()
+        self.reload_asked = asyncio.Event()
+        self._log = log
+
+    @property
+    def is_ready(self) -> bool:
+        return self.phase is Phase.READY
+
+    @property
+    def has_started(self) -> bool:
+        return self.phase in (Phase.READY, Phase.DRAINING)
+
+    def stop(self, reason: str) -> None:
+        """Asks for a drain. Asked a second time it ends the drain at once: the kubelet's second SIGTERM is followed
+        by SIGKILL two seconds later, and an impatient person presses Ctrl-C twice."""
+        if self.stop_asked.is_set():
+            self.stop_insisted.set()
+        else:
+            self._log.info("stop_asked", reason=reason)
+            self.stop_asked.set()
+
+    def listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, number.name)
+        loop.add_signal_handler(signal.SIGHUP, self.reload_asked.set)
+
+
+async def live(
+    mate: Mate,
+    life: Life,
+    log: Any,
+    *,
+    announce: Callable[[dict[str, object]], None],
+    watch: Callable[[], Coroutine[Any, Any, None]],
+    drain_deadline: Callable[[], Seconds],
+) -> int:
+    """Runs `mate` to its end and returns the exit status.
+
+    `announce` is told the facts of the start; `watch` looks after changed settings until it is cancelled;
+    `drain_deadline` is asked when the drain begins, since a reload may have changed it.
+    """
+    life.listen_to_signals()
+    try:
+        facts = await mate.start()
+    except OperatorError as error:
+        log.error("cannot_start", setting=error.setting, reason=error.message)
+        await mate.close()
+        return EXIT_OPERATOR_MISTAKE
+    life.phase = Phase.READY
+    announce(facts)
+
+    work = asyncio.create_task(mate.run(), name="run")
+    asked = asyncio.create_task(life.stop_asked.wait(), name="stop_asked")
+    watching = asyncio.create_task(watch(), name="watch")
+    await asyncio.wait((work, asked, watching), return_when=asyncio.FIRST_COMPLETED)
+
+    life.phase = Phase.DRAINING
+    status = EXIT_CLEAN
+    if not work.done() and not watching.done():
+        await _drain(mate, work, life, log, drain_deadline())
+    for task in (work, asked, watching):
+        status = max(status, await _ended(task, asked, log))
+    left_nothing = await mate.close()
+    life.phase = Phase.STOPPED
+    if status == EXIT_CLEAN and not left_nothing:
+        status = EXIT_WORK_LEFT
+    log.info("stopped", status=status)
+    return status
+
+
+async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, deadline: Seconds) -> None:
+    """Lets the mate finish, until it has, until `deadline` has passed, or until somebody insists."""
+    drain = asyncio.create_task(mate.drain(), name="drain")
+    insisted = asyncio.create_task(life.stop_insisted.wait(), name="stop_insisted")
+    await asyncio.wait((drain, insisted, work), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+    if not drain.done() and not work.done():
+        log.warning("drain_cut_short", reason="asked twice" if insisted.done() else "deadline", deadline=str(deadline))
+    insisted.cancel()
+    if not drain.done():
+        drain.cancel()
+    await asyncio.wait((drain, insisted))
+    if not drain.cancelled() and (error := drain.exception()):
+        log.error("drain_failed", exc_info=error)
+
+
+async def _ended(task: asyncio.Task[Any], asked: asyncio.Task[Any], log: Any) -> int:
+    """Ends `task`. One that ended by itself, other than `asked`, was meant to go on: that is a bug, and loud."""
+    by_itself = task.done() and task is not asked
+    task.cancel()
+    await asyncio.wait((task,))
+    error = None if task.cancelled() else task.exception()
+    if error is None and (not by_itself or task.cancelled()):
+        return EXIT_CLEAN
+    log.error("bug", where=task.get_name(), reason=str(error or "ended although nobody asked"), exc_info=error)
+    return EXIT_BUG
