@@ -113,7 +113,7 @@ async def live(
     life.phase = Phase.DRAINING
     status = EXIT_CLEAN
     if not work.done() and not watching.done():
-        await _drain(mate, work, life, log, drain_deadline())
+        status = await _drain(mate, work, life, log, drain_deadline())
     for task in (work, asked, watching):
         status = max(status, await _ended(task, asked, log))
     left_nothing = await mate.close()
@@ -124,7 +124,7 @@ async def live(
     return status
 
 
-async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, deadline: Seconds) -> None:
+async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, deadline: Seconds) -> int:
     """Lets the mate finish, until it has, until `deadline` has passed, or until somebody insists."""
     drain = asyncio.create_task(mate.drain(), name="drain")
     insisted = asyncio.create_task(life.stop_insisted.wait(), name="stop_insisted")
@@ -136,7 +136,9 @@ async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, dea
         drain.cancel()
     await asyncio.wait((drain, insisted))
     if not drain.cancelled() and (error := drain.exception()):
-        log.error("drain_failed", exc_info=error)
+        log.error("drain_failed", reason=str(error), exc_info=error)
+        return EXIT_BUG
+    return EXIT_CLEAN
 
 
 async def _ended(task: asyncio.Task[Any], asked: asyncio.Task[Any], log: Any) -> int:

@@ -51,7 +51,9 @@ class OpsServer:
             await site.start()
         except OSError as error:
             await self.close()
-            raise OperatorError("ops.listen", f"cannot listen on {listen}: {error.strerror}") from error
+            # asyncio puts a sentence of its own, with the address once more, before the system's reason.
+            reason = str(error.strerror).rpartition(": ")[2]
+            raise OperatorError("ops.listen", f"cannot listen on {listen}: {reason}") from error
         if listen.path:
             return listen
         return Address.of(listen.host, self._runner.addresses[0][1])

@@ -57,11 +57,7 @@ def load(model: type[S], path: Path | None, environ: Mapping[str, str], prefix: 
     """
     tree = parse_yaml(_read(path)) if path else None
     mistakes: list[Mistake] = []
-    tree = interpolate(tree, environ, "", mistakes)
-    try:
-        tree = overlay(tree, environ, prefix)
-    except SettingsError as error:
-        mistakes += error.mistakes
+    tree = overlay(interpolate(tree, environ, "", mistakes), environ, prefix, mistakes)
     try:
         settings = decode(model, tree)
     except SettingsError as error:

@@ -85,12 +85,11 @@ def interpolate(tree: Any, environ: Mapping[str, str], path: str, mistakes: list
     return _VARIABLE.sub(replace, tree)
 
 
-def overlay(tree: Any, environ: Mapping[str, str], prefix: str) -> Any:
+def overlay(tree: Any, environ: Mapping[str, str], prefix: str, mistakes: list[Mistake]) -> Any:
     """`tree` with every `PREFIX__SOME__FIELD=value` laid over it; a number selects (or appends to) a list's item.
 
-    Keys match without regard to case. SettingsError for a name that can stand for no setting.
+    Keys match without regard to case. A name that can stand for no setting goes to `mistakes`.
     """
-    mistakes = []
     for variable in sorted(environ):
         if not variable.startswith(f"{prefix}__"):
             continue
@@ -99,8 +98,6 @@ def overlay(tree: Any, environ: Mapping[str, str], prefix: str) -> Any:
             tree = _laid(tree, parts, EnvironText(environ[variable], variable))
         except ValueError as error:
             mistakes.append(Mistake(variable, str(error)))
-    if mistakes:
-        raise SettingsError(mistakes)
     return tree
 
 

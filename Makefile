@@ -1,0 +1,58 @@
+# The commands a person types. Each sets up what it needs: a virtual environment in .venv, filled from the locks.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
+
+.PHONY: help demo test check format lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
+	@echo "make test     every test; installs Debian packages it needs when it is root"
+	@echo "make check    ruff, mypy and the architecture test"
+	@echo "make format   let ruff rewrite the code"
+	@echo "make lock     resolve the dependencies anew into locks/"
+	@echo "make clean    remove .venv and caches"
+
+demo: .venv/.demo
+	@$(BIN)/podmates demo $(ARGS)
+
+test: .venv/.dev
+	@sh tests/debian_packages.sh
+	@$(BIN)/pytest $(ARGS)
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/test_architecture.py
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The stamps are written last, so an interrupted run begins its step again. Both sets live in one environment.
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Podmates needs Python 3.11 or newer; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/debian_packages.sh python3-venv
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+.venv/.demo .venv/.dev: .venv/.%: locks/%.txt pyproject.toml .venv/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --custom-compile-command 'make lock'
+lock: .venv/.made
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) -o locks/runtime.txt
+	$(LOCK) -c locks/runtime.txt --extra demo --group build -o locks/demo.txt
+	$(LOCK) -c locks/demo.txt --extra demo --group dev -o locks/dev.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(PACKAGES) tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,188 @@
+"""A whole life of a mate, as a real process: start, probes, reload, drain, exit status."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Running:
+    """A toy mate: its events as they come, its ops endpoint, its exit status."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.ops = ""
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """The next event of that name; the ones before it are passed over."""
+        assert self.process.stderr
+        while line := await self.process.stderr.readline():
+            event = json.loads(line)
+            if event["event"] == name:
+                return event
+        raise AssertionError(f"the process ended without {name}")
+
+    async def ready(self) -> dict[str, Any]:
+        event = await self.event("ready")
+        self.ops = f"http://{event['ops']}"
+        return event
+
+    async def ask(self, method: str, path: str, **headers: str) -> tuple[int, str]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.ops + path, headers=headers) as answer,
+        ):
+            return answer.status, await answer.text()
+
+
+@pytest.fixture
+async def toy() -> AsyncIterator[Callable[..., Any]]:
+    started: list[asyncio.subprocess.Process] = []
+
+    async def start(*arguments: str, **environ: str) -> Running:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("toy_mate.py")),
+            *arguments,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environ,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        return Running(process)
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_probes_follow_the_phase(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__DRAINS="when told")
+    assert (await mate.ready())["word"] == "first"
+    assert [await mate.ask("GET", path) for path in ("/livez", "/startupz", "/readyz")] == [
+        (200, "alive\n"),
+        (200, "ready\n"),
+        (200, "ready\n"),
+    ]
+    assert (await mate.ask("GET", "/metrics"))[0] == 200
+    mate.process.send_signal(signal.SIGTERM)
+    await mate.event("draining")
+    assert [await mate.ask("GET", path) for path in ("/livez", "/startupz", "/readyz")] == [
+        (200, "alive\n"),
+        (200, "draining\n"),
+        (503, "draining\n"),
+    ]
+    assert await mate.ask("POST", "/release") == (200, "released\n")
+    await mate.event("closed")
+    assert await mate.process.wait() == 0
+
+
+async def test_quitquitquit_drains_too_but_not_for_a_web_page(toy: Callable[..., Any]) -> None:
+    mate = await toy()
+    await mate.ready()
+    assert (await mate.ask("GET", "/quitquitquit"))[0] == 405
+    assert (await mate.ask("POST", "/quitquitquit", Origin="http://evil.example"))[0] == 403
+    assert await mate.ask("POST", "/quitquitquit") == (200, "stopping\n")
+    assert (await mate.event("stop_asked"))["reason"] == "quitquitquit"
+    assert await mate.process.wait() == 0
+
+
+async def test_the_deadline_ends_a_drain_and_the_status_says_so(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__DRAINS="never", TOY__DRAIN__DEADLINE="50ms")
+    await mate.ready()
+    mate.process.send_signal(signal.SIGTERM)
+    assert (await mate.event("drain_cut_short"))["reason"] == "deadline"
+    await mate.event("closed")
+    assert await mate.process.wait() == 75
+
+
+async def test_a_second_signal_ends_a_drain_at_once(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__DRAINS="never", TOY__DRAIN__DEADLINE="1h")
+    await mate.ready()
+    mate.process.send_signal(signal.SIGINT)
+    await mate.event("draining")
+    mate.process.send_signal(signal.SIGTERM)
+    assert (await mate.event("drain_cut_short"))["reason"] == "asked twice"
+    assert await mate.process.wait() == 75
+
+
+@pytest.mark.parametrize(
+    ("fails", "event", "status"),
+    [("start", "cannot_start", 64), ("run", "bug", 70), ("returns", "bug", 70), ("drain", "drain_failed", 70)],
+)
+async def test_failures_are_loud(toy: Callable[..., Any], fails: str, event: str, status: int) -> None:
+    mate = await toy(TOY__FAILS=fails)
+    if fails == "drain":
+        await mate.ready()
+        mate.process.send_signal(signal.SIGTERM)
+    assert (await mate.event(event))["reason"] == {
+        "start": "is not a word",
+        "run": "a bug",
+        "returns": "ended although nobody asked",
+        "drain": "a bug while draining",
+    }[fails]
+    await mate.event("closed")
+    assert await mate.process.wait() == status
+
+
+class TestReload:
+    async def test_a_changed_file_and_a_signal(self, toy: Callable[..., Any], tmp_path: Path) -> None:
+        path = tmp_path / "toy.yaml"
+        path.write_text("word: second\n")
+        mate = await toy("--config", str(path))
+        assert (await mate.ready())["word"] == "second"
+        path.write_text("word: third\n")
+        assert (await mate.event("reloaded"))["file"] == str(path)
+        path.write_text("wrod: fourth\n")
+        mate.process.send_signal(signal.SIGHUP)
+        assert (await mate.event("reload_refused"))["mistakes"] == ["wrod: unknown setting; did you mean word?"]
+        path.write_text("word: refused\n")
+        assert (await mate.event("reload_refused"))["mistakes"] == ["word: cannot change to that"]
+        assert await mate.ask("GET", "/readyz") == (200, "ready\n")
+
+
+class TestCommandLine:
+    async def test_a_mistake_is_one_event_and_exit_status_64(self, toy: Callable[..., Any]) -> None:
+        mate = await toy(TOY__WROD="x", TOY__DRAIN__DEADLINE="soon")
+        assert (await mate.event("settings_refused"))["mistakes"] == [
+            "wrod: unknown setting; did you mean word? (set by TOY__WROD)",
+            "drain.deadline: expected a quantity such as 200ms, 30s or 5m, got 'soon' (set by TOY__DRAIN__DEADLINE)",
+        ]
+        assert await mate.process.wait() == 64
+
+    async def test_a_port_in_use_is_named(self, toy: Callable[..., Any]) -> None:
+        first = await toy()
+        taken = (await first.ready())["ops"]
+        second = await toy(TOY__OPS__LISTEN=taken)
+        told = await second.event("cannot_start")
+        assert (told["setting"], told["reason"]) == (
+            "ops.listen",
+            f"cannot listen on {taken}: address already in use",
+        )
+        assert await second.process.wait() == 64
+
+    async def test_check_says_good_or_names_the_mistakes_as_text(self, toy: Callable[..., Any], tmp_path: Path) -> None:
+        path = tmp_path / "toy.yaml"
+        path.write_text("word: x\n")
+        good = await toy("--check", "--config", str(path))
+        assert await good.process.communicate() == (f"{path}: settings are good\n".encode(), b"")
+        path.write_text("wrod: x\n")
+        bad = await toy("--check", "--config", str(path))
+        out, err = await bad.process.communicate()
+        assert (bad.process.returncode, out) == (64, b"")
+        assert err.decode() == f"{path}: wrod: unknown setting; did you mean word?\n"
+
+    async def test_schema(self, toy: Callable[..., Any]) -> None:
+        out, _ = await (await toy("--schema")).process.communicate()
+        assert json.loads(out)["properties"]["word"] == {"type": "string", "default": "first"}

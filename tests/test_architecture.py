@@ -1,0 +1,114 @@
+"""The architecture, checked by a machine: who may import whom, and which modules stay free of the outside world."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("chassis", "logtail", "sidecar_logshipper", "adapter_logformat", "ambassador_dbproxy", "podmates")
+
+MAY_IMPORT = {
+    "chassis": set(),
+    "logtail": {"chassis"},
+    "sidecar_logshipper": {"chassis", "logtail"},
+    "adapter_logformat": {"chassis", "logtail"},
+    "ambassador_dbproxy": {"chassis"},
+    "podmates": {"chassis"},  # it starts the mates as processes, as a pod does
+}
+
+# A module is pure unless it is named here: it decides, and leaves sockets, files, clocks and waiting to these.
+AT_THE_BORDER = {
+    "chassis": {"command", "lifecycle", "log", "ops", "secret", "settings"},
+    "logtail": set(),
+    "sidecar_logshipper": set(),
+    "adapter_logformat": set(),
+    "ambassador_dbproxy": set(),
+    "podmates": set(),
+}
+THE_OUTSIDE_WORLD = {
+    "aiohttp",
+    "asyncinotify",
+    "asyncio",
+    "concurrent",
+    "logging",
+    "multiprocessing",
+    "os",
+    "random",
+    "select",
+    "shutil",
+    "signal",
+    "socket",
+    "ssl",
+    "structlog",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "threading",
+    "time",
+    "urllib.request",
+    "uvloop",
+}
+READS_THE_ENVIRONMENT = {"chassis/command.py"}  # everything else is handed what it needs
+NAMES_THAT_SAY_NOTHING = {"util", "utils", "helper", "helpers", "manager", "managers", "common", "data", "misc", "base"}
+
+MODULES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that `path` imports when it runs, those inside functions too; `if TYPE_CHECKING` does not count."""
+    tree = ast.parse((ROOT / path).read_text())
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            pending.extend(node.orelse)
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; write the whole name"
+            yield node.module or ""
+        pending.extend(ast.iter_child_nodes(node))
+
+
+def is_at_the_border(path: Path) -> bool:
+    name = ".".join(path.with_suffix("").parts[1:])
+    return path.stem == "__main__" or name in AT_THE_BORDER[path.parts[0]]
+
+
+def test_there_is_something_to_check() -> None:
+    assert {path.parts[0] for path in MODULES} == set(PACKAGES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_imports_point_one_way(path: Path) -> None:
+    package = path.parts[0]
+    ours = {name.partition(".")[0] for name in imports(path)} & set(PACKAGES)
+    assert ours <= MAY_IMPORT[package] | {package}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if not is_at_the_border(path)], ids=str)
+def test_pure_modules_stay_pure(path: Path) -> None:
+    outside = {name for name in imports(path) if name in THE_OUTSIDE_WORLD or name.split(".")[0] in THE_OUTSIDE_WORLD}
+    assert not outside, f"{path} is pure; leave {', '.join(sorted(outside))} to a module at the border"
+
+
+def test_the_border_names_no_module_that_is_gone() -> None:
+    named = {f"{package}/{name.replace('.', '/')}.py" for package, names in AT_THE_BORDER.items() for name in names}
+    assert named <= {str(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_only_the_composition_root_reads_the_environment(path: Path) -> None:
+    if str(path) in READS_THE_ENVIRONMENT or path.stem == "__main__":
+        return
+    reads = [node for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.Attribute)]
+    assert not [node for node in reads if node.attr in ("environ", "getenv")]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_a_file_opens_with_its_role_and_has_a_telling_name(path: Path) -> None:
+    assert ast.get_docstring(ast.parse((ROOT / path).read_text())), "say the file's role in its docstring"
+    assert not NAMES_THAT_SAY_NOTHING & set(path.with_suffix("").parts)
