@@ -3,7 +3,6 @@
 Nothing here reads or decides; every other module of the package may import this one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -17,17 +16,19 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines, each ended by a newline: the bytes [start, end) of one file.
+    """Whole lines, each ended by a newline: the bytes [start, end) of one file's life.
 
-    Only the last piece of a finished file may lack the newline, and only the pieces of a line longer than
-    `max_line_bytes` are cut inside a line (`cut` then counts the pieces in this chunk that end without
-    their newline). `skipped` bytes of NUL padding before `start` belong to this chunk's acknowledgement.
+    `final` marks the last chunk of this life (rotated away and quiet, truncated, or drained): each life that ends
+    has exactly one; its data may be empty, or lack the newline at its end.
+    `piece` marks a chunk that is one piece of a single line longer than `max_line_bytes` (or of a line whose
+    beginning was handed out earlier): it ends with a newline only where that line does.
     """
 
     source: Source
     start: int
     data: bytes
     final: bool = False
+    piece: bool = False
 
     @property
     def end(self) -> int:
@@ -45,4 +46,4 @@ class TailStats:
     truncations: int = 0
     bytes_read: int = 0
     long_lines: int = 0
-    errors: Mapping[str, int] = field(default_factory=dict)
+    errors: dict[str, int] = field(default_factory=dict)

@@ -1,17 +1,35 @@
-"""The loop that follows files: asks the border for bytes, the pure modules for decisions, and hands out chunks.
+"""The loop that follows files: calls the follower on a thread of its own, waits between looks, saves the checkpoint.
 
-Being written: the signatures are agreed, the bodies follow.
+What is found, read and recognised is the follower's matter; what becomes of the chunks is the caller's.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
+from chassis.errors import OperatorError
+from logtail import checkpoint
 from logtail.chunk import Chunk, TailStats
+from logtail.discovery import Discovery
+from logtail.follower import Follower, Happening, Step
+from logtail.hints import Hints
+
+HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
+SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line
+LOOK_SHARE = 20  # and a look that takes long is made seldom: at most 1/20 of the time is spent on looking
+DRAIN_POLL_S = 0.02
+SAVE_EVERY_S = 0.5
 
 
 class Tail:
+    """Hands out the lines of all matching files in chunks, each file front to back.
+
+    `next` is called by one task at a time; the other methods may be called at any time from the same loop.
+    """
+
     def __init__(
         self,
         *,
@@ -22,34 +40,192 @@ class Tail:
         max_line_bytes: int,
         chunk_bytes: int = 262144,
         poll_interval: float = 0.25,
+        autosave: bool = True,
         log: Any,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.extra: Mapping[str, object] = {}
+        """`autosave=False`: only `save` writes the checkpoint, for a caller whose `extra` must fit the offsets exactly.
+
+        `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0.
+        """
+        self._follower = Follower(
+            Discovery(include, exclude),
+            start_at=start_at,
+            max_line_bytes=max_line_bytes,
+            chunk_bytes=chunk_bytes,
+            monotonic=monotonic,
+            wall=wall,
+        )
+        self._state_file = state_file
+        self._poll_interval = poll_interval
+        self._autosave = autosave
+        self._log = log
+        self._monotonic = monotonic
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="tail")
+        # A thread of its own, so that a slow fsync does not hold up reading.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._job: asyncio.Future[Step] | None = None
+        self._awake = asyncio.Event()
+        self._hints = Hints(self._awake.set)
+        self._hinted = False
+        self._draining = False
+        self._dirty = asyncio.Event()
+        self._saver: asyncio.Task[None] | None = None
+        self._save_lock = asyncio.Lock()
+        self._written = b""
+        self._degraded = False
+        self._save_failures = 0
+        self._look_s = 0.0
+
+    @property
+    def extra(self) -> Mapping[str, object]:
+        """What the caller last stored beside the offsets; after `start`, what was loaded."""
+        return self._follower.extra
+
+    @property
+    def degraded(self) -> bool:
+        """The checkpoint could not be written the last time it was tried."""
+        return self._degraded
 
     async def start(self) -> None:
         """Load the checkpoint and look for files once; OperatorError for a state directory that cannot be made."""
-        raise NotImplementedError
+        loop = asyncio.get_running_loop()
+        saved = await loop.run_in_executor(self._worker, self._load)
+        self._tell(await loop.run_in_executor(self._worker, self._follower.begin, saved))
+        self._hinted = self._hints.open()
+        await self._watch()
+        if self._state_file is not None:
+            await self.save()
+            if self._autosave:
+                self._saver = asyncio.create_task(self._save_when_dirty(), name="checkpoint")
+
+    def _load(self) -> checkpoint.Checkpoint | None:
+        if self._state_file is None:
+            return None
+        try:
+            self._state_file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError("state_dir", f"cannot make {self._state_file.parent}: {error.strerror}") from error
+        try:
+            return checkpoint.load(self._state_file)
+        except checkpoint.CheckpointUnusable as error:
+            self._tell([("error", "checkpoint_unusable", {
+                "path": str(error.path), "reason": error.why, "moved_to": error.moved_to and str(error.moved_to),
+            })])  # fmt: skip
+            return None
 
     async def next(self, max_bytes: int | None = None) -> Chunk | None:
-        """The next chunk; waits for data. None only after `drain` once everything is read. Cancelling loses nothing."""
-        raise NotImplementedError
+        """The next chunk; waits for data. None only after `drain`, once everything is read. Cancelling loses nothing.
 
-    def ack(self, chunk: Chunk) -> None:
-        """The chunk is safe elsewhere. Any order; only the contiguous prefix of each file is committed."""
-        raise NotImplementedError
+        `max_bytes` lowers the size of this chunk below `chunk_bytes`; a single longer line still comes whole.
+        """
+        while True:
+            if self._job is None:
+                self._awake.clear()
+                self._job = asyncio.get_running_loop().run_in_executor(self._worker, self._follower.step, max_bytes)
+            began = self._monotonic()
+            # Shielded, so that a step under way when the caller is cancelled is kept for the next call.
+            step = await asyncio.shield(self._job)
+            self._job = None
+            self._tell(step.happenings)
+            if step.chunk is not None or step.done:
+                return step.chunk
+            if step.save_first:
+                await self._watch()
+                await self.save()
+            else:
+                self._look_s = self._monotonic() - began
+                await self._wait()
+
+    async def _wait(self) -> None:
+        """Until a hint comes or it is time to look again."""
+        if self._draining:
+            await asyncio.sleep(DRAIN_POLL_S)
+            return
+        await asyncio.sleep(max(SETTLE_S, LOOK_SHARE * min(self._look_s, self._poll_interval)))
+        self._hints.arm()
+        try:
+            async with asyncio.timeout(HINTED_POLL_S if self._hinted else self._poll_interval):
+                await self._awake.wait()
+        except TimeoutError:
+            await self._watch()
+
+    async def _watch(self) -> None:
+        if self._hinted:
+            directories = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.directories)
+            self._hinted = self._hints.watch(directories)
+
+    def ack(self, chunk: Chunk, extra: Mapping[str, object] | None = None) -> None:
+        """The chunk is safe elsewhere. Any order; only the contiguous prefix of each file is committed.
+
+        `extra`, when given, replaces what is stored in the same atomic file: no checkpoint has one without the other.
+        """
+        self._follower.ack(chunk, extra)
+        self._dirty.set()
 
     def drain(self, quiet: float) -> None:
-        """From now on read to the end, wait until all files were quiet for `quiet` seconds, then finish."""
-        raise NotImplementedError
+        """From now on look again, read to the end, wait until all files were quiet for `quiet` seconds, then hand out
+        a final chunk for each file (its unterminated last line, or nothing), then None."""
+        self._draining = True
+        self._follower.drain(quiet)
+        self._awake.set()
 
     async def save(self, extra: Mapping[str, object] | None = None) -> bool:
-        """Write the checkpoint now; False when it could not be written."""
-        raise NotImplementedError
+        """Write the checkpoint now; False when it could not be written (then shipping goes on, and restarts repeat)."""
+        if extra is not None:
+            self._follower.extra = extra
+        if self._state_file is None:
+            return True
+        loop = asyncio.get_running_loop()
+        async with self._save_lock:
+            self._dirty.clear()
+            raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
+            if raw == self._written:
+                return True
+            try:
+                await loop.run_in_executor(self._writer, checkpoint.write, self._state_file, raw)
+            except OSError as error:
+                self._save_failed(error)
+                return False
+            self._written = raw
+            if self._degraded:
+                self._degraded = False
+                self._log.info("checkpoint_written_again", path=str(self._state_file))
+            return True
+
+    def _save_failed(self, error: OSError) -> None:
+        self._save_failures += 1
+        self._dirty.set()
+        if not self._degraded:
+            self._degraded = True
+            self._log.error("checkpoint_write_failed", path=str(self._state_file), reason=error.strerror or str(error))
+
+    async def _save_when_dirty(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(SAVE_EVERY_S)
+            await self.save()
 
     def stats(self) -> TailStats:
-        raise NotImplementedError
+        stats = self._follower.stats()
+        if self._save_failures:
+            stats.errors["checkpoint_write_failed"] = self._save_failures
+        return stats
+
+    def _tell(self, happenings: list[Happening]) -> None:
+        for level, event, facts in happenings:
+            getattr(self._log, level)(event, **facts)
 
     async def close(self) -> None:
-        raise NotImplementedError
+        """Saves a last time (where it saves by itself) and lets all files go. Safe to call when `start` failed."""
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.wait((self._saver,))
+            await self.save()
+        if self._job is not None:
+            await asyncio.wait((self._job,))
+        self._hints.close()
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
+        self._worker.shutdown(wait=False)
+        self._writer.shutdown(wait=False)

@@ -1,0 +1,115 @@
+"""The one file that remembers: versioned JSON, replaced atomically (temporary file, fsync, rename, fsync directory).
+
+A file that cannot be used is put beside itself under another name, never overwritten. When to save, and what to do
+without a disk, the tail decides.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from logtail.identity import Identity, Mark
+
+VERSION = 1
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One file's life: where its safe prefix ends, and how to recognise it."""
+
+    path: str
+    device: int
+    inode: int
+    generation: str
+    source_path: str
+    offset: int
+    head_length: int
+    head_digest: str
+    frontier_length: int
+    frontier_digest: str
+    finished: bool = False
+    """Its end was reached and it was let go: remembered only so that it is not taken for new under another name."""
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(
+            device=self.device,
+            inode=self.inode,
+            path=self.path,
+            offset=self.offset,
+            head=Mark(self.head_length, self.head_digest),
+            frontier=Mark(self.frontier_length, self.frontier_digest),
+        )
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = VERSION
+    files: list[Entry] = []
+    extra: dict[str, Any] = {}
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+class CheckpointUnusable(Exception):
+    """The file is there but cannot be used; it was moved to `moved_to` (None when even that failed)."""
+
+    def __init__(self, path: Path, why: str, moved_to: Path | None) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+        self.moved_to = moved_to
+
+
+def load(path: Path) -> Checkpoint | None:
+    """What was saved, None when nothing was. Raises CheckpointUnusable after putting a bad file beside itself."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CheckpointUnusable(path, error.strerror or str(error), None) from error
+    try:
+        version = msgspec.json.decode(raw, type=_Version).version
+        if version != VERSION:
+            raise CheckpointUnusable(path, f"version {version}, this program knows {VERSION}", _quarantine(path))
+        return msgspec.json.decode(raw, type=Checkpoint)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CheckpointUnusable(path, str(error), _quarantine(path)) from error
+
+
+def _quarantine(path: Path) -> Path | None:
+    for number in range(1, 1000):
+        aside = path.with_name(f"{path.name}.unusable-{number}")
+        if not aside.exists():
+            try:
+                path.rename(aside)
+            except OSError:
+                return None
+            return aside
+    return None
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    return msgspec.json.encode(checkpoint)
+
+
+def write(path: Path, raw: bytes) -> None:
+    """Replace the file so that a crash at any moment leaves the old or the new one whole; OSError when it cannot."""
+    temporary = path.with_name(path.name + ".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        rest = memoryview(raw)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.replace(temporary, path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,83 @@
+"""A hint to look sooner: inotify on the directories concerned. Polling stays the truth; all works without it too.
+
+The events' content is thrown away unread, so a busy writer costs nothing: after one wake-up nothing is listened to
+until the hint is armed again.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class Hints:
+    """`wake` is called from the loop, at most once per `arm`."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._inotify: Any = None
+        self._mask: Any = None
+        self._watches: dict[str, tuple[tuple[int, int], Any]] = {}
+        self._armed = False
+
+    def open(self) -> bool:
+        """False when the kernel or its limits do not allow it."""
+        # Imported here: a tail without hints has no use for it, and it costs start-up time.
+        from asyncinotify import Inotify, Mask
+
+        try:
+            self._inotify = Inotify()
+        except OSError:
+            return False
+        self._mask = Mask.MODIFY | Mask.CREATE | Mask.DELETE | Mask.MOVE | Mask.ATTRIB
+        return True
+
+    def watch(self, directories: Iterable[str]) -> bool:
+        """Watch these directories and no others; False when one of them cannot be watched."""
+        wanted: dict[str, tuple[int, int]] = {}
+        for directory in directories:
+            try:
+                status = os.stat(directory)
+            except OSError:
+                continue  # not there yet
+            wanted[directory] = (status.st_dev, status.st_ino)
+        for directory, (key, watch) in list(self._watches.items()):
+            if wanted.get(directory) != key:
+                del self._watches[directory]
+                with contextlib.suppress(OSError):  # the directory may be gone, and its watch with it
+                    self._inotify.rm_watch(watch)
+        complete = True
+        for directory, key in wanted.items():
+            if directory not in self._watches:
+                try:
+                    self._watches[directory] = (key, self._inotify.add_watch(directory, self._mask))
+                except OSError:
+                    complete = False
+        return complete
+
+    def arm(self) -> None:
+        """Wake at the next event, or at once when there was one since the last wake-up."""
+        if not self._armed and self._inotify is not None:
+            self._armed = True
+            asyncio.get_running_loop().add_reader(self._inotify.fd, self._happened)
+
+    def _disarm(self) -> None:
+        if self._armed:
+            self._armed = False
+            asyncio.get_running_loop().remove_reader(self._inotify.fd)
+
+    def _happened(self) -> None:
+        self._disarm()
+        try:
+            while len(os.read(self._inotify.fd, 65536)) > 32768:
+                pass
+        except BlockingIOError:
+            pass
+        self._wake()
+
+    def close(self) -> None:
+        if self._inotify is not None:
+            self._disarm()
+            self._inotify.close()
+            self._inotify = None

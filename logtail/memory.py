@@ -1,0 +1,58 @@
+"""The lives remembered but not open now: from the checkpoint, or finished lately. Pure.
+
+Bounded: the oldest finished lives are forgotten first, since a file that matches again after that is shipped again
+rather than lost.
+"""
+
+from collections.abc import Iterator
+
+from logtail.checkpoint import Entry
+from logtail.identity import Identity
+from logtail.life import Key
+
+MOST_FINISHED = 256
+
+
+def entry(identity: Identity, generation: str, source_path: str, *, finished: bool) -> Entry:
+    return Entry(
+        path=_text(identity.path),
+        device=identity.device,
+        inode=identity.inode,
+        generation=generation,
+        source_path=_text(source_path),
+        offset=identity.offset,
+        head_length=identity.head.length,
+        head_digest=identity.head.digest,
+        frontier_length=identity.frontier.length,
+        frontier_digest=identity.frontier.digest,
+        finished=finished,
+    )
+
+
+def _text(path: str) -> str:
+    """A file name need not be UTF-8, JSON must be; such a file is then found again by its inode alone."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class Memory:
+    def __init__(self, entries: list[Entry]) -> None:
+        self._entries: dict[Key, Entry] = {(each.device, each.inode): each for each in entries}
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def of(self, key: Key, path: str) -> Entry | None:
+        """The entry for this device and inode, else for this path with the same inode on a renumbered device."""
+        if (exact := self._entries.get(key)) is not None:
+            return exact
+        return next((e for e in self._entries.values() if e.inode == key[1] and e.path == path), None)
+
+    def forget(self, gone: Entry) -> None:
+        self._entries.pop((gone.device, gone.inode), None)
+
+    def keep(self, kept: Entry) -> None:
+        self._entries.pop((kept.device, kept.inode), None)
+        self._entries[kept.device, kept.inode] = kept
+        finished = [each for each in self._entries.values() if each.finished]
+        for each in finished[:-MOST_FINISHED]:
+            self.forget(each)
