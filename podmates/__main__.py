@@ -1,0 +1,101 @@
+"""The command `podmates`: `podmates demo` runs a local pod and ends with the verdict as its exit status."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import aiohttp
+
+from podmates import run_directory
+from podmates.child import Child, ChildFailed
+from podmates.databases import DatabaseFailed
+from podmates.demo import Demo, StepFailed
+from podmates.interruption import Interruption
+from podmates.postgres_binaries import PostgresMissing
+from podmates.terminal import Terminal
+
+EXIT_PROVEN, EXIT_FAILED = 0, 1
+FORESEEN = (ChildFailed, StepFailed, DatabaseFailed, PostgresMissing, OSError, aiohttp.ClientError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: the proof holds; 1: it does not, or something failed on the way; 128 + signal: interrupted."""
+    options = _parser().parse_args(argv)
+    terminal = Terminal.on(sys.stdout)
+    try:
+        with run_directory.fresh() as directory:
+            return asyncio.run(_demo(terminal, directory, options.seconds, keep=options.keep))
+    except BrokenPipeError:  # the reader of our output has gone; nothing is left to flush to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="podmates", description="Companions for an app's pod.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="run a whole pod on this machine and prove that nothing is lost",
+        description="Runs a pod without Kubernetes or containers: three PostgreSQL databases, a log server, a sample "
+        "app and the three mates. Exit status 0 only if the counted proof holds.",
+    )
+    demo.add_argument("--seconds", type=_seconds, default=15.0, metavar="N", help="length of the load (default 15)")
+    demo.add_argument("--keep", action="store_true", help="leave it running after the proof, until Ctrl-C")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("between 1 and 3600")
+    return seconds
+
+
+async def _demo(terminal: Terminal, directory: Path, seconds: float, *, keep: bool) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    interruption = Interruption(task)
+    interruption.listen()
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+            good = await Demo(terminal, interruption, directory, tasks, session).run(seconds, keep=keep)
+    except asyncio.CancelledError:
+        terminal.final(False, "Interrupted; everything was stopped.")
+        return 128 + (interruption.signal or 0)
+    except BaseExceptionGroup as failures:
+        foreseen, bugs = failures.split(FORESEEN)
+        if foreseen is None or bugs is not None:
+            raise
+        # One failure drags others along: a process that ended says more than the request that could not reach it.
+        return _failed(terminal, min(_leaves(foreseen), key=_rank))
+    terminal.final(good, "The proof holds." if good else "The proof does not hold.")
+    return EXIT_PROVEN if good else EXIT_FAILED
+
+
+def _failed(terminal: Terminal, failure: BaseException) -> int:
+    terminal.final(False, f"Failed: {failure}")
+    children: list[Child] = [failure.child] if isinstance(failure, ChildFailed) else []
+    children += failure.concerning if isinstance(failure, StepFailed) else []
+    for child in children:
+        terminal.say(f"the last log lines of {child.name}:")
+        terminal.block("\n".join(child.last_lines()) or "(none)", most_lines=40)
+    return EXIT_FAILED
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for member in group.exceptions:
+        if isinstance(member, BaseExceptionGroup):
+            yield from _leaves(member)
+        else:
+            yield member
+
+
+def _rank(failure: BaseException) -> int:
+    return next(n for n, kind in enumerate(FORESEEN) if isinstance(failure, kind))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

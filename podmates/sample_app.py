@@ -1,0 +1,204 @@
+"""A small web app as one finds them: it reads a database on localhost and logs to files, each in its own style.
+
+It knows nothing of environments, log servers or mates, and imports none of them. It runs alone too:
+`python -m podmates.sample_app`. The text of the lines is made in `app_lines`, the files are written by `event_log`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from podmates.app_database import AppDatabase, DatabaseUnavailable
+from podmates.app_lines import Access, combined, java_trace, json_line, python_trace
+from podmates.event_log import EventLog
+
+QUIET_PATHS = frozenset({"/-/stats"})
+ORDER_SQL = (
+    "SELECT orders.id, item, amount, environment.name AS environment FROM orders, environment WHERE orders.id = $1"
+)
+ERROR = {"severity_number": 17}
+
+
+@dataclass
+class Shop:
+    """What the handlers share."""
+
+    database: AppDatabase
+    events: EventLog
+    requests: int = 0
+
+
+SHOP = web.AppKey("SHOP", Shop)
+
+
+def now() -> datetime:
+    """The local time with its zone."""
+    return datetime.now().astimezone()
+
+
+def log_json(shop: Shop, level: str, message: str, **members: object) -> None:
+    """One event of the JSON log."""
+    event = shop.events.new_event("json")
+    number = {"info": 9, "warn": 13, "error": 17}[level]
+    text = json_line(now(), level, message, {"event": event, **members})
+    shop.events.write("json", event, text, {"severity_number": number})
+
+
+@web.middleware
+async def access_log(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """One access event for every answer. The client names it (`?event=…`), since the format cannot."""
+    if request.path in QUIET_PATHS:
+        return await handler(request)
+    request.app[SHOP].requests += 1
+    answer: web.StreamResponse
+    try:
+        answer = await handler(request)
+    except web.HTTPException as refusal:
+        answer = web.json_response({"error": refusal.reason}, status=refusal.status)
+    size = len(answer.body) if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else 0
+    version = f"HTTP/{request.version.major}.{request.version.minor}"
+    headers = request.headers
+    access = Access(
+        request.remote or "-", request.method, request.raw_path, version, answer.status, size,
+        headers.get("Referer", ""), headers.get("User-Agent", ""),
+    )  # fmt: skip
+    facts: dict[str, object] = {"http.request.method": request.method, "url.path": request.rel_url.raw_path}
+    facts |= {"http.response.status_code": answer.status}
+    request.app[SHOP].events.write("access", request.query.get("event"), combined(access, now()), facts)
+    return answer
+
+
+async def order(request: web.Request) -> web.Response:
+    """GET /orders/{id}: the order and the environment it was found in; 404 without it, 503 without a database."""
+    shop, number = request.app[SHOP], int(request.match_info["id"])
+    began = time.monotonic()
+    try:
+        row = await shop.database.row(ORDER_SQL, number)
+    except DatabaseUnavailable as error:
+        log_json(shop, "error", "database unavailable", order=number, reason=str(error))
+        return web.json_response({"error": "database unavailable"}, status=503)
+    took_ms = round((time.monotonic() - began) * 1000, 3)
+    if row is None:
+        log_json(shop, "warn", "no such order", order=number, took_ms=took_ms)
+        return web.json_response({"error": "no such order"}, status=404)
+    log_json(shop, "info", "order read", order=number, environment=row["environment"], took_ms=took_ms)
+    return web.json_response(dict(row))
+
+
+async def price(request: web.Request) -> web.Response:
+    """GET /price/{id}: a bug of the app, logged the way Python does. Always 500."""
+    shop, number = request.app[SHOP], int(request.match_info["id"])
+    try:
+        _discount(number)
+    except ValueError as error:
+        event = shop.events.new_event("python")
+        text = python_trace(now(), "shop.pricing", f"order {number} has no price ({event})", error)
+        shop.events.write("python", event, text, {**ERROR, "exception.type": "ValueError"})
+    return web.json_response({"error": "no price"}, status=500)
+
+
+def _discount(number: int) -> int:
+    rates = {"summer": 10}
+    try:
+        return rates[f"season-{number}"]
+    except KeyError as missing:
+        raise ValueError(f"order {number} was placed in no known season") from missing
+
+
+async def invoice(request: web.Request) -> web.Response:
+    """GET /invoice/{id}: a failure of the billing part, logged the way Java services do. Always 502."""
+    shop, number = request.app[SHOP], int(request.match_info["id"])
+    event = shop.events.new_event("java")
+    text = java_trace(now(), f"invoice for order {number} failed ({event})", number)
+    shop.events.write("java", event, text, {**ERROR, "exception.type": "java.lang.IllegalStateException"})
+    return web.json_response({"error": "billing failed"}, status=502)
+
+
+async def stats(request: web.Request) -> web.Response:
+    """GET /-/stats: what the app counted; kept out of the access log."""
+    shop = request.app[SHOP]
+    return web.json_response({"requests": shop.requests, "pid": os.getpid(), **shop.database.stats()})
+
+
+def application(shop: Shop) -> web.Application:
+    """The web app over its database and log files."""
+    app = web.Application(middlewares=[access_log])
+    app[SHOP] = shop
+    app.add_routes([web.get(r"/orders/{id:\d{1,9}}", order), web.get(r"/price/{id:\d{1,9}}", price)])
+    app.add_routes([web.get(r"/invoice/{id:\d{1,9}}", invoice), web.get("/-/stats", stats)])
+    return app
+
+
+async def serve(host: str, port: int, shop: Shop) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is under way. Port 0 asks for any; the ready event names it."""
+    stop = asyncio.Event()
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(asked, stop.set)
+    runner = web.AppRunner(application(shop), access_log=None, shutdown_timeout=5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        address, bound = runner.addresses[0][:2]
+        log_json(shop, "info", "shop is open", pid=os.getpid())
+        print(json.dumps({"event": "ready", "listen": f"{address}:{bound}"}), file=sys.stderr, flush=True)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        await shop.database.close()
+    log_json(shop, "info", "shop is closed", pid=os.getpid())
+    stopped = {"event": "stopped", "requests": shop.requests, **shop.database.stats()}
+    print(json.dumps(stopped), file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the app with arguments, each with an environment variable as its default."""
+    env = os.environ
+    parser = argparse.ArgumentParser(prog="python -m podmates.sample_app", description="A small web app with logs.")
+    listen, logs = env.get("APP_LISTEN", "127.0.0.1:0"), env.get("APP_LOGS", "/var/log/app")
+    database = env.get("DATABASE_URL", "postgresql://app@127.0.0.1:5432/app")
+    parser.add_argument("--listen", default=listen, help="HOST:PORT, port 0 for any (APP_LISTEN)")
+    parser.add_argument("--logs", default=logs, type=Path, help="directory of the log files (APP_LOGS)")
+    parser.add_argument(
+        "--ledger", default=env.get("APP_LEDGER"), type=Path, help="file of what was logged (APP_LEDGER)"
+    )
+    parser.add_argument("--database", default=database, type=_url, help="postgresql://… (DATABASE_URL)")
+    arguments = parser.parse_args(argv)
+    host, _, port = arguments.listen.rpartition(":")
+
+    async def run() -> None:
+        events = EventLog(arguments.logs, arguments.ledger, instance=secrets.token_hex(3))
+        try:
+            await serve(host.strip("[]"), int(port), Shop(AppDatabase(arguments.database), events))
+        finally:
+            events.close()
+
+    try:
+        asyncio.run(run())
+    except (OSError, ValueError) as error:
+        print(f"sample app: {error}", file=sys.stderr)
+        return 64
+    return 0
+
+
+def _url(text: str) -> str:
+    if urlsplit(text).scheme not in ("postgresql", "postgres"):
+        raise argparse.ArgumentTypeError("not a postgresql:// URL")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())
