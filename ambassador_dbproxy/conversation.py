@@ -1,0 +1,119 @@
+"""A connection while it is talked with message by message: until its session is up, for cancels and for probes.
+
+Reads are bounded by pausing the transport. Once the session is up, `relay` takes the transport over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import cast
+
+MAX_UNREAD_BYTES = 65536
+LINGER_S = 1.0
+
+
+class ConnectionEnded(Exception):
+    """The peer has closed or reset the connection, and everything it sent has been read."""
+
+
+class Conversation(asyncio.Protocol):
+    """An asyncio protocol with an awaitable `receive`. One task at a time may wait in it."""
+
+    def __init__(self, on_connect: Callable[[Conversation], None] | None = None) -> None:
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.eof = False
+        self.lost = False
+        self.on_gone: Callable[[], None] | None = None
+        """Called once when the connection is lost, or at end-of-file with nothing left to read."""
+        self._on_connect = on_connect
+        self._unread = bytearray()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        if self._on_connect is not None:
+            self._on_connect(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        if len(self._unread) > MAX_UNREAD_BYTES:
+            self.transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self.eof = True
+        self._wake()
+        if not self._unread:
+            self._tell_gone()
+        return True  # keep the other direction open: half-close is honest
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._wake()
+        self._tell_gone()
+
+    async def receive(self) -> bytes:
+        """Everything that has arrived, at least one byte; ConnectionEnded when nothing can come any more."""
+        while not self._unread:
+            if self.eof or self.lost:
+                raise ConnectionEnded
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self.take_unread()
+
+    def send(self, data: bytes) -> None:
+        """Write without waiting. What is sent before a session is up is small and bounded by its builders."""
+        if not self.lost:
+            self.transport.write(data)
+
+    def take_unread(self) -> bytes:
+        """Hand over what has arrived and was not received yet, and let more come."""
+        data = bytes(self._unread)
+        self._unread.clear()
+        if len(data) > MAX_UNREAD_BYTES and not self.lost and not self.eof:
+            self.transport.resume_reading()
+        return data
+
+    def give_back(self, data: bytes) -> None:
+        """Put bytes that were received and not used in front of what is still unread."""
+        self._unread[:0] = data
+
+    async def farewell(self, data: bytes) -> None:
+        """Send the last words and close once the peer has closed or LINGER_S have passed.
+
+        Closing at once could turn into a reset, which may reach the peer before the words do.
+        """
+        self.on_gone = None
+        if self.lost:
+            return
+        self.send(data)
+        self.transport.write_eof()
+        with contextlib.suppress(TimeoutError, ConnectionEnded):
+            async with asyncio.timeout(LINGER_S):
+                while True:
+                    await self.receive()
+        self.close()
+
+    def close(self) -> None:
+        """Close after what was sent has gone out."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _tell_gone(self) -> None:
+        if self.on_gone is not None:
+            gone, self.on_gone = self.on_gone, None
+            gone()

@@ -1,0 +1,156 @@
+"""Opening sockets: listening for the app, and connecting to a server under a time limit, with keepalive on both.
+
+Names are resolved at every connect. Which server to connect to, and what a failure means, is decided by the callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from ambassador_dbproxy.conversation import Conversation
+from chassis.settings import Address, OperatorError
+
+T = TypeVar("T")
+
+BACKLOG = 1024
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 30, 10, 3
+UNACKNOWLEDGED_MS = 60_000  # TCP_USER_TIMEOUT: as long as keepalive takes to give a silent peer up
+
+
+class Unreachable(Exception):
+    """No server takes a connection now. The text names the server and the reason; trying again later may help."""
+
+
+async def dial(host: Address, timeout_s: float) -> Conversation:
+    """Connect to `host`; Unreachable when it refuses, does not resolve or does not answer in time."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout_s):
+            if host.path:
+                _, conversation = await loop.create_unix_connection(Conversation, host.path)
+            else:
+                _, conversation = await loop.create_connection(Conversation, host.host, host.port)
+    except TimeoutError as error:
+        raise Unreachable(f"{host}: no answer within {timeout_s:g}s") from error
+    except OSError as error:
+        raise Unreachable(f"{host}: {error.strerror or error}") from error
+    tune(conversation.transport.get_extra_info("socket"))
+    return conversation
+
+
+async def first_up(
+    hosts: tuple[Address, ...],
+    timeout_s: float,
+    on_connected: Callable[[float], None],
+    talk: Callable[[Conversation, Address], Awaitable[T]],
+) -> tuple[Address, T]:
+    """The first of `hosts` with which `talk` succeeds, and its result; Unreachable with the reasons of all.
+
+    `talk` is given the connection and the exact address; Unreachable from it moves on to the next host, any other
+    exception ends the search. The connection stays open only on success. `on_connected` gets each connect's seconds.
+    """
+    loop = asyncio.get_running_loop()
+    reasons = []
+    for host in hosts:
+        began = loop.time()
+        try:
+            conversation = await dial(host, timeout_s)
+        except Unreachable as error:
+            reasons.append(str(error))
+            continue
+        on_connected(loop.time() - began)
+        try:
+            return host, await talk(conversation, peer_address(conversation, host))
+        except Unreachable as error:
+            conversation.abort()
+            reasons.append(str(error))
+        except BaseException:
+            conversation.abort()
+            raise
+    raise Unreachable("; ".join(reasons))
+
+
+def peer_address(conversation: Conversation, host: Address) -> Address:
+    """The very address that a connection to `host` reached, after name resolution."""
+    if host.path:
+        return host
+    name = conversation.transport.get_extra_info("peername")
+    return Address.of(name[0], name[1]) if name else host
+
+
+def bind(listen: Address, setting: str) -> socket.socket:
+    """A listening socket; OperatorError naming `setting` when the address cannot be had."""
+    try:
+        return _bind_unix(Path(listen.path)) if listen.path else _bind_tcp(listen)
+    except OSError as error:
+        raise OperatorError(setting, f"cannot listen on {listen}: {error.strerror or error}") from error
+
+
+def bound_address(sock: socket.socket, listen: Address) -> Address:
+    """Where `sock` really listens, with the port that port 0 became."""
+    return listen if listen.path else Address.of(listen.host, sock.getsockname()[1])
+
+
+def tune(sock: socket.socket) -> None:
+    """Keepalive, and a limit on unacknowledged data. Accepted sockets inherit both from the listening one."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+        ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS),
+    ):
+        # Missing outside Linux; the kernel's defaults then hold.
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _bind_tcp(listen: Address) -> socket.socket:
+    family, kind, proto, _, address = socket.getaddrinfo(
+        listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, proto)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tune(sock)
+        sock.bind(address)
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(str(path))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove a socket that nobody listens on any more, left by a process that was killed; nothing else."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(1.0)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()

@@ -1,0 +1,263 @@
+"""One listener: accepts the app, keeps the bounds, holds, switches, and owns every task and session it started.
+
+What is spoken is its `Service`'s matter. Where it leads to is told by the ambassador with `lead_to`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Generic
+
+from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.dial import Unreachable, bind, bound_address
+from ambassador_dbproxy.gate import GateClosed, Health, HoldExpired, TooManyWaiting
+from ambassador_dbproxy.metrics import Reading, Tally
+from ambassador_dbproxy.refusal import Reason, Refused
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.service import OpenedT, Service, Session, U
+from ambassador_dbproxy.settings import ListenerSettings
+from ambassador_dbproxy.surroundings import Surroundings
+
+UNNAMED_CONNECTIONS = 64
+"""Connections beyond the limits that may be in their start-up conversation, so that a cancel request gets through."""
+CLOSE_S = 1.5
+
+
+class Listener(Generic[U]):
+    """The door on one local address. Implements `service.Floor`."""
+
+    def __init__(
+        self, settings: ListenerSettings, service: Service[U], route: Route, around: Surroundings, log: Any
+    ) -> None:
+        self.settings = settings
+        self.tally: Tally = around.tally
+        self.log = log
+        self.address = settings.listen
+        self._service = service
+        self._around = around
+        self._upstream = service.upstream(route, around)
+        self._sessions: set[Session] = set()
+        self._starting: dict[asyncio.Task[None], Conversation] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._entering = 0
+        self._emptied = asyncio.Event()
+        self._socket: socket.socket | None = None
+        self._server: asyncio.Server | None = None
+
+    @property
+    def upstream(self) -> U:
+        return self._upstream
+
+    @property
+    def login_timeout_s(self) -> float:
+        return self._around.login_timeout_s
+
+    async def start(self, setting: str) -> None:
+        """Bind and accept; OperatorError naming `setting` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._socket = bind(self.settings.listen, setting)
+        self.address = bound_address(self._socket, self.settings.listen)
+        create = loop.create_unix_server if self.settings.listen.path else loop.create_server
+        self._server = await create(lambda: Conversation(self._accept), sock=self._socket)
+        if not self.settings.listen.is_loopback:
+            self.log.warning(
+                "listening_beyond_loopback",
+                listen=str(self.address),
+                consequence="whoever reaches this address is logged in to the database",
+            )
+        self._upstream.gate.look()
+
+    async def admit(self, open_at: Callable[[U], Awaitable[OpenedT]]) -> tuple[U, OpenedT]:
+        """See `service.Floor.admit`."""
+        limits = self.settings.limits
+        if len(self._sessions) + self._entering >= limits.connections + limits.waiting:
+            raise Refused(Reason.CONNECTIONS, f"{self.settings.name}: {limits.connections} connections are open")
+        self._entering += 1
+        try:
+            return await self._hold(open_at, asyncio.get_running_loop().time() + limits.hold)
+        finally:
+            self._entering -= 1
+
+    async def _hold(self, open_at: Callable[[U], Awaitable[OpenedT]], deadline: float) -> tuple[U, OpenedT]:
+        held = False
+        while True:
+            upstream = self._upstream
+            if upstream.gate.health is Health.DOWN and not held:
+                held = True
+                self.tally.held += 1
+            try:
+                await upstream.gate.wait(deadline)
+                async with upstream.gate.turn:
+                    if upstream.gate.health is Health.DOWN:
+                        continue
+                    self._check_room()
+                    opened = await open_at(upstream)
+            except Unreachable as error:
+                upstream.gate.report_down(str(error))
+            except GateClosed:
+                continue
+            except TooManyWaiting:
+                waiting = self.settings.limits.waiting
+                raise Refused(
+                    Reason.WAITING, f"{upstream.route.name} is down and {waiting} connections wait for it"
+                ) from None
+            except HoldExpired as error:
+                text = f"{upstream.route.name} is down, waited {self.settings.limits.hold}: {error}"
+                raise Refused(Reason.HOLD, text) from error
+            else:
+                upstream.gate.report_up()
+                if upstream.route == self._upstream.route:
+                    return upstream, opened
+                opened.abandon()
+
+    def _check_room(self) -> None:
+        if len(self._sessions) >= self.settings.limits.connections:
+            limit = self.settings.limits.connections
+            raise Refused(Reason.CONNECTIONS, f"{self.settings.name}: {limit} connections are open already")
+
+    def entered(self, session: Session) -> None:
+        """See `service.Floor.entered`."""
+        self._sessions.add(session)
+        self.tally.sessions += 1
+
+    def left(self, session: Session) -> None:
+        """See `service.Floor.left`."""
+        self._sessions.discard(session)
+        from_app, from_server, transactions = session.counts()
+        self.tally.bytes_from_app += from_app
+        self.tally.bytes_from_server += from_server
+        self.tally.transactions += transactions
+        self._note_emptied()
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """See `service.Floor.spawn`."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._work.add(task)
+        task.add_done_callback(self._work_done)
+
+    def lead_to(self, settings: ListenerSettings, route: Route, around: Surroundings, deadline_s: float) -> int:
+        """From now on lead new connections to `route`; returns how many sessions must leave within `deadline_s`."""
+        self.settings = settings
+        if route == self._upstream.route and around == self._around:
+            return 0
+        old, self._around = self._upstream, around
+        self._upstream = self._service.upstream(route, around)
+        self._upstream.gate.look()
+        leaving = [session for session in self._sessions if session.route != route]
+        if route != old.route:
+            self.tally.switches += 1
+            self.log.info("switched", old=old.route.name, new=route.name, sessions_leaving=len(leaving))
+        text = f"terminating connection: {self.settings.name} now leads to the environment {route.environment}"
+        for session in leaving:
+            session.leave(text)
+        self.spawn(self._leave_behind(old, route, text, deadline_s), f"switch to {route.name}")
+        return len(leaving)
+
+    async def _leave_behind(self, old: U, route: Route, text: str, deadline_s: float) -> None:
+        await old.close()
+        await asyncio.sleep(deadline_s)
+        late = [session for session in self._sessions if session.route == old.route != route]
+        if late and self._upstream.route == route:
+            self.log.warning("sessions_cut", target=old.route.name, sessions=len(late), deadline_s=deadline_s)
+            for session in late:
+                session.end(text)
+
+    async def drained(self) -> None:
+        """Return when no session is open and no connection is on its way to one."""
+        while self._sessions or self._starting:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    async def close(self) -> int:
+        """Stop accepting, end what is left with the protocol's own words; returns how many sessions that were."""
+        if self._server is not None:
+            self._server.close()
+        elif self._socket is not None:
+            self._socket.close()
+        if self.settings.listen.path and self._socket is not None:
+            with contextlib.suppress(OSError):
+                Path(self.settings.listen.path).unlink()
+        for task in (*self._starting, *self._work):
+            task.cancel()
+        left = list(self._sessions)
+        for session in left:
+            session.end("terminating connection: the database ambassador is shutting down")
+        tasks = [*self._starting, *self._work]
+        if tasks:
+            await asyncio.wait(tasks, timeout=CLOSE_S)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.drained()
+        except TimeoutError:
+            for session in list(self._sessions):
+                session.abort()
+        await self._upstream.close()
+        return len(left)
+
+    def reading(self) -> Reading:
+        """The numbers of this moment."""
+        counts = [session.counts() for session in self._sessions]
+        return Reading(
+            listener=self.settings.name,
+            environment=self._upstream.route.environment,
+            tally=self.tally,
+            open_sessions=len(self._sessions),
+            waiting=self._upstream.gate.waiting,
+            health=self._upstream.gate.health,
+            bytes_from_app=self.tally.bytes_from_app + sum(each[0] for each in counts),
+            bytes_from_server=self.tally.bytes_from_server + sum(each[1] for each in counts),
+            transactions=self.tally.transactions + sum(each[2] for each in counts),
+        )
+
+    def _accept(self, app: Conversation) -> None:
+        self.tally.accepted += 1
+        limits = self.settings.limits
+        if len(self._starting) >= limits.connections + limits.waiting + UNNAMED_CONNECTIONS:
+            self.tally.refused[Reason.CONNECTIONS] += 1
+            app.send(self._service.farewell(Reason.CONNECTIONS, "too many connections are starting"))
+            app.close()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(app), name=f"serve {self.settings.name}")
+        app.on_gone = lambda: _cancel(task)
+        self._starting[task] = app
+        task.add_done_callback(self._served)
+
+    async def _serve(self, app: Conversation) -> None:
+        try:
+            await self._service.serve(app, self)
+        except Refused as refusal:
+            self.tally.refused[refusal.reason] += 1
+            self.log.warning("connection_refused", kind=refusal.reason.value, reason=refusal.text)
+            answer = refusal.answer
+            await app.farewell(self._service.farewell(refusal.reason, refusal.text) if answer is None else answer)
+        except asyncio.CancelledError:
+            if not app.lost and not app.eof:
+                app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
+            app.close()
+            raise
+        except Exception:
+            # A bug ends this one connection, loudly; the other sessions are not to pay for it.
+            self.tally.refused[Reason.BUG] += 1
+            self.log.exception("bug", where="serving a connection")
+            await app.farewell(self._service.farewell(Reason.BUG, "internal error of the database ambassador"))
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        del self._starting[task]
+        self._note_emptied()
+
+    def _work_done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("bug", where=task.get_name(), exc_info=error)
+
+    def _note_emptied(self) -> None:
+        if not self._sessions and not self._starting:
+            self._emptied.set()
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()

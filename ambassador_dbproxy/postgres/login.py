@@ -1,0 +1,211 @@
+"""The ambassador's login at the server (protocol 3, "Start-up"), as a state and a table, without any I/O.
+
+Everything the server says before its verdict stays here; what the app must see of it is collected in `greeting`.
+Connecting, TLS, reading the password and running the slow key derivation are the caller's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ambassador_dbproxy.postgres.errors import ServerError, read_error
+from ambassador_dbproxy.postgres.scram import Challenge, ScramClient, ScramError
+from ambassador_dbproxy.postgres.wire import Message, ProtocolViolation, encode
+
+MAX_GREETING_BYTES = 262144
+"""Bound of everything between the verdict and the first ReadyForQuery: parameters, key, notices."""
+
+_WORD = struct.Struct(">I")
+_AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
+_MECHANISM = b"SCRAM-SHA-256"
+
+
+class LoginState(Enum):
+    """How far the login has come."""
+
+    STARTED = auto()  # start-up packet sent
+    PASSWORD_SENT = auto()
+    SASL_FIRST_SENT = auto()
+    SASL_DERIVING = auto()  # waiting for `derived`
+    SASL_FINAL_SENT = auto()
+    SASL_VERIFIED = auto()  # the server proved that it knows the password
+    AUTHENTICATED = auto()
+    READY = auto()  # first ReadyForQuery
+    REFUSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Bytes for the server."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Derive:
+    """Compute the salted password for this challenge, then call `derived`."""
+
+    challenge: Challenge
+
+
+Action = Send | Derive | None
+
+
+class LoginFailed(Exception):
+    """The login cannot go on, for a reason on our side of it. The text holds nothing secret."""
+
+
+class ServerRefused(Exception):
+    """The server answered the login with an error. `raw` is the ErrorResponse as it was sent."""
+
+    def __init__(self, error: ServerError, raw: bytes) -> None:
+        super().__init__(f"{error.sqlstate} {error.message}")
+        self.error = error
+        self.raw = raw
+
+
+class UpstreamLogin:
+    """One login. Feed it each message of the server and do what it returns, until `state` is READY.
+
+    `require_auth` names what the server may ask for (`none`, `password`, `md5`, `scram-sha-256`); empty: anything.
+    Raises LoginFailed, ServerRefused or ProtocolViolation, after which it is of no further use.
+    """
+
+    def __init__(self, *, user: str, password: str | None, require_auth: frozenset[str], nonce: str) -> None:
+        self.state = LoginState.STARTED
+        self.greeting = bytearray()
+        self.backend_key: tuple[int, bytes] | None = None
+        self.in_hot_standby: bool | None = None
+        self._user = user
+        self._password = password
+        self._require_auth = require_auth
+        self._scram = ScramClient(nonce)
+
+    def receive(self, message: Message) -> Action:
+        """Take one message of the server, decide by the table, and say what to do next."""
+        if message.kind == b"E":
+            self.state = LoginState.REFUSED
+            raise ServerRefused(read_error(message.body), message.encode())
+        if message.kind == b"R":
+            return self._authentication(message)
+        if message.kind not in _ALLOWED.get(self.state, b""):
+            raise ProtocolViolation(f"unexpected message {message.kind!r} while {self.state.name.lower()}")
+        self._show(message)
+        if message.kind == b"K":
+            self.backend_key = read_backend_key(message.body)
+        elif message.kind == b"S":
+            self._note_parameter(message.body)
+        elif message.kind == b"Z":
+            self.state = LoginState.READY
+        return None
+
+    def derived(self, salted: bytes) -> Send:
+        """Go on with the salted password of the last challenge."""
+        assert self.state is LoginState.SASL_DERIVING
+        self.state = LoginState.SASL_FINAL_SENT
+        return Send(encode(b"p", self._scram.final(salted)))
+
+    def _authentication(self, message: Message) -> Action:
+        if len(message.body) < 4:
+            raise ProtocolViolation("authentication request without a code")
+        (code,) = _WORD.unpack_from(message.body)
+        step = _AUTHENTICATION.get((self.state, code))
+        if step is None:
+            if self.state is LoginState.STARTED:
+                raise LoginFailed(f"the server asks for authentication method {code}, which is not supported")
+            raise ProtocolViolation(f"unexpected authentication request {code} while {self.state.name.lower()}")
+        method, act, after = step
+        if method and self._require_auth and method not in self._require_auth:
+            wanted = ", ".join(sorted(self._require_auth))
+            raise LoginFailed(f"the server asks for {method}, but require_auth allows only {wanted}")
+        self.state = after
+        try:
+            return act(self, message.body[4:])
+        except ScramError as error:
+            raise LoginFailed(f"SCRAM-SHA-256 failed: {error}") from error
+
+    def _granted(self, body: bytes) -> Action:
+        self._show(Message(b"R", _WORD.pack(_AUTH_OK)))
+        return None
+
+    def _send_cleartext(self, body: bytes) -> Action:
+        return Send(encode(b"p", self._secret().encode() + b"\0"))
+
+    def _send_md5(self, body: bytes) -> Action:
+        if len(body) != 4:
+            raise ProtocolViolation("md5 salt of a wrong length")
+        inner = hashlib.md5((self._secret() + self._user).encode(), usedforsecurity=False).hexdigest()
+        outer = hashlib.md5(inner.encode() + body, usedforsecurity=False).hexdigest()
+        return Send(encode(b"p", b"md5" + outer.encode() + b"\0"))
+
+    def _send_first(self, body: bytes) -> Action:
+        self._secret()
+        if _MECHANISM not in body.split(b"\0"):
+            raise LoginFailed("the server offers no SASL mechanism that is supported (SCRAM-SHA-256)")
+        first = self._scram.first()
+        return Send(encode(b"p", _MECHANISM + b"\0" + _WORD.pack(len(first)) + first))
+
+    def _ask_derivation(self, body: bytes) -> Action:
+        return Derive(self._scram.challenge(body))
+
+    def _verify_server(self, body: bytes) -> Action:
+        self._scram.verify(body)
+        return None
+
+    def _secret(self) -> str:
+        if self._password is None:
+            raise LoginFailed("the server asks for a password, but no password_file is set")
+        return self._password
+
+    def _show(self, message: Message) -> None:
+        self.greeting += message.encode()
+        if len(self.greeting) > MAX_GREETING_BYTES:
+            raise ProtocolViolation(f"more than {MAX_GREETING_BYTES} bytes before the first ReadyForQuery")
+
+    def _note_parameter(self, body: bytes) -> None:
+        name, _, value = body.rstrip(b"\0").partition(b"\0")
+        if name == b"in_hot_standby":
+            self.in_hot_standby = value == b"on"
+
+
+def needs_answer(message: Message) -> bool:
+    """True for an authentication request that the client must answer with a message of its own."""
+    if message.kind != b"R" or len(message.body) < 4:
+        return False
+    return _WORD.unpack_from(message.body)[0] not in (_AUTH_OK, _AUTH_SASL_FINAL)
+
+
+def read_backend_key(body: bytes) -> tuple[int, bytes]:
+    """PID and cancel key of a BackendKeyData body; ProtocolViolation for a key of an impossible length."""
+    if not 8 <= len(body) <= 4 + 256:
+        raise ProtocolViolation("backend key of a wrong length")
+    return _WORD.unpack_from(body)[0], body[4:]
+
+
+_ALLOWED = {
+    LoginState.STARTED: b"vN",
+    LoginState.PASSWORD_SENT: b"N",
+    LoginState.SASL_FIRST_SENT: b"N",
+    LoginState.SASL_FINAL_SENT: b"N",
+    LoginState.SASL_VERIFIED: b"N",
+    LoginState.AUTHENTICATED: b"SKNAZ",
+}
+"""Message types, other than errors and authentication requests, that each state expects; all are for the app."""
+
+_Step = Callable[[UpstreamLogin, bytes], Action]
+_AUTHENTICATION: dict[tuple[LoginState, int], tuple[str, _Step, LoginState]] = {
+    (LoginState.STARTED, _AUTH_OK): ("none", UpstreamLogin._granted, LoginState.AUTHENTICATED),
+    (LoginState.STARTED, _AUTH_CLEARTEXT): ("password", UpstreamLogin._send_cleartext, LoginState.PASSWORD_SENT),
+    (LoginState.STARTED, _AUTH_MD5): ("md5", UpstreamLogin._send_md5, LoginState.PASSWORD_SENT),
+    (LoginState.STARTED, _AUTH_SASL): ("scram-sha-256", UpstreamLogin._send_first, LoginState.SASL_FIRST_SENT),
+    (LoginState.SASL_FIRST_SENT, _AUTH_SASL_CONTINUE): ("", UpstreamLogin._ask_derivation, LoginState.SASL_DERIVING),
+    (LoginState.SASL_FINAL_SENT, _AUTH_SASL_FINAL): ("", UpstreamLogin._verify_server, LoginState.SASL_VERIFIED),
+    (LoginState.SASL_VERIFIED, _AUTH_OK): ("", UpstreamLogin._granted, LoginState.AUTHENTICATED),
+    (LoginState.PASSWORD_SENT, _AUTH_OK): ("", UpstreamLogin._granted, LoginState.AUTHENTICATED),
+}
+"""(state, authentication code) → (its name for require_auth, what to do, the next state). All else is refused:
+AuthenticationOk is believed only after the server's signature was verified."""

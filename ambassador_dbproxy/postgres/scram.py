@@ -1,0 +1,129 @@
+"""SCRAM-SHA-256 as a client (RFC 5802, RFC 7677), without channel binding and without I/O.
+
+The slow key derivation is a function of its own (`salted_password`), so that the caller runs it off the loop and
+keeps its result. The nonce is an argument; where its randomness comes from is the caller's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+MAX_ITERATIONS = 1_000_000
+"""A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
+MAX_SALT_BYTES = 1024
+
+_GS2_HEADER = "n,,"
+_CHANNEL_BINDING = base64.b64encode(_GS2_HEADER.encode()).decode()
+
+
+class ScramError(Exception):
+    """The server's part of the exchange is malformed or false. The text holds nothing secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What the key derivation needs from the server: `salt` bytes and a checked number of `iterations`."""
+
+    salt: bytes
+    iterations: int
+
+
+def prepared_password(password: str) -> bytes:
+    """The password after SASLprep (RFC 4013), or as it stands where SASLprep forbids it, as PostgreSQL does."""
+    if password.isascii() and password.isprintable():
+        return password.encode()
+    # Rarely needed, and its tables cost memory.
+    from ambassador_dbproxy.postgres.saslprep import Prohibited, saslprep
+
+    try:
+        return saslprep(password).encode()
+    except Prohibited:
+        return password.encode("utf-8", "surrogateescape")
+
+
+def salted_password(password: str, challenge: Challenge) -> bytes:
+    """SaltedPassword of RFC 5802, chapter 3: milliseconds of CPU by design."""
+    return hashlib.pbkdf2_hmac("sha256", prepared_password(password), challenge.salt, challenge.iterations)
+
+
+class ScramClient:
+    """One exchange: `first` → `challenge` → `final` → `verify`, each once and in this order.
+
+    `nonce` is printable ASCII without a comma and must be unguessable and fresh.
+    """
+
+    def __init__(self, nonce: str) -> None:
+        self._nonce = nonce
+        self._first_bare = f"n=,r={nonce}"  # the server takes the user from the start-up packet
+        self._server_first = ""
+        self._server_nonce = ""
+        self._server_signature: bytes | None = None
+
+    def first(self) -> bytes:
+        """client-first-message."""
+        return (_GS2_HEADER + self._first_bare).encode()
+
+    def challenge(self, server_first: bytes) -> Challenge:
+        """Check server-first-message; ScramError for a foreign nonce, a bad salt or too many iterations."""
+        self._server_first = _ascii(server_first)
+        fields = _fields(self._server_first, "r", "s", "i")
+        nonce = fields["r"]
+        if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
+            raise ScramError("the server's nonce does not extend ours")
+        self._server_nonce = nonce
+        salt = _decoded(fields["s"])
+        if not 0 < len(salt) <= MAX_SALT_BYTES:
+            raise ScramError("the server sent no usable salt")
+        iterations = fields["i"]
+        if not (iterations.isdigit() and len(iterations) <= 9 and 0 < int(iterations) <= MAX_ITERATIONS):
+            raise ScramError(f"the server asks for iterations outside 1 to {MAX_ITERATIONS}")
+        return Challenge(salt, int(iterations))
+
+    def final(self, salted: bytes) -> bytes:
+        """client-final-message with the proof that we know the password behind `salted`."""
+        without_proof = f"c={_CHANNEL_BINDING},r={self._server_nonce}"
+        auth_message = f"{self._first_bare},{self._server_first},{without_proof}".encode()
+        client_key = _hmac(salted, b"Client Key")
+        signature = _hmac(hashlib.sha256(client_key).digest(), auth_message)
+        proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
+        self._server_signature = _hmac(_hmac(salted, b"Server Key"), auth_message)
+        return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
+
+    def verify(self, server_final: bytes) -> None:
+        """Believe the server only if it knows the password too; ScramError otherwise."""
+        text = _ascii(server_final)
+        if text.startswith("e="):
+            raise ScramError("the server rejected the exchange")
+        signature = _decoded(_fields(text, "v")["v"])
+        if self._server_signature is None or not hmac.compare_digest(signature, self._server_signature):
+            raise ScramError("the server's signature is false: it does not know the password")
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    return hmac.digest(key, message, "sha256")
+
+
+def _ascii(data: bytes) -> str:
+    try:
+        return data.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise ScramError("the server's message is not ASCII") from error
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ScramError("the server's message is not base64 where it should be") from error
+
+
+def _fields(text: str, *names: str) -> dict[str, str]:
+    """The attributes in the order the RFC fixes; further ones are extensions and are ignored."""
+    parts = text.split(",")
+    if len(parts) < len(names) or any(p[:2] != f"{n}=" for p, n in zip(parts, names, strict=False)):
+        raise ScramError(f"the server's message lacks the attributes {', '.join(names)}")
+    return {name: part[2:] for name, part in zip(names, parts, strict=False)}

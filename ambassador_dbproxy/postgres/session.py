@@ -1,0 +1,275 @@
+"""One app's PostgreSQL session: its start-up, the server connection it gets, and the relay until it ends.
+
+The words of both conversations are in the pure modules; where the server connection comes from is `upstream`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ambassador_dbproxy.conversation import LINGER_S, ConnectionEnded, Conversation
+from ambassador_dbproxy.dial import Unreachable
+from ambassador_dbproxy.postgres import errors
+from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
+from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, StartupPacket
+from ambassador_dbproxy.postgres.tracking import SessionTracker
+from ambassador_dbproxy.postgres.upstream import LoggedIn, PostgresUpstream, ServerConnection, Waiting
+from ambassador_dbproxy.postgres.wire import MessageReader, ProtocolViolation, encode
+from ambassador_dbproxy.refusal import Reason, Refused
+from ambassador_dbproxy.relay import Leg, join
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.service import Floor
+from ambassador_dbproxy.surroundings import Surroundings
+from chassis.secret import SecretUnreadable
+from chassis.settings import Address
+
+BackendKey = tuple[int, bytes]
+TERMINATE = encode(b"X", b"")
+
+_SQLSTATES = {
+    Reason.CONNECTIONS: errors.TOO_MANY_CONNECTIONS,
+    Reason.WAITING: errors.TOO_MANY_CONNECTIONS,
+    Reason.HOLD: errors.CANNOT_CONNECT_NOW,
+    Reason.LOGIN: errors.INVALID_AUTHORIZATION,
+    Reason.PROTOCOL: errors.PROTOCOL_VIOLATION,
+    Reason.CLOSING: errors.ADMIN_SHUTDOWN,
+    Reason.BUG: errors.INTERNAL_ERROR,
+}
+
+
+class PostgresService:
+    """See `service.Service`. Knows the cancel keys of its listener's sessions."""
+
+    def __init__(self) -> None:
+        self._cancel_keys: dict[BackendKey, PostgresSession] = {}
+
+    def upstream(self, route: Route, around: Surroundings) -> PostgresUpstream:
+        return PostgresUpstream(route, around)
+
+    def farewell(self, reason: Reason, text: str) -> bytes:
+        return errors.fatal(_SQLSTATES[reason], text)
+
+    async def serve(self, app: Conversation, floor: Floor[PostgresUpstream]) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(floor.login_timeout_s):
+                request = await _read_request(app)
+        except (TimeoutError, ConnectionEnded):
+            app.close()  # a port scan, a probe, or an app that changed its mind: the server too says nothing
+            return
+        except ProtocolViolation as error:
+            raise Refused(Reason.PROTOCOL, str(error)) from error
+        if isinstance(request, CancelRequest):
+            await self._cancel(request, floor)
+            app.close()
+            return
+        await self._enter(app, request, floor)
+        floor.tally.logged_in(asyncio.get_running_loop().time() - began)
+
+    async def _enter(self, app: Conversation, packet: StartupPacket, floor: Floor[PostgresUpstream]) -> None:
+        try:
+            upstream, opened = await floor.admit(lambda upstream: upstream.open(packet))
+        except ServerRefused as error:
+            floor.tally.error(error.error.sqlstate)
+            raise _login_refused(error, floor.upstream.route) from error
+        except (LoginFailed, SecretUnreadable) as error:
+            text = f"the database ambassador could not log in to {floor.upstream.route.name}: {error}"
+            raise Refused(Reason.LOGIN, text) from error
+        if isinstance(opened, Waiting):
+            try:
+                opened = await _app_logs_in(app, opened, floor)
+            except BaseException:
+                opened.abandon()
+                raise
+        else:
+            app.send(opened.greeting)
+        PostgresSession(app, opened, upstream, floor, self._cancel_keys)
+
+    async def _cancel(self, request: CancelRequest, floor: Floor[PostgresUpstream]) -> None:
+        session = self._cancel_keys.get((request.pid, request.key))
+        if session is None:
+            floor.log.info("cancel_unknown", pid=request.pid)
+            return
+        await session.cancel()
+
+
+class PostgresSession:
+    """An app joined with a server. Registers its cancel key while it lives."""
+
+    __slots__ = ("_app", "_cancel_keys", "_floor", "_key", "_server", "_upstream", "address", "leaving", "tracker")
+
+    def __init__(
+        self,
+        app: Conversation,
+        opened: LoggedIn,
+        upstream: PostgresUpstream,
+        floor: Floor[PostgresUpstream],
+        cancel_keys: dict[BackendKey, PostgresSession],
+    ) -> None:
+        self.leaving: str | None = None
+        self.tracker = SessionTracker(floor.tally.error)
+        self.address: Address = opened.server.address
+        self._upstream = upstream
+        self._floor = floor
+        self._key = opened.backend_key
+        self._cancel_keys = cancel_keys
+        if self._key is not None:
+            cancel_keys[self._key] = self
+        server = opened.server.conversation
+        server.give_back(opened.server.reader.take_rest())
+        self._app = _AppLeg(app, self.tracker)
+        self._server = _ServerLeg(server, self)
+        floor.entered(self)
+        join((app, self._app), (server, self._server), self._lost)
+        if floor.upstream.route != upstream.route:
+            # The environment was switched while the app's own login went on.
+            self.leave(f"{self.route.name} is no longer the environment")
+
+    @property
+    def route(self) -> Route:
+        return self._upstream.route
+
+    def leave(self, text: str) -> None:
+        self.leaving = text
+        if self.tracker.quiet:
+            self.end(text)
+
+    def end(self, text: str) -> None:
+        if self._server.ended or self._server.transport.is_closing():
+            return
+        if not self.tracker.quiet:
+            self._cancel_running()
+        elif not self._server.eof:
+            self._server.transport.write(TERMINATE)
+        self._server.transport.close()
+        self._server.peer, self._app.peer = self._server, self._app
+        self._app.forward = _discard
+        if self._app.ended or self._app.transport.is_closing():
+            return
+        if self.tracker.between_messages:
+            self._app.transport.write(errors.fatal(errors.ADMIN_SHUTDOWN, text))
+        self._app.say_goodbye()
+
+    def abort(self) -> None:
+        self._app.transport.abort()
+        self._server.transport.abort()
+
+    def counts(self) -> tuple[int, int, int]:
+        return self._app.received, self._server.received, self.tracker.transactions
+
+    async def cancel(self) -> None:
+        """Cancel what the server is doing for this session, at that very server."""
+        if self._key is None:
+            return
+        try:
+            await self._upstream.cancel(self.address, CancelRequest(*self._key))
+        except Unreachable as error:
+            self._floor.log.warning("cancel_failed", target=self.route.name, reason=str(error))
+        else:
+            self._floor.tally.cancels += 1
+
+    def _cancel_running(self) -> None:
+        if self._key is not None:
+            self._floor.spawn(self.cancel(), f"cancel {self.route.name}")
+
+    def _lost(self, leg: Leg) -> None:
+        if leg is self._app and not self._server.ended and not self._server.eof and not self.tracker.quiet:
+            self._cancel_running()  # nobody is left to read the answer
+        if self._app.ended and self._server.ended:
+            if self._key is not None and self._cancel_keys.get(self._key) is self:
+                del self._cancel_keys[self._key]
+            self._floor.left(self)
+
+
+class _AppLeg(Leg):
+    __slots__ = ("_look",)
+
+    def __init__(self, conversation: Conversation, tracker: SessionTracker) -> None:
+        super().__init__(conversation)
+        self._look: Callable[[bytes], None] = tracker.client_bytes
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.forward(data)
+        self._look(data)
+
+    def say_goodbye(self) -> None:
+        """Close after what was written has gone out and the app has closed, or after LINGER_S."""
+        if not self.eof:
+            self.transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
+
+
+class _ServerLeg(Leg):
+    __slots__ = ("_look", "_session")
+
+    def __init__(self, conversation: Conversation, session: PostgresSession) -> None:
+        super().__init__(conversation)
+        self._session = session
+        self._look: Callable[[bytes], None] = session.tracker.server_bytes
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.forward(data)
+        self._look(data)
+        session = self._session
+        if session.leaving is not None and session.tracker.quiet:
+            session.end(session.leaving)
+
+
+async def _read_request(app: Conversation) -> StartupPacket | CancelRequest:
+    startup = ClientStartup()
+    while True:
+        startup.feed(await app.receive())
+        while (event := startup.next_event()) is not None:
+            if not isinstance(event, Answer):
+                app.give_back(startup.take_rest())
+                return event
+            app.send(event.data)
+
+
+async def _app_logs_in(app: Conversation, waiting: Waiting, floor: Floor[PostgresUpstream]) -> LoggedIn:
+    """The app's own login, message by message in turn, until the server's first ReadyForQuery."""
+    server, message = waiting.server, waiting.first
+    backend_key: BackendKey | None = None
+    from_app = MessageReader()
+    try:
+        async with asyncio.timeout(floor.login_timeout_s):
+            while True:
+                app.send(message.encode())
+                if message.kind == b"E":
+                    error = errors.read_error(message.body)
+                    floor.tally.error(error.sqlstate)
+                    raise Refused(Reason.LOGIN, f"the server refused the app's login: {error.message}", b"")
+                if message.kind == b"K":
+                    backend_key = read_backend_key(message.body)
+                elif message.kind == b"Z":
+                    break
+                if needs_answer(message):
+                    await _pass_answer(app, from_app, server)
+                message = await server.next_message()
+    except ConnectionEnded as ended:
+        raise Refused(Reason.LOGIN, "the connection ended during the app's login", b"") from ended
+    except (TimeoutError, ProtocolViolation) as error:
+        raise Refused(Reason.PROTOCOL, str(error) or "the login took too long") from error
+    app.give_back(from_app.take_rest())
+    return LoggedIn(server, b"", backend_key)
+
+
+async def _pass_answer(app: Conversation, from_app: MessageReader, server: ServerConnection) -> None:
+    while (answer := from_app.next_message()) is None:
+        from_app.feed(await app.receive())
+    server.conversation.send(answer.encode())
+
+
+def _login_refused(refusal: ServerRefused, route: Route) -> Refused:
+    """The server's own verdict, with a hint that says whose password it was about."""
+    error = refusal.error
+    hint = f"This login was made by the database ambassador, as the user configured for {route.name}."
+    answer = errors.fatal(error.sqlstate or errors.INVALID_AUTHORIZATION, error.message, hint=hint)
+    return Refused(Reason.LOGIN, f"{route.name}: the server refused the login: {error.message}", answer)
+
+
+def _discard(_: bytes) -> None:
+    pass

@@ -1,0 +1,72 @@
+"""Framing of PostgreSQL messages (protocol 3, "Message Formats"): bytes in, whole messages out, within a stated bound.
+
+Knows lengths and types only. What a message means is decided in `startup`, `login`, `errors` and `tracking`.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+MAX_LOGIN_MESSAGE_BYTES = 65536
+"""Bound of one message before the session is up. PostgreSQL's own clients bound these at 30,000 bytes."""
+
+_HEAD = struct.Struct(">cI")
+_LENGTH = struct.Struct(">I")
+
+
+class ProtocolViolation(Exception):
+    """The peer sent what the protocol does not allow. The text holds no payload and can be shown to the peer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One typed message: `kind` is its single type byte, `body` what follows the length."""
+
+    kind: bytes
+    body: bytes
+
+    def encode(self) -> bytes:
+        """The bytes of the message on the wire; the inverse of reading it."""
+        return encode(self.kind, self.body)
+
+
+def encode(kind: bytes, body: bytes) -> bytes:
+    """Frame `body` as a message of type `kind` (one byte)."""
+    return _HEAD.pack(kind, len(body) + 4) + body
+
+
+def encode_untyped(body: bytes) -> bytes:
+    """Frame a start-up packet: a length that counts itself, then `body`."""
+    return _LENGTH.pack(len(body) + 4) + body
+
+
+class MessageReader:
+    """Cuts a byte stream into messages of at most `max_bytes` each (length word and body together)."""
+
+    def __init__(self, max_bytes: int = MAX_LOGIN_MESSAGE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer. Nothing is judged before `next_message` is asked."""
+        self._buffer += data
+
+    def next_message(self) -> Message | None:
+        """The next whole message, or None until more is fed; ProtocolViolation for an impossible length."""
+        if len(self._buffer) < _HEAD.size:
+            return None
+        kind, length = _HEAD.unpack_from(self._buffer)
+        if not 4 <= length <= self._max_bytes:
+            raise ProtocolViolation(f"message of {length} bytes, allowed are 4 to {self._max_bytes}")
+        if len(self._buffer) < length + 1:
+            return None
+        message = Message(kind, bytes(self._buffer[_HEAD.size : length + 1]))
+        del self._buffer[: length + 1]
+        return message
+
+    def take_rest(self) -> bytes:
+        """Hand over the bytes that were not yet read as messages, and forget them."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        return rest

@@ -1,0 +1,27 @@
+"""Why a connection gets an error instead of a session, in words that every protocol can put into its own form. Pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """The kinds of refusal; also the values of a metric's label."""
+
+    CONNECTIONS = "connections"  # limits.connections reached
+    WAITING = "waiting"  # limits.waiting reached while the target is down
+    HOLD = "hold"  # limits.hold passed while the target is down
+    LOGIN = "login"  # the server, or we, refused the login
+    PROTOCOL = "protocol"  # the app does not speak the listener's protocol
+    CLOSING = "closing"  # the ambassador is stopping
+    BUG = "bug"
+
+
+class Refused(Exception):
+    """A connection is refused. `text` holds no secret; `answer` is the server's own error, if it is to be passed on."""
+
+    def __init__(self, reason: Reason, text: str, answer: bytes | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+        self.answer = answer

@@ -1,0 +1,83 @@
+"""Bytes between the app and the server, each leg writing straight into the other's transport.
+
+This is the hot path: per chunk a counter, a write, and what a protocol's own leg adds. Write buffers are bounded by
+pausing the other side; an end-of-file closes one direction only. Who may talk to whom was decided before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from ambassador_dbproxy.conversation import Conversation
+
+WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 262144, 65536
+"""A leg whose peer reads slowly is given this much; then the other leg is paused until it is down to the low mark."""
+
+
+class Leg(asyncio.Protocol):
+    """One of the two connections of a session. `received` counts the bytes that came in on it."""
+
+    __slots__ = ("ended", "eof", "forward", "on_lost", "peer", "received", "transport")
+
+    def __init__(self, conversation: Conversation) -> None:
+        self.transport = conversation.transport
+        self.received = 0
+        self.eof = False
+        self.ended = conversation.lost
+        self.peer: Leg = self
+        self.forward: Callable[[bytes], None] = self.transport.write
+        self.on_lost: Callable[[Leg], None] = _ignore
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.forward(data)
+
+    def pause_writing(self) -> None:
+        if not self.peer.ended:
+            self.peer.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if not self.peer.ended:
+            self.peer.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        self.eof = True
+        if self.peer.eof:
+            self.transport.close()
+            self.peer.transport.close()
+        elif not self.peer.ended and not self.peer.transport.is_closing():
+            self.peer.transport.write_eof()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended = True
+        if not self.peer.ended:
+            self.peer.transport.close()
+        self.on_lost(self)
+
+
+def join(app: tuple[Conversation, Leg], server: tuple[Conversation, Leg], on_lost: Callable[[Leg], None]) -> None:
+    """Let two conversations go on as the two legs of a session, with what each had not read yet going first.
+
+    `on_lost` is called for each leg when its connection is gone, the first time before the other one is closed out.
+    """
+    for (conversation, leg), (_, other) in ((app, server), (server, app)):
+        leg.peer = other
+        leg.forward = other.transport.write
+        leg.on_lost = on_lost
+        conversation.on_gone = None
+        leg.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
+        leg.transport.set_protocol(cast(asyncio.BaseProtocol, leg))
+    for conversation, leg in (app, server):
+        if unread := conversation.take_unread():
+            leg.data_received(unread)
+        if conversation.eof:
+            leg.eof_received()
+        if conversation.lost:
+            leg.connection_lost(None)
+
+
+def _ignore(_: Leg) -> None:
+    pass

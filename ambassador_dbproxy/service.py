@@ -1,0 +1,103 @@
+"""What a protocol gives to a listener, and what the listener gives to it: the seam where a further protocol fits in.
+
+`postgres.session` and `tcp` are the two that exist. Only types live here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.gate import Gate
+from ambassador_dbproxy.metrics import Tally
+from ambassador_dbproxy.refusal import Reason
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.surroundings import Surroundings
+from chassis.settings import Address
+
+
+class Upstream(Protocol):
+    """One target of one listener."""
+
+    route: Route
+    gate: Gate
+    server: Address | None
+    """The server that answered last."""
+
+    async def close(self) -> None:
+        """Stop probing and let nobody wait here any more; sessions are not touched."""
+
+
+U = TypeVar("U", bound=Upstream)
+U_co = TypeVar("U_co", bound=Upstream, covariant=True)
+
+
+class Opened(Protocol):
+    """A server connection that an upstream opened for one app."""
+
+    def abandon(self) -> None:
+        """Close it: it is not needed after all."""
+
+
+OpenedT = TypeVar("OpenedT", bound=Opened)
+
+
+class Session(Protocol):
+    """An app joined with a server, until both connections are gone."""
+
+    @property
+    def route(self) -> Route:
+        """Where it leads to; it stays the same for its whole life."""
+
+    def leave(self, text: str) -> None:
+        """End at the next quiet moment, telling the app why."""
+
+    def end(self, text: str) -> None:
+        """End now, telling the app why if the protocol allows it at this point."""
+
+    def abort(self) -> None:
+        """Drop both connections."""
+
+    def counts(self) -> tuple[int, int, int]:
+        """Bytes from the app, bytes from the server, transactions."""
+
+
+class Floor(Protocol[U_co]):
+    """The listener as a protocol's `serve` sees it."""
+
+    tally: Tally
+    log: Any
+
+    @property
+    def upstream(self) -> U_co:
+        """Where new connections go now."""
+
+    @property
+    def login_timeout_s(self) -> float:
+        """Longest start-up conversation with the app."""
+
+    async def admit(self, open_at: Callable[[U_co], Awaitable[OpenedT]]) -> tuple[U_co, OpenedT]:
+        """Hold until the current target takes the connection that `open_at` opens. Raises Refused past the bounds."""
+
+    def entered(self, session: Session) -> None:
+        """A session has begun."""
+
+    def left(self, session: Session) -> None:
+        """A session has ended; to be called once."""
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run something that outlives the caller. Its owner is the listener."""
+
+
+class Service(Protocol[U]):
+    """One protocol."""
+
+    def upstream(self, route: Route, around: Surroundings) -> U:
+        """The upstream for a route."""
+
+    async def serve(self, app: Conversation, floor: Floor[U]) -> None:
+        """From an accepted connection to a session (`floor.entered`) or to Refused."""
+
+    def farewell(self, reason: Reason, text: str) -> bytes:
+        """A refusal in the protocol's own form; empty if it has none."""

@@ -1,0 +1,150 @@
+"""The ambassador's settings: what may be written, its defaults, and the rules between fields.
+
+Decoding, `${VAR}` and overrides are the chassis's. Which target an environment leads to is `routes`'s business.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from chassis.settings import Address, DrainSettings, Mistake, OpsSettings, Seconds, SettingsError, describe
+
+AuthMethod = Literal["none", "password", "md5", "scram-sha-256"]
+
+
+class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where one environment's database is, and as whom to log in."""
+
+    hosts: Annotated[tuple[Address, ...], describe("servers of this environment, tried in this order", min_length=1)]
+    user: Annotated[str | None, describe("log in as this user; without it the app's own login passes through")] = None
+    password_file: Annotated[Path | None, describe("file with the password, read again at every login")] = None
+    database: Annotated[str | None, describe("database to open instead of the one that the app names")] = None
+    require_auth: Annotated[
+        tuple[AuthMethod, ...], describe("authentication methods the server may ask for; empty: any")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        if not self.hosts:
+            mistakes.append(Mistake("hosts", 'name at least one server, as in ["localhost:5432"]'))
+        mistakes += [
+            Mistake(f"hosts[{at}]", "a port of 0 cannot be connected to")
+            for at, host in enumerate(self.hosts)
+            if not host.path and not host.port
+        ]
+        if self.user is None:
+            mistakes += [
+                Mistake(name, "needs `user`: without it the app's own login passes through")
+                for name, value in (("password_file", self.password_file), ("require_auth", self.require_auth))
+                if value
+            ]
+        mistakes += [
+            Mistake(name, "must not be empty or contain a NUL")
+            for name, value in (("user", self.user), ("database", self.database))
+            if value is not None and (not value or "\0" in value)
+        ]
+        if mistakes:
+            raise SettingsError(mistakes)
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much one listener takes on."""
+
+    connections: Annotated[int, describe("sessions at the same time; the next one is refused (53300)", ge=1)] = 200
+    hold: Annotated[Seconds, describe("longest wait of a new connection for its database; then 57P03")] = Seconds("30s")
+    waiting: Annotated[int, describe("connections that may wait at the same time; the next: 53300", ge=0)] = 100
+
+
+class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One local address and the databases behind it."""
+
+    name: Annotated[str, describe("name in logs, metrics and `status`", min_length=1, max_length=63)]
+    listen: Annotated[Address, describe("where the app connects: loopback, or unix:///path/.s.PGSQL.5432")]
+    protocol: Annotated[Literal["postgres", "tcp"], describe("what is spoken here; it is never guessed")]
+    environments: Annotated[dict[str, TargetSettings], describe("the target of each environment, by its name")]
+    limits: Annotated[LimitSettings, describe("how much this listener takes on")] = LimitSettings()
+    allow_remote: Annotated[
+        bool, describe("allow `listen` beyond loopback; whoever reaches it is logged in by the ambassador")
+    ] = False
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        if not self.listen.is_loopback and not self.allow_remote:
+            mistakes.append(
+                Mistake(
+                    "listen",
+                    f"{self.listen} is not a loopback address or unix socket; the ambassador logs in for whoever "
+                    "reaches it. Set `allow_remote: true` if that is meant",
+                )
+            )
+        if self.protocol == "tcp":
+            mistakes += [
+                Mistake(f"environments.{env}.{field}", "the protocol tcp knows no logins")
+                for env, target in self.environments.items()
+                for field in ("user", "database")
+                if getattr(target, field) is not None
+            ]
+        if mistakes:
+            raise SettingsError(mistakes)
+
+
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a target that is down is looked after."""
+
+    interval: Annotated[Seconds, describe("longest pause between two tries to reach a target that is down")] = Seconds(
+        "2s"
+    )
+
+
+class SwitchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a change of the environment treats the sessions of the old one."""
+
+    deadline: Annotated[Seconds, describe("longest wait for a quiet moment; then sessions are closed")] = Seconds("10s")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of ambassador-dbproxy."""
+
+    environment: Annotated[str, describe("which environment the app is in now, usually ${APP_ENV}", min_length=1)]
+    listeners: Annotated[tuple[ListenerSettings, ...], describe("the local addresses", min_length=1)]
+    connect_timeout: Annotated[Seconds, describe("longest wait for one server to accept a connection")] = Seconds("5s")
+    login_timeout: Annotated[Seconds, describe("longest start-up conversation, with the app or the server")] = Seconds(
+        "15s"
+    )
+    health: Annotated[HealthSettings, describe("how a target that is down is looked after")] = HealthSettings()
+    switch: Annotated[SwitchSettings, describe("what happens to old sessions on a switch")] = SwitchSettings()
+    drain: Annotated[DrainSettings, describe("what happens after SIGTERM")] = DrainSettings(deadline=Seconds("25s"))
+    ops: Annotated[OpsSettings, describe("probes, metrics, status and switch")] = OpsSettings(
+        listen=Address("0.0.0.0:9103")
+    )
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        if not self.listeners:
+            mistakes.append(Mistake("listeners", "name at least one listener"))
+        seen: set[str] = set()
+        for at, listener in enumerate(self.listeners):
+            if listener.name in seen:
+                mistakes.append(Mistake(f"listeners[{at}].name", f"{listener.name!r} is taken by an earlier listener"))
+            seen.add(listener.name)
+        unserved = unserved_listeners(self, self.environment)
+        if unserved:
+            mistakes.append(Mistake("environment", unknown_environment(self.environment, unserved)))
+        if mistakes:
+            raise SettingsError(mistakes)
+
+
+def unserved_listeners(settings: Settings, environment: str) -> list[ListenerSettings]:
+    """The listeners that have no target for `environment`."""
+    return [listener for listener in settings.listeners if environment not in listener.environments]
+
+
+def unknown_environment(environment: str, unserved: list[ListenerSettings]) -> str:
+    """What to tell the operator: the name, who lacks it, and the names that are known there."""
+    known = "; ".join(
+        f"listener {each.name} knows {', '.join(sorted(each.environments)) or 'none'}" for each in unserved
+    )
+    return f"unknown environment {environment!r}: {known}"
