@@ -14,6 +14,7 @@ from podmates.child import Child, ChildFailed
 from podmates.databases import DatabaseFailed
 from podmates.demo import Demo, StepFailed
 from podmates.interruption import Interruption
+from podmates.launcher import Launcher
 from podmates.postgres_binaries import PostgresMissing
 from podmates.terminal import Terminal
 
@@ -24,7 +25,7 @@ FORESEEN = (ChildFailed, StepFailed, DatabaseFailed, PostgresMissing, OSError, a
 def main(argv: Sequence[str] | None = None) -> int:
     """0: the proof holds; 1: it does not, or something failed on the way; 128 + signal: interrupted."""
     options = _parser().parse_args(argv)
-    terminal = Terminal.on(sys.stdout)
+    terminal = Terminal.on(sys.stdout, colours="NO_COLOR" not in os.environ)
     try:
         with run_directory.fresh() as directory:
             return asyncio.run(_demo(terminal, directory, options.seconds, keep=options.keep))
@@ -61,7 +62,8 @@ async def _demo(terminal: Terminal, directory: Path, seconds: float, *, keep: bo
     interruption.listen()
     try:
         async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-            good = await Demo(terminal, interruption, directory, tasks, session).run(seconds, keep=keep)
+            launcher = Launcher(tasks, directory, os.environ.get("PATH", os.defpath))
+            good = await Demo(terminal, interruption, directory, launcher, session).run(seconds, keep=keep)
     except asyncio.CancelledError:
         terminal.final(False, "Interrupted; everything was stopped.")
         return 128 + (interruption.signal or 0)

@@ -18,6 +18,7 @@ import asyncpg
 
 from podmates.account import Account, run_as
 from podmates.child import Child, Facts
+from podmates.launcher import Launcher
 from podmates.ports import free_port
 from podmates.postgres_binaries import Binaries
 
@@ -69,9 +70,7 @@ class DatabaseFailed(Exception):
     """A PostgreSQL program ended with an error; the text is its own."""
 
 
-async def start_all(
-    tasks: asyncio.TaskGroup, binaries: Binaries, directory: Path, *, logs: Path, choose: random.Random
-) -> list[Cluster]:
+async def start_all(launcher: Launcher, binaries: Binaries, directory: Path, choose: random.Random) -> list[Cluster]:
     """Make, start and fill one cluster per environment below `directory`, which must be new."""
     _own_directory(directory, binaries.account)
     superuser_password = secrets.token_urlsafe(18)
@@ -87,7 +86,7 @@ async def start_all(
     ]
     async with asyncio.TaskGroup() as starting:
         started = [
-            starting.create_task(_start(tasks, binaries, directory, database, superuser_password, logs))
+            starting.create_task(_start(launcher, binaries, directory, database, superuser_password))
             for database in databases
         ]
     return [start.result() for start in started]
@@ -112,20 +111,17 @@ async def _initialise(binaries: Binaries, cluster: Path, superuser_password: str
 
 
 async def _start(
-    tasks: asyncio.TaskGroup,
+    launcher: Launcher,
     binaries: Binaries,
     directory: Path,
     database: Database,
     superuser_password: str,
-    logs: Path,
 ) -> Cluster:
     settings = [f"--{name}={value}" for name, value in {**OPTIONS, "port": str(database.port)}.items()]
-    server = await Child.start(
-        tasks,
+    server = await launcher.program(
         f"postgres-{database.environment}",
         [binaries.bin / "postgres", "-D", directory / database.environment, *settings],
         environ=ENVIRON,
-        log_path=logs / f"postgres-{database.environment}.log",
         is_ready=accepts_connections,
         account=binaries.account,
         last_resort=signal.SIGQUIT,  # at once, but its own children end with it

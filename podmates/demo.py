@@ -19,6 +19,7 @@ from podmates import databases, narration, postgres_binaries
 from podmates.child import Child, resident_mib
 from podmates.databases import Cluster
 from podmates.interruption import Interruption
+from podmates.launcher import Launcher
 from podmates.load import CLIENTS, PER_SECOND, Load
 from podmates.local_pod import LocalPod
 from podmates.log_server_process import LogServer
@@ -44,23 +45,23 @@ class StepFailed(Exception):
 
 
 class Demo:
-    """One run below `directory`, which must be new. `tasks` owns every process it starts."""
+    """One run below `directory`, which must be new. Every process it starts is the launcher's."""
 
     def __init__(
         self,
         terminal: Terminal,
         interruption: Interruption,
         directory: Path,
-        tasks: asyncio.TaskGroup,
+        launcher: Launcher,
         session: aiohttp.ClientSession,
     ) -> None:
         self._terminal = terminal
         self._interruption = interruption
         self._directory = directory
-        self._tasks = tasks
+        self._launcher = launcher
         self._session = session
         self._choose = random.Random()
-        self._log_server = LogServer(tasks, session, directory=directory, port=free_port(self._choose))
+        self._log_server = LogServer(launcher, session, store=directory / "records.jsonl", port=free_port(self._choose))
         self._ledger = directory / "ledger.jsonl"
         self._clusters: list[Cluster] = []
         self._pod: LocalPod
@@ -91,9 +92,7 @@ class Demo:
         binaries = postgres_binaries.find(self._directory)
         server = await self._log_server.start()
         self._terminal.say(f"log server  {self._log_server.url}  pid {server.pid}")
-        self._clusters = await databases.start_all(
-            self._tasks, binaries, self._directory / "postgres", logs=self._directory, choose=self._choose
-        )
+        self._clusters = await databases.start_all(self._launcher, binaries, self._directory / "postgres", self._choose)
         for database in [cluster.database for cluster in self._clusters]:
             where = f"{database.host}:{database.port}/{database.name}"
             self._terminal.say(f"PostgreSQL  {database.environment:<5} {where}  as {database.user}")
@@ -103,7 +102,7 @@ class Demo:
         self._terminal.step("The pod: three mates, then the app; they share a directory and loopback")
         known = {cluster.database.environment: cluster.database for cluster in self._clusters}
         logs_url = f"{self._log_server.url}/logs"
-        self._pod = LocalPod(self._tasks, self._directory / "pod", known, logs_url=logs_url, ledger=self._ledger)
+        self._pod = LocalPod(self._launcher, self._directory / "pod", known, logs_url=logs_url, ledger=self._ledger)
         async for child in self._pod.start("dev"):
             size = f"{resident_mib(child.pid):.0f} MiB"
             self._terminal.say(f"{child.name:<11} ready in {child.ready_after_s:.2f} s  {size}  pid {child.pid}")
@@ -112,7 +111,7 @@ class Demo:
     def _start_the_load(self) -> "asyncio.Task[None]":
         self._load = Load(self._session, f"http://{self._pod.app_address}", secrets.token_hex(3))
         self._terminal.step(f"Load: {CLIENTS} clients, {PER_SECOND:.0f} requests a second")
-        return self._tasks.create_task(self._load.run(), name="load")
+        return self._launcher.tasks.create_task(self._load.run(), name="load")
 
     async def _show_records(self) -> None:
         self._terminal.step("A log line, and the record it became")

@@ -14,6 +14,7 @@ PER_SECOND = 120.0
 CLIENTS = 4
 MOST_REQUESTS = 200_000
 TIMEOUT = aiohttp.ClientTimeout(total=45)
+HEADERS = {"User-Agent": "podmates-load/1"}
 EXPECTED = {"orders": (200, 404), "price": (500,), "invoice": (502,)}
 
 
@@ -65,9 +66,10 @@ class Load:
         """One request, counted like all others. The status is 0 when there was no answer."""
         self.counts.made += 1
         event = f"evt-{self._token}-access-{self.counts.made:06d}"
+        url = f"{self._base_url}{path}?event={event}"
         status, answer, reason = 0, {}, ""
         try:
-            async with self._session.get(f"{self._base_url}{path}?event={event}", timeout=TIMEOUT) as response:
+            async with self._session.get(url, headers=HEADERS, timeout=TIMEOUT) as response:
                 status, answer = response.status, await response.json()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"

@@ -4,9 +4,6 @@ Started: shipper, adapter, ambassador, then the app, each when the one before is
 the mates in reverse. What is done with the running pod is left to `demo`.
 """
 
-import asyncio
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from pathlib import Path
 from podmates import mate_settings
 from podmates.child import Child, ChildFailed
 from podmates.databases import Database
+from podmates.launcher import Launcher
 from podmates.mate_settings import Places
 
 APP_STOPS_WITHIN_S = 10.0
@@ -25,7 +23,6 @@ MODULES = {
     "ambassador": "ambassador_dbproxy",
     "app": "podmates.sample_app",
 }
-SOURCES = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ class LocalPod:
 
     def __init__(
         self,
-        tasks: asyncio.TaskGroup,
+        launcher: Launcher,
         directory: Path,
         databases: Mapping[str, Database],
         *,
@@ -55,7 +52,7 @@ class LocalPod:
         self.members: dict[str, Child] = {}
         self.app_address = ""
         self.database_address = ""
-        self._tasks = tasks
+        self._launcher = launcher
         self._databases = databases
         self._logs_url = logs_url
         self._ledger = ledger
@@ -104,13 +101,7 @@ class LocalPod:
         return await self._start_member(name, ["--config", str(self.settings / f"{name}.yaml")])
 
     async def _start_member(self, name: str, arguments: list[str]) -> tuple[Child, Mapping[str, object]]:
-        child = await Child.start(
-            self._tasks,
-            name,
-            [sys.executable, "-m", MODULES[name], *arguments],
-            environ=python_environ(),
-            log_path=self.directory / f"{name}.log",
-        )
+        child = await self._launcher.python(name, MODULES[name], *arguments)
         self.members[name] = child
         return child, await child.ready()
 
@@ -119,11 +110,6 @@ class LocalPod:
         url = f"postgresql://app@{self.database_address}/app"
         logs = self.places.shared / mate_settings.APP_LOGS
         return ["--logs", str(logs), "--ledger", str(self._ledger), "--database", url]
-
-
-def python_environ() -> dict[str, str]:
-    """The environment of a Python child: small as a container's, and able to find these packages."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "PYTHONPATH": str(SOURCES)}
 
 
 def _listener(ambassador: Child, facts: Mapping[str, object]) -> str:

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import sys
 from pathlib import Path
 
 import aiohttp
 
 from podmates.child import Child
-from podmates.local_pod import python_environ
+from podmates.launcher import Launcher
 
 LOOK_EVERY_S = 0.1
 STOPS_WITHIN_S = 10.0
@@ -17,25 +16,18 @@ STOPS_WITHIN_S = 10.0
 class LogServer:
     """One log server with its file; its address outlives its processes."""
 
-    def __init__(self, tasks: asyncio.TaskGroup, session: aiohttp.ClientSession, *, directory: Path, port: int) -> None:
+    def __init__(self, launcher: Launcher, session: aiohttp.ClientSession, *, store: Path, port: int) -> None:
         self.child: Child | None = None
         self.kills = 0
         self.url = f"http://127.0.0.1:{port}"
-        self._tasks = tasks
+        self._launcher = launcher
         self._session = session
-        self._directory = directory
         self._repeats_of_killed = 0
-        self._arguments = ["--listen", f"127.0.0.1:{port}", "--store", str(directory / "records.jsonl")]
+        self._arguments = ["--listen", f"127.0.0.1:{port}", "--store", str(store)]
 
     async def start(self) -> Child:
         """Start it, or bring it back with all it had acknowledged."""
-        self.child = await Child.start(
-            self._tasks,
-            "log server",
-            [sys.executable, "-m", "podmates.log_server", *self._arguments],
-            environ=python_environ(),
-            log_path=self._directory / "log-server.log",
-        )
+        self.child = await self._launcher.python("log server", "podmates.log_server", *self._arguments)
         await self.child.ready()
         return self.child
 

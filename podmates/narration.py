@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from podmates.event_log import FILES
 from podmates.local_pod import LocalPod
 from podmates.mate_settings import APP_LOGS
+from podmates.sample_app.event_log import FILES
 
 
 def raw_event(shared: Path, kind: str, event: str) -> tuple[Path, str]:
@@ -52,5 +52,5 @@ def how_to_reach(pod: LocalPod, logs_url: str) -> list[str]:
         f"records     curl {logs_url}/records",
         *metrics,
         f"switch      edit environment: in {pod.settings / 'ambassador.yaml'}",
-        f"logs        {pod.places.shared / APP_LOGS}, and of the mates {pod.directory}/*.log",
+        f"logs        {pod.places.shared / APP_LOGS}, and of every process {pod.directory.parent}/*.log",
     ]

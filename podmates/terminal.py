@@ -19,12 +19,12 @@ class Terminal:
         self.width = max(NARROWEST, min(columns, WIDEST))
 
     @classmethod
-    def on(cls, stream: TextIO) -> "Terminal":
-        """A terminal for this stream as it is: a TTY of some width, or a pipe."""
+    def on(cls, stream: TextIO, *, colours: bool) -> "Terminal":
+        """A terminal for this stream as it is: a TTY of some width, or a pipe, which never gets colours."""
         if not stream.isatty():
             return cls(stream)
         columns = os.get_terminal_size(stream.fileno()).columns or 80
-        return cls(stream, columns=columns, colours="NO_COLOR" not in os.environ)
+        return cls(stream, columns=columns, colours=colours)
 
     def step(self, text: str) -> None:
         """The heading of what comes next."""

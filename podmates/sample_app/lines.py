@@ -4,12 +4,10 @@ Pure: time and identities come from the caller. Where the lines go is left to `e
 """
 
 import json
-import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-_PYTHON = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 # The frames that a Java service prints below its exception; `{id}` is the number of the order.
 _JAVA_FRAMES = """\
@@ -56,12 +54,9 @@ def json_line(now: datetime, level: str, message: str, members: Mapping[str, obj
 
 def python_trace(now: datetime, logger: str, message: str, error: BaseException) -> str:
     """What Python's logging writes for `logger.exception(message)` while handling `error`."""
-    record = logging.LogRecord(
-        logger, logging.ERROR, __file__, 0, message, (), (type(error), error, error.__traceback__)
-    )
-    record.created = now.timestamp()
-    record.msecs = now.microsecond // 1000
-    return _PYTHON.format(record)
+    stamp = now.strftime("%Y-%m-%d %H:%M:%S,") + f"{now.microsecond // 1000:03d}"
+    trace = "".join(traceback.format_exception(error)).rstrip("\n")
+    return f"{stamp} ERROR {logger}: {message}\n{trace}"
 
 
 def java_trace(now: datetime, message: str, order: int) -> str:

@@ -1,7 +1,7 @@
 """What the log server keeps: an append-only file of records, each once, and the counts over it.
 
 A record is acknowledged after it was synced to disk, so that a killed server knows on its return everything it ever
-acknowledged, and recognises what is sent again. HTTP is left to `log_server`.
+acknowledged, and recognises what is sent again. HTTP is left to `receiver`.
 """
 
 import hashlib
