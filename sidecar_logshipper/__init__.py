@@ -1,0 +1,1 @@
+"""The sidecar: ships the log files of a pod to a central log server and loses nothing."""

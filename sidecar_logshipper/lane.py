@@ -1,0 +1,61 @@
+"""A lane: the files that belong to it go to the sink one batch after the other, and so in order.
+
+Collecting is `batch`'s matter, sending `delivery`'s; the lane waits and passes on.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from logtail.chunk import Chunk
+from sidecar_logshipper.batch import Batch, Collector
+from sidecar_logshipper.delivery import Delivery
+
+
+class Lane:
+    """`done` is called with each chunk whose lines are all accounted for."""
+
+    def __init__(
+        self,
+        collector: Collector,
+        delivery: Delivery,
+        done: Callable[[Chunk], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.delivery = delivery
+        self._collector = collector
+        self._done = done
+        self._monotonic = monotonic
+        self._changed = asyncio.Event()
+        self._ending = False
+
+    def put(self, chunk: Chunk) -> None:
+        """How much may be put is bounded by the memory budget, before the chunk is read."""
+        self._collector.add(chunk, self._monotonic())
+        self._changed.set()
+
+    def end(self) -> None:
+        """Nothing more will be put: send what there is without waiting for company, then return from `run`."""
+        self._ending = True
+        self._changed.set()
+
+    async def run(self) -> None:
+        while await self._wait_until_due():
+            chunks = self._collector.take(self._monotonic())
+            await self.delivery.deliver(Batch.of(chunks))
+            for chunk in chunks:
+                self._done(chunk)
+
+    async def _wait_until_due(self) -> bool:
+        """False at the end, when everything was sent."""
+        while True:
+            self._changed.clear()
+            due_in = self._collector.due_in(self._monotonic())
+            if due_in == 0 or (self._ending and due_in is not None):
+                return True
+            if self._ending:
+                return False
+            try:
+                async with asyncio.timeout(due_in):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass

@@ -1,0 +1,100 @@
+"""The metrics page: plain numbers kept by the others, folded into families only when somebody scrapes.
+
+All series exist from the start at zero, so that a rate over them is right from the first scrape.
+"""
+
+from collections.abc import Iterator, Mapping
+from operator import attrgetter
+from typing import Protocol
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from logtail.chunk import TailStats
+from sidecar_logshipper.ledger import DROP_REASONS, Ledger
+from sidecar_logshipper.verdict import Action
+
+ERROR_KINDS = (
+    "checkpoint_unusable",
+    "checkpoint_write_failed",
+    "directory",
+    "gzip",
+    "no_regular_file",
+    "permission_denied",
+    "read_failed",
+    "unreadable",
+)
+
+
+class Readings(Protocol):
+    """Where the numbers come from."""
+
+    ledger: Ledger
+
+    def tail_stats(self) -> TailStats: ...
+    def outcomes(self) -> Mapping[str, int]: ...
+    def sent_bytes(self) -> int: ...
+    def sink_is_up(self) -> bool: ...
+    def checkpoint_is_good(self) -> bool: ...
+
+
+class LogshipperMetrics(Collector):
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: so that registering does not collect."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _ledger(self._readings.ledger)
+        yield from _tail(self._readings.tail_stats())
+        requests = CounterMetricFamily(
+            "logshipper_requests", "Requests to the sink, by what their answer asked for", labels=["action"]
+        )
+        outcomes = self._readings.outcomes()
+        for action in Action:
+            requests.add_metric([action.value], outcomes.get(action.value, 0))
+        yield requests
+        yield _counter("sent_bytes", "Bytes of request bodies, encoded and compressed", self._readings.sent_bytes())
+        yield _gauge("sink_up", "0 while the sink is unavailable or refuses us", self._readings.sink_is_up())
+        yield _gauge(
+            "checkpoint_good",
+            "0 while positions cannot be saved",
+            self._readings.checkpoint_is_good(),
+        )
+
+
+def _ledger(ledger: Ledger) -> Iterator[Metric]:
+    for unit in ("lines", "bytes"):
+        of = attrgetter(unit)
+        yield _counter(f"read_{unit}", f"Log {unit} read", of(ledger.read))
+        yield _counter(f"acked_{unit}", f"Log {unit} the sink has acknowledged", of(ledger.acked))
+        yield _counter(f"dead_lettered_{unit}", f"Log {unit} refused by the sink", of(ledger.dead_lettered))
+        yield _gauge(f"pending_{unit}", f"Log {unit} read and not yet accounted for", of(ledger.pending))
+        dropped = CounterMetricFamily(f"logshipper_dropped_{unit}", f"Log {unit} given up", labels=["reason"])
+        for reason in DROP_REASONS:
+            dropped.add_metric([reason], of(ledger.dropped[reason]))
+        yield dropped
+
+
+def _tail(stats: TailStats) -> Iterator[Metric]:
+    yield _gauge("files", "Files followed now", stats.files)
+    yield _gauge("lag_bytes", "Bytes in the followed files that are not acknowledged", stats.lag_bytes)
+    yield _gauge("oldest_unacked_seconds", "Age of the oldest unacknowledged byte", stats.oldest_unacked_s)
+    yield _counter("rotations", "Files that lost or changed their name", stats.rotations)
+    yield _counter("truncations", "Files that were truncated", stats.truncations)
+    yield _counter("long_lines", "Lines over max_line_bytes, split", stats.long_lines)
+    errors = CounterMetricFamily("logshipper_file_errors", "Files or positions in trouble, by kind", labels=["kind"])
+    for kind in ERROR_KINDS:
+        errors.add_metric([kind], stats.errors.get(kind, 0))
+    yield errors
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"logshipper_{name}", text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"logshipper_{name}", text, value=value)

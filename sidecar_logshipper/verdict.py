@@ -1,0 +1,72 @@
+"""What does the sink's answer mean for the batch? Pure: an HTTP status (RFC 9110) or a failure becomes one action.
+
+The actions are carried out by `delivery`.
+"""
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+LONGEST_RETRY_AFTER_S = 3600.0  # a server's slip of the pen must not silence a pod for a year
+
+
+class Action(Enum):
+    ACK = "ack"  # the sink has it
+    RETRY = "retry"  # it may work later, unchanged
+    HOLD = "hold"  # nothing will work until somebody mends credentials or the address; keep trying, slowly
+    SPLIT = "split"  # too large: send it in halves
+    BISECT = "bisect"  # something in it is refused: look for it in halves
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`after`: do not try again before that many seconds. `reason`: for logs, metrics and the dead-letter file."""
+
+    action: Action
+    reason: str
+    after: float = 0.0
+
+
+_RETRIED = frozenset({408, 425, 429})
+# 401, 403, 407 speak of the credentials; 404, 405 and a redirect of the address. None of them speaks of a record, and
+# taking them so would move the whole log into the dead-letter file while an ingress is being deployed.
+_HELD = frozenset({401, 403, 404, 405, 407})
+
+
+def of_status(status: int, retry_after: str | None, now: float) -> Verdict:
+    """`retry_after` is the header of that name (seconds or an HTTP date), `now` the time in seconds since 1970."""
+    reason = f"http_{status}"
+    if 200 <= status < 300:
+        return Verdict(Action.ACK, reason)
+    if status in _RETRIED or status >= 500:
+        return Verdict(Action.RETRY, reason, _floor(retry_after, now))
+    if status == 413:
+        return Verdict(Action.SPLIT, reason)
+    if status in _HELD or status < 400:
+        return Verdict(Action.HOLD, reason, _floor(retry_after, now))
+    return Verdict(Action.BISECT, reason)
+
+
+def of_failure(reason: str) -> Verdict:
+    """No answer: it could not be reached, or went away, or was too slow."""
+    return Verdict(Action.RETRY, reason)
+
+
+def of_credentials() -> Verdict:
+    """The request could not be made because a credentials file cannot be read."""
+    return Verdict(Action.HOLD, "credentials_unreadable")
+
+
+def _floor(retry_after: str | None, now: float) -> float:
+    """Seconds from a Retry-After header (RFC 9110 section 10.2.3); 0 when absent or unreadable."""
+    if not retry_after:
+        return 0.0
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:12])
+    else:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return 0.0
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S)
