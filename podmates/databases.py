@@ -5,7 +5,6 @@ scram-sha-256, and hold one table that tells the environments apart and one for 
 """
 
 import asyncio
-import contextlib
 import os
 import random
 import secrets
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import asyncpg
 
-from podmates.account import Account, run_as
+from podmates.account import Account
 from podmates.child import Child, Facts
-from podmates.launcher import Launcher
+from podmates.launcher import Launcher, run_to_end
 from podmates.ports import free_port
 from podmates.postgres_binaries import Binaries
 
@@ -159,21 +158,6 @@ async def _connect(database: Database, user: str, password: str, name: str) -> a
 
 
 async def _run(command: Sequence[str | Path], account: Account | None) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=ENVIRON,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        **run_as(account),
-    )
-    try:
-        _, stderr = await process.communicate()
-    finally:
-        if process.returncode is None:  # interrupted
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if process.returncode:
-        raise DatabaseFailed(f"{Path(command[0]).name}: {stderr.decode('utf-8', 'replace').strip()}")
+    status, said = await run_to_end(command, environ=ENVIRON, account=account)
+    if status:
+        raise DatabaseFailed(f"{Path(command[0]).name} ended with status {status}: {said}")

@@ -135,14 +135,19 @@ class Demo:
     async def _switch_environments(self) -> None:
         self._terminal.step("The environment is switched, the app untouched")
         await self._show_answer("dev")
-        for environment in ("test", "prod"):
-            began = time.monotonic()
-            self._pod.switch(environment)
-            self._terminal.say(f"the ambassador's settings file now says {environment}")
-            what = f"the app is not served by {environment}"
-            await self._until(partial(self._is_served_by, environment), SWITCH_WITHIN_S, what, "ambassador")
-            self._terminal.say(f"the app is served by {environment} after {time.monotonic() - began:.1f} s")
-            await self._show_answer(environment)
+        self._pod.write_environment("test")
+        self._terminal.say("the ambassador's settings file now says: environment: test")
+        await self._show_switch_to("test")
+        self._terminal.say("$ ambassador-dbproxy switch prod")
+        self._terminal.block(await self._pod.switch_by_command("prod"))
+        await self._show_switch_to("prod")
+
+    async def _show_switch_to(self, environment: str) -> None:
+        began = time.monotonic()
+        what = f"the app is not served by {environment}"
+        await self._until(partial(self._is_served_by, environment), SWITCH_WITHIN_S, what, "ambassador")
+        self._terminal.say(f"the app is served by {environment} after {time.monotonic() - began:.1f} s")
+        await self._show_answer(environment)
 
     async def _show_answer(self, environment: str) -> None:
         _, answer = await self._load.ask("/orders/1")
@@ -223,7 +228,7 @@ class Demo:
         heads = ("", "logged", "received", "missing", "doubled")
         rows = [(row.label, row.written, row.received, row.missing, row.doubled) for row in proof.rows]
         self._terminal.table(heads, rows)
-        self._terminal.say("")
+        self._terminal.gap()
         for claim in proof.claims:
             self._terminal.verdict(claim.holds, claim.text, claim.numbers)
         for example in proof.examples:

@@ -78,10 +78,19 @@ class LocalPod:
             status = await child.stop(APP_STOPS_WITHIN_S if name == "app" else MATE_STOPS_WITHIN_S)
             yield Stopped(name, status, time.monotonic() - began)
 
-    def switch(self, environment: str) -> None:
+    def write_environment(self, environment: str) -> None:
         """Write another environment into the ambassador's settings file, as a changed ConfigMap would."""
         text = mate_settings.ambassador(self.places, self._databases, environment)
         _replace(self.settings / "ambassador.yaml", text)
+
+    async def switch_by_command(self, environment: str) -> str:
+        """Have `ambassador-dbproxy switch` do it, beside the running ambassador; returns what it said."""
+        ambassador = self.members["ambassador"]
+        arguments = ["switch", environment, "--ops", str(ambassador.facts["ops"])]
+        status, said = await self._launcher.command(MODULES["ambassador"], *arguments)
+        if status:
+            raise ChildFailed(ambassador, f"did not take the switch: {said}")
+        return said
 
     def _write_settings(self, environment: str) -> None:
         logs = self.places.shared / mate_settings.APP_LOGS
@@ -91,7 +100,7 @@ class LocalPod:
         self.settings.mkdir()
         _replace(self.settings / "shipper.yaml", mate_settings.shipper(self.places, self._logs_url))
         _replace(self.settings / "adapter.yaml", mate_settings.adapter(self.places))
-        self.switch(environment)
+        self.write_environment(environment)
         for database in self._databases.values():
             secret = mate_settings.password_file(self.places, database)
             secret.touch(mode=0o600)

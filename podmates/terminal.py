@@ -32,6 +32,10 @@ class Terminal:
         for line in self._wrapped(text, ""):
             self._write(self._in(BOLD, line))
 
+    def gap(self) -> None:
+        """An empty line."""
+        self._write("")
+
     def say(self, text: str) -> None:
         """A fact below the heading."""
         for line in self._wrapped(text, "  "):
