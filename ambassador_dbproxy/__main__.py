@@ -5,11 +5,13 @@
     ambassador-dbproxy switch ENV [--ops ADDRESS]   lead the running one elsewhere
 
 Where things are: `settings` what may be configured, `ambassador` the life, `listener` one local address, `gate` the
-holding, `routes` which target, `service` the seam for protocols, `postgres` and `tcp` two of them, `relay` the hot path.
+holding, `routes` which target, `service` the seam for protocols, `postgres` and `tcp` two of them, `relay` the hot
+path.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The short-lived commands bring an HTTP client, which the serving process has no use for.
         from ambassador_dbproxy.commands import run_command
 
-        return run_command(arguments)
+        return run_command(arguments, os.environ)
     return run_mate(name="dbproxy", prefix="DBPROXY", model=Settings, build=Ambassador, argv=arguments)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,7 +31,7 @@ class CommandFailed(Exception):
         self.status = status
 
 
-def run_command(argv: Sequence[str], environ: Mapping[str, str] = os.environ) -> int:
+def run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run one command and return its exit status: 0, 64 for a mistake in what was asked, 69 if nobody answers."""
     options = _parser().parse_args(argv)
     try:

@@ -97,6 +97,12 @@ def bound_address(sock: socket.socket, listen: Address) -> Address:
     return listen if listen.path else Address.of(listen.host, sock.getsockname()[1])
 
 
+def unlink(listen: Address) -> None:
+    """Remove the socket file of a listener that is closed."""
+    with contextlib.suppress(OSError):
+        Path(listen.path).unlink()
+
+
 def tune(sock: socket.socket) -> None:
     """Keepalive, and a limit on unacknowledged data. Accepted sockets inherit both from the listening one."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):

@@ -6,14 +6,12 @@ What is spoken is its `Service`'s matter. Where it leads to is told by the ambas
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any, Generic
 
 from ambassador_dbproxy.conversation import Conversation
-from ambassador_dbproxy.dial import Unreachable, bind, bound_address
+from ambassador_dbproxy.dial import Unreachable, bind, bound_address, unlink
 from ambassador_dbproxy.gate import GateClosed, Health, HoldExpired, TooManyWaiting
 from ambassador_dbproxy.metrics import Reading, Tally
 from ambassador_dbproxy.refusal import Reason, Refused
@@ -179,8 +177,7 @@ class Listener(Generic[U]):
         elif self._socket is not None:
             self._socket.close()
         if self.settings.listen.path and self._socket is not None:
-            with contextlib.suppress(OSError):
-                Path(self.settings.listen.path).unlink()
+            unlink(self.settings.listen)
         for task in (*self._starting, *self._work):
             task.cancel()
         left = list(self._sessions)

@@ -1,0 +1,121 @@
+"""The protocol `tcp` in front of a server that echoes: bytes, half-close in both directions, holding, switching."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+Make = Callable[..., Any]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+    """`await server(handler)`: the address where it listens."""
+    started: list[asyncio.Server] = []
+
+    async def start(handler: Handler) -> str:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await handler(reader, writer)
+            writer.close()
+
+        started.append(await asyncio.start_server(handle, "127.0.0.1", 0))
+        return f"127.0.0.1:{started[-1].sockets[0].getsockname()[1]}"
+
+    yield start
+    for each in started:
+        each.close()
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while block := await reader.read(65536):
+        writer.write(block)
+        await writer.drain()
+    writer.write(b"<end>")
+
+
+def settings(**hosts: str) -> dict[str, Any]:
+    listener = {
+        "name": "anything",
+        "listen": "127.0.0.1:0",
+        "protocol": "tcp",
+        "environments": {name: {"hosts": [host]} for name, host in hosts.items()},
+    }
+    return {"environment": next(iter(hosts)), "listeners": [listener], "switch": {"deadline": "200ms"}}
+
+
+async def test_half_close_of_the_app_still_gets_the_rest(ambassador: Make, server: Make) -> None:
+    through = await asyncio.to_thread(ambassador(settings(dev=await server(echo))).ready)
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    sent = b"".join(b"%d;" % n for n in range(300_000))
+
+    async def send() -> None:
+        writer.write(sent)
+        await writer.drain()
+        writer.write_eof()
+
+    sending = asyncio.create_task(send())
+    assert await reader.read(-1) == sent + b"<end>"
+    await sending
+    writer.close()
+
+
+async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, server: Make) -> None:
+    heard = asyncio.get_running_loop().create_future()
+
+    async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"greeting")
+        writer.write_eof()
+        heard.set_result(await reader.read(-1))
+
+    through = await asyncio.to_thread(ambassador(settings(dev=await server(speak_first))).ready)
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    # The probe at the start was a connection too, and the future is taken by whoever comes first.
+    heard = asyncio.get_running_loop().create_future()
+    assert await reader.read(-1) == b"greeting"
+    writer.write(b"thanks")
+    writer.write_eof()
+    assert await asyncio.wait_for(heard, 10) == b"thanks"
+    writer.close()
+
+
+async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Make) -> None:
+    placeholder = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+    port = placeholder.sockets[0].getsockname()[1]
+    placeholder.close()
+    through = await asyncio.to_thread(ambassador(settings(dev=f"127.0.0.1:{port}")).ready)
+    await asyncio.to_thread(through.event, "target_down")
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    writer.write(b"early")
+    writer.write_eof()
+    while (await asyncio.to_thread(through.status))["listeners"][0]["waiting"] == 0:
+        await asyncio.sleep(0.02)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await echo(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", port):
+        assert await asyncio.wait_for(reader.read(-1), 10) == b"early<end>"
+        writer.close()
+
+
+async def test_a_switch_ends_old_connections_at_the_deadline(ambassador: Make, server: Make) -> None:
+    def named(name: bytes) -> Handler:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(name)
+            await reader.read(-1)
+
+        return handle
+
+    hosts = {name: await server(named(name.encode())) for name in ("dev", "prod")}
+    through = await asyncio.to_thread(ambassador(settings(**hosts)).ready)
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    assert await reader.readexactly(3) == b"dev"
+    await asyncio.to_thread(through.command, "switch", "prod")
+    new_reader, new_writer = await asyncio.open_connection("127.0.0.1", through.port)
+    assert await new_reader.readexactly(4) == b"prod"
+    assert await asyncio.wait_for(reader.read(-1), 10) == b""
+    writer.close()
+    new_writer.close()
