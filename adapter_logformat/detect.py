@@ -1,0 +1,75 @@
+"""Which format is a line in? Scored per stream, sticky, and asked again as soon as the stream's own format stops reading.
+
+The decision depends on the lines alone, never on how they were cut into chunks, so that every restart decides the same.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from adapter_logformat.formats import registry
+from adapter_logformat.grammar import Format
+from adapter_logformat.record import Record
+from adapter_logformat.timestamps import Times
+
+SWITCH_AFTER: Final = 8
+"""So many lines in a row read by one other format make it the stream's own."""
+
+
+class Detector:
+    """The format of one stream. `current` is its own format, or `None` before the first line that any format reads."""
+
+    def __init__(self, only: Sequence[str] = ()) -> None:
+        self._only = tuple(only)
+        self._allowed = tuple({format.name: format for format in map(registry.named, only)}.values())
+        self.current: Format | None = None
+        self._rival: Format | None = None
+        self._streak = 0
+
+    def read(self, line: str, times: Times) -> tuple[Format, Record] | None:
+        """The format that reads `line` and the record it makes; `None` when no (allowed) format does."""
+        current = self.current
+        if current is not None and not current.generic:
+            record = current.read(line, times)
+            if record is not None and self._may(record):
+                self._streak = 0
+                return current, record
+        best: tuple[Format, Record] | None = None
+        for format in self._allowed or registry.candidates(line):
+            if best is None or format.rank > best[0].rank:
+                record = format.read(line, times)
+                if record is not None and self._may(record):
+                    best = format, record
+        if best is not None:
+            self._score(best[0])
+        return best
+
+    def _may(self, record: Record) -> bool:
+        return not self._only or record.format in self._only
+
+    def _score(self, format: Format) -> None:
+        if format is self.current:
+            self._streak = 0
+            return
+        self._streak = self._streak + 1 if format is self._rival else 1
+        self._rival = format
+        if self.current is None or self._streak >= SWITCH_AFTER:
+            self.current, self._rival, self._streak = format, None, 0
+
+    def confirm(self) -> None:
+        """The fast form read lines with the stream's own format: any rival's run of luck is over."""
+        self._streak = 0
+
+    def snapshot(self) -> dict[str, object]:
+        """What `restore` needs to go on deciding as if nothing had happened."""
+        names = [format.names[0] if format else None for format in (self.current, self._rival)]
+        return {"format": names[0], "rival": names[1], "streak": self._streak}
+
+    def restore(self, saved: dict[str, object]) -> None:
+        """Takes over a snapshot; formats that are no longer in the catalogue are forgotten."""
+        self.current, self._rival = (_known(saved.get(key)) for key in ("format", "rival"))
+        streak = saved.get("streak")
+        self._streak = streak if isinstance(streak, int) else 0
+
+
+def _known(name: object) -> Format | None:
+    return registry.named(name) if isinstance(name, str) and name in registry.NAMES else None

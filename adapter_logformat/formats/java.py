@@ -1,0 +1,87 @@
+"""Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka and ZooKeeper; stack traces join their record."""
+
+from typing import Final
+
+from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time
+from adapter_logformat.multiline import JAVA
+from adapter_logformat.severity import JAVA as SCALE
+
+_LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
+_THREAD: Final = r"\[ {0,40}(?P<thread>[^\]\n]*+)\]"
+_LOGGER: Final = r"(?P<logger>[\w.$/\-\[\]@]++)"
+_THREAD_FIELD: Final[Field] = ("thread.name", str)
+_LOGGER_FIELD: Final[Field] = ("otel.scope.name", str)
+
+LAYOUTS: Final = (
+    Layout(
+        name="spring_boot",
+        title="Spring Boot 2 and 3 console log",
+        rank=85,
+        pattern=rf"{ISO} {{1,6}}{_LEVEL} (?P<pid>\d{{1,10}}+) --- (?:\[(?P<application>[^\]\n]*+)\] (?=\[))?{_THREAD} "
+        r"(?:\[ {0,40}(?P<correlation>[0-9a-f, \-]*?)\] )?(?P<logger>[^\s:]++) {0,40}: ?(?P<body>.*)",
+        sample="2026-11-20 08:51:00.123  INFO 12345 --- [           main] c.e.DemoApplication : Started in 2.1 seconds",
+        scale=SCALE,
+        fields={
+            "pid": ("process.pid", int),
+            "thread": _THREAD_FIELD,
+            "logger": _LOGGER_FIELD,
+            "correlation": ("app.correlation", str),
+        },
+        resource={"application": "service.name"},
+        time=iso_time,
+        rule=JAVA,
+    ),
+    Layout(
+        name="zookeeper",
+        title="ZooKeeper: `%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m`",
+        rank=84,
+        pattern=rf"{ISO}(?: \[myid:(?P<myid>[^\]\n]*+)\])? - {_LEVEL} {{1,6}}\[(?P<thread>.{{0,400}}):(?P<logger>[\w$.]++)@(?P<line>\d{{1,9}}+)\] - "
+        r"(?P<body>.*)",
+        sample="2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:0:0:0:0:0:0:2181:FastLeaderElection@774] - Notification time out: 3200",
+        scale=SCALE,
+        fields={"myid": ("app.myid", str), "thread": _THREAD_FIELD, "logger": _LOGGER_FIELD, "line": ("code.line.number", int)},
+        time=iso_time,
+        rule=JAVA,
+    ),
+    Layout(
+        name="kafka",
+        title="Kafka: `[%d] %p %m (%c)`",
+        rank=83,
+        pattern=rf"\[{ISO}\] {_LEVEL} {{1,6}}(?P<body>.*) \((?P<logger>[\w.$]++)\)",
+        sample="[2026-11-20 08:51:00,123] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)",
+        scale=SCALE,
+        fields={"logger": _LOGGER_FIELD},
+        time=iso_time,
+        rule=JAVA,
+    ),
+    Layout(
+        name="logback",
+        title="logback's own default: `%d{HH:mm:ss.SSS} [%thread] %-5level %logger -- %msg`",
+        rank=82,
+        pattern=rf"{CLOCK} {_THREAD} {_LEVEL} {{1,6}}(?P<logger>[^\s]++) --? ?(?P<body>.*)",
+        sample="08:51:00.123 [main] INFO  c.e.Demo -- started",
+        scale=SCALE,
+        fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
+        time=clock_time,
+        rule=JAVA,
+    ),
+    Layout(
+        name="log4j",
+        title="log4j and logback with date: thread, level and logger in their usual orders",
+        rank=81,
+        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )(?:\[(?P<thread2>[^\]\n]*+)\] {{1,6}})?"
+        r"(?P<logger>[\w.$]*[A-Za-z$_]\w*)(?::(?P<line>\d{1,9}+))?(?:: {0,6}| {1,40}--? )(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
+        scale=SCALE,
+        fields={
+            "thread": _THREAD_FIELD,
+            "thread2": _THREAD_FIELD,
+            "logger": _LOGGER_FIELD,
+            "line": ("code.line.number", int),
+        },
+        time=iso_time,
+        rule=JAVA,
+    ),
+)
+
+FORMATS: Final[tuple[Format, ...]] = tuple(layout.format() for layout in LAYOUTS)

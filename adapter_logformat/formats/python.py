@@ -1,0 +1,39 @@
+"""Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`; tracebacks join their record."""
+
+from typing import Final
+
+from adapter_logformat.grammar import ISO, Field, Format, Layout, iso_time
+from adapter_logformat.multiline import PYTHON
+from adapter_logformat.severity import PYTHON as SCALE
+
+_LEVEL: Final = r"(?P<level>NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARNING|WARN|ERROR|CRITICAL|FATAL)"
+_LOGGER: Final[Field] = ("otel.scope.name", str)
+
+LAYOUTS: Final = (
+    Layout(
+        name="python_default",
+        title="Python logging.basicConfig: `LEVEL:logger:message`",
+        rank=40,
+        pattern=rf"{_LEVEL}:(?P<logger>[\w.\-]++):(?P<body>.*)",
+        sample="WARNING:root:disk is nearly full",
+        scale=SCALE,
+        fields={"logger": _LOGGER},
+        time=None,
+        rule=PYTHON,
+    ),
+    Layout(
+        name="python_asctime",
+        title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask and other usual orders",
+        rank=79,
+        pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
+        rf"(?:(?P<logger>[\w.\-]++) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
+        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[\w.\-]++)\]| (?P<logger3>[\w.\-]++))?: {0,4}| - | )(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
+        scale=SCALE,
+        fields={"pid": ("process.pid", int), "logger": _LOGGER, "logger2": _LOGGER, "logger3": _LOGGER, "module": ("app.module", str)},
+        time=iso_time,
+        rule=PYTHON,
+    ),
+)
+
+FORMATS: Final[tuple[Format, ...]] = tuple(layout.format() for layout in LAYOUTS)

@@ -1,0 +1,64 @@
+"""Which formats there are and where they live: enough to guess from a line without importing any family.
+
+A family's `probe` is a necessary condition: a line that it rejects is none of that family's. Families load when first asked.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+
+from adapter_logformat.grammar import Format
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`names`: what `log.format` (and the setting `format`) may say. `probe` searches a line from its beginning."""
+
+    module: str
+    names: tuple[str, ...]
+    probe: str
+
+
+FAMILIES = (
+    Family("json_app", ("json", "pino", "bunyan", "winston", "zap", "logrus", "slog", "zerolog", "structlog",
+                        "python_json", "logstash"), r"\s*\{"),
+    Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*\] "'),
+    Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper"), r"\[?\d"),
+    Family("python", ("python_default", "python_asctime"), r"\[?(?:\d{4}-|[A-Z]+:)"),
+    Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"), r"<\d|[A-Z][a-z][a-z] [ \d]\d "),
+    Family("logfmt", ("logfmt",), r"[^\s=]++="),
+)  # fmt: skip
+TRACES = ("java_stacktrace", "python_traceback")
+"""Records of stack traces that no header belongs to; they come from `traces`, and cannot be chosen."""
+RAW = "raw"
+
+NAMES = tuple(name for family in FAMILIES for name in family.names)
+
+
+@lru_cache(maxsize=None)
+def _probe(family: Family) -> re.Pattern[str]:
+    return re.compile(family.probe)
+
+
+@lru_cache(maxsize=None)
+def load(family: Family) -> tuple[Format, ...]:
+    """The formats of a family, imported now if nobody needed them before."""
+    formats: tuple[Format, ...] = import_module(f"adapter_logformat.formats.{family.module}").FORMATS
+    return formats
+
+
+def named(name: str) -> Format:
+    """The format that writes `log.format` = `name`; `KeyError` for a name not in the catalogue."""
+    for family in FAMILIES:
+        if name in family.names:
+            return next(found for found in load(family) if name in found.names)
+    raise KeyError(name)
+
+
+def candidates(line: str) -> Iterator[Format]:
+    """The formats whose family may hold `line`, highest rank first within the order of families."""
+    for family in FAMILIES:
+        if _probe(family).match(line):
+            yield from load(family)

@@ -1,0 +1,157 @@
+"""What a format declares, and how a declared layout (one regex, fields, scale, time) becomes a reader of lines.
+
+The families in `formats/` only fill these forms. Patterns are linear: possessive or atomic where a quantifier could give back.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from adapter_logformat.multiline import ALONE, Rule
+from adapter_logformat.profiles import Render
+from adapter_logformat.record import Record, Stamp
+from adapter_logformat.severity import Scale
+from adapter_logformat.timestamps import Times
+
+Read = Callable[[str, Times], Record | None]
+"""One line without its newline → its record, or `None` where the grammar does not fit. Never raises for any text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Records already written, and how many input lines they stand for, counted by `log.format`."""
+
+    written: bytes
+    lines: int
+    records: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """Whole input lines that the fast form leaves to the slow path."""
+
+    lines: bytes
+
+
+Fast = Callable[[bytes, Times, str], Sequence[Run | Odd] | None]
+"""(whole lines, times, observed timestamp) → the same bytes in order as runs and odd pieces; `None`: nothing for me here.
+
+The fast form reads a line only where the format's `read` reads it too, and then writes the very same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One entry of the catalogue.
+
+    `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format` values it may write.
+    `generic`: so loose that a more specific format is asked first even when this one is the stream's own.
+    """
+
+    name: str
+    title: str
+    rank: int
+    read: Read
+    sample: str
+    variants: tuple[str, ...] = ()
+    rule: Rule = ALONE
+    generic: bool = False
+    fast: Callable[[Render], Fast] | None = None
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", self.variants or (self.name,))
+
+
+ISO: Final = (
+    r"(?P<second>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
+    r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?+)(?![\w:]))?+"
+)
+"""Date and time with optional fraction and zone; groups `second`, `fraction`, `zone`."""
+CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
+
+Field = tuple[str, type[str] | type[int]]
+
+
+def iso_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    return times.iso(found["second"] or "", found["fraction"], found["zone"])
+
+
+def clock_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    return times.clock(found["clock"] or "", found["fraction"])
+
+
+TimeOf = Callable[[Times, Mapping[str, str | None]], Stamp | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A declared layout. In `pattern` the groups `level` and `body` have their fixed meaning, the time's groups belong to
+    `time`, every other group is listed in `fields` with its attribute and type; a group that matched nothing is left out.
+    """
+
+    name: str
+    title: str
+    rank: int
+    pattern: str
+    sample: str
+    scale: Scale
+    fields: Mapping[str, Field]
+    time: TimeOf | None
+    rule: Rule = ALONE
+    generic: bool = False
+    resource: Mapping[str, str] = field(default_factory=dict)
+    accept: Callable[[Mapping[str, str | None]], bool] | None = None
+
+    def format(self) -> Format:
+        """The catalogue entry of this layout."""
+        return Format(
+            name=self.name, title=self.title, rank=self.rank, read=self.reader(), sample=self.sample,
+            rule=self.rule, generic=self.generic, fast=self._fast if self.rule.fast else None,
+        )  # fmt: skip
+
+    def reader(self) -> Read:
+        match = re.compile(self.pattern, re.ASCII).fullmatch
+
+        def read(line: str, times: Times) -> Record | None:
+            found = match(line)
+            return None if found is None else self.record(found.groupdict(), times)
+
+        return read
+
+    def record(self, found: Mapping[str, str | None], times: Times) -> Record | None:
+        """The record of one match; a time that is no moment is kept as text and named in `parse.error`."""
+        if self.accept is not None and not self.accept(found):
+            return None
+        record = Record(self.name, body=found["body"])
+        level = found.get("level")
+        if level:
+            record.severity_text = level
+            record.severity_number = self.scale.get(level.upper())
+        for group, (attribute, kind) in self.fields.items():
+            value = found[group]
+            if value is not None:
+                record.attributes[attribute] = kind(value)
+        for group, attribute in self.resource.items():
+            value = found[group]
+            if value is not None:
+                record.resource[attribute] = value
+        if self.time is not None:
+            record.timestamp = self.time(times, found)
+            if record.timestamp is None:
+                unread_time(record, " ".join(filter(None, (found.get(g) for g in _TIME_GROUPS))))
+        return record
+
+    def _fast(self, render: Render) -> Fast:
+        from adapter_logformat.blocks import blocks  # only streams that found their format need it
+
+        return blocks(self, render)
+
+
+_TIME_GROUPS: Final = ("second", "month", "day", "clock", "fraction", "zone")
+
+
+def unread_time(record: Record, text: str) -> None:
+    """The grammar fits but the time is no moment (31 February): its text is kept, the observed time stands in."""
+    record.attributes["app.time"] = text
+    record.error = "time"

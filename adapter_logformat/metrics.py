@@ -1,0 +1,75 @@
+"""The metrics page: counts kept by the streams, the output and the tail, folded into families when somebody scrapes.
+
+All series exist from the start at zero. Label values come from the catalogue and the reasons in `pipeline`, never from logs.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from adapter_logformat.formats.registry import NAMES, RAW, TRACES
+from adapter_logformat.pipeline import REASONS, Tally
+from logtail.chunk import TailStats
+
+
+class Readings(Protocol):
+    """Where the numbers come from."""
+
+    tally: Tally
+
+    def tail_stats(self) -> TailStats: ...
+    def output_counts(self) -> Mapping[str, int]: ...
+    def is_blocked(self) -> bool: ...
+
+
+class LogformatMetrics(Collector):
+    """All families whose names begin with `logformat_`."""
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: so that registering does not collect."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        tally = self._readings.tally
+        yield _counter("lines", "Lines read, blank ones too", tally.lines)
+        yield _counter("blank_lines", "Blank lines between records; they make no record", tally.blank_lines)
+        yield _counter("input_bytes", "Bytes of log read", tally.bytes_in)
+        yield _counter("output_bytes", "Bytes of records made", tally.bytes_out)
+        yield _counter("multiline_truncations", "Joined records cut at a cap", tally.truncated)
+        yield _labelled("records", "Records by the format that read them", "format", (*NAMES, *TRACES, RAW), tally.records)
+        yield _labelled("unparsed", "Records with parse.error, by reason", "reason", REASONS, tally.unparsed)
+        counts = self._readings.output_counts()
+        yield _counter("output_errors", "Failed attempts to write the output", counts["errors"])
+        yield _counter("output_rotations", "Rotations of the output file", counts["rotations"])
+        yield _gauge("output_blocked", "1 while the output cannot be written and reading waits", self._readings.is_blocked())
+        yield from _tail(self._readings.tail_stats())
+
+
+def _tail(stats: TailStats) -> Iterator[Metric]:
+    yield _gauge("files", "Files followed", stats.files)
+    yield _gauge("lag_bytes", "Bytes in the followed files that are not yet safe in the output", stats.lag_bytes)
+    yield _gauge("oldest_unsaved_seconds", "Age of the oldest line read but not yet safe in the output", stats.oldest_unacked_s)
+    yield _counter("file_rotations", "Rotations of followed files", stats.rotations)
+    yield _counter("file_truncations", "Truncations of followed files", stats.truncations)
+    yield _labelled("file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors)
+
+
+def _labelled(name: str, text: str, label: str, known: tuple[str, ...], counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"logformat_{name}", text, labels=[label])
+    for value in known:
+        family.add_metric([value], counts.get(value, 0))
+    return family
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"logformat_{name}", text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"logformat_{name}", text, value=value)

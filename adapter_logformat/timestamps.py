@@ -1,0 +1,196 @@
+"""Reading times: layout → RFC 3339 in UTC, as precise as written; each second of log time is converted once.
+
+Pure: the zone and the moment of observation are given. A missing year or date is the one nearest to the observed day; a
+missing zone is the configured one, daylight saving per record. Everything guessed is named in `Stamp.assumed`.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
+
+from adapter_logformat.record import Stamp
+
+MONTHS: Final = {name: number for number, name in enumerate(
+    ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)}  # fmt: skip
+CACHE_LIMIT: Final = 8192
+"""Distinct seconds kept per layout; a full cache is emptied, so a year of unordered times costs no memory."""
+
+_CLF: Final = re.compile(r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII)
+_ISO: Final = re.compile(
+    r"(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d(?::?\d\d)?))?", re.ASCII
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NS: Final = 1_000_000_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def rfc3339(ns: int) -> str:
+    """Nanoseconds since the epoch as RFC 3339 with microseconds: the form of `observed_timestamp`."""
+    moment = _EPOCH + timedelta(microseconds=ns // 1000)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond:06d}Z"
+
+
+class Times:
+    """Reads times for one stream. Every method gives a `Stamp`, or `None` for text that is no moment at all."""
+
+    def __init__(self, zone: str = "UTC") -> None:
+        self._zone = UTC if zone == "UTC" else ZoneInfo(zone)
+        self._observed_day = datetime(1970, 1, 1, tzinfo=UTC)
+        self._day_ns = -1
+        self._clf: dict[str, Stamp | None] = {}
+        self.clf_bytes = _ClfBytes()
+        self._iso_z: dict[str, str] = {}
+        self._iso: dict[str, str | None] = {}
+        self._near: dict[str, Stamp | None] = {}
+        self._seconds: dict[int, str | None] = {}
+
+    def observe(self, now_ns: int) -> None:
+        """The moment the following lines were read; guesses of year and date lean on its day only."""
+        day = now_ns // (86400 * _NS)
+        if day != self._day_ns:
+            self._day_ns = day
+            self._observed_day = _EPOCH + timedelta(days=day)
+            self._near.clear()
+
+    def clf(self, text: str) -> Stamp | None:
+        """`10/Oct/2000:13:55:36 -0700` (the common log format)."""
+        try:
+            return self._clf[text]
+        except KeyError:
+            return _kept(self._clf, text, _clf(text))
+
+    def iso(self, second: str, fraction: str | None = None, zone: str | None = None) -> Stamp | None:
+        """`2026-11-20 08:51:00` (also `T` and `/`), digits after the decimal sign, and `Z`, `+02:00`, `+0200`, `+02` or nothing."""
+        key = second + zone if zone else second
+        try:
+            prefix = self._iso[key]
+        except KeyError:
+            prefix = _kept(self._iso, key, self._iso_second(second, zone))
+        if prefix is None:
+            return None
+        return Stamp(f"{prefix}.{fraction}Z" if fraction else prefix + "Z", "" if zone else "zone")
+
+    def text(self, text: str) -> Stamp | None:
+        """Any ISO 8601 moment, as loggers write it into JSON."""
+        if text[-1:] == "Z" and text[19:20] == ".":
+            # By far the most frequent form, without a regex: the second and what follows the point.
+            fraction = text[20:-1]
+            if text[:19] in self._iso_z and fraction.isdigit() and fraction.isascii() and len(fraction) < 10:
+                return Stamp(f"{self._iso_z[text[:19]]}.{fraction}Z", "")
+        found = _ISO.fullmatch(text)
+        if found is None:
+            return None
+        stamp = self.iso(found[1], found[2], found[3])
+        if stamp is not None and found[3] == "Z":
+            _kept(self._iso_z, found[1], stamp.text[:19])
+        return stamp
+
+    def month_day(self, month: str, day: str, clock: str, fraction: str | None = None) -> Stamp | None:
+        """`Oct`, `11`, `22:14:15` (RFC 3164): neither year nor zone."""
+        key = f"{month} {day} {clock}"
+        try:
+            found = self._near[key]
+        except KeyError:
+            found = _kept(self._near, key, self._nearest_year(month, day, clock))
+        return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
+
+    def clock(self, clock: str, fraction: str | None = None) -> Stamp | None:
+        """`22:14:15` alone: the day nearest to the observed one."""
+        try:
+            found = self._near[clock]
+        except KeyError:
+            day = self._observed_day.astimezone(self._zone)
+            found = _kept(self._near, clock, self._stamp(day.year, day.month, day.day, clock, "date,zone"))
+        return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
+
+    def epoch(self, whole: int, fraction: str = "", *, unit_digits: int = 0) -> Stamp | None:
+        """Seconds since the epoch when `unit_digits` is 0, else milliseconds (3), micro (6), nano (9); `fraction` only with seconds."""
+        if unit_digits:
+            whole, rest = divmod(whole, 10**unit_digits)
+            fraction = f"{rest:0{unit_digits}d}"
+        try:
+            prefix = self._seconds[whole]
+        except KeyError:
+            try:
+                prefix = f"{_EPOCH + timedelta(seconds=whole):%Y-%m-%dT%H:%M:%S}" if whole >= 0 else None
+            except OverflowError:
+                prefix = None
+            _kept(self._seconds, whole, prefix)
+        return None if prefix is None else Stamp(f"{prefix}.{fraction}Z" if fraction else prefix + "Z", "")
+
+    def _iso_second(self, second: str, zone: str | None) -> str | None:
+        try:
+            moment = datetime(int(second[:4]), int(second[5:7]), int(second[8:10]),
+                              int(second[11:13]), int(second[14:16]), min(int(second[17:19]), 59))  # fmt: skip
+            # A leap second keeps its date: 23:59:60 is written as 23:59:59, as datetime knows none.
+            if int(second[17:19]) > 60:
+                return None
+            if not zone:
+                return _utc(moment.replace(tzinfo=self._zone))
+            return _utc(moment.replace(tzinfo=UTC) - _offset(zone))
+        except (ValueError, OverflowError):
+            return None
+
+    def _nearest_year(self, month: str, day: str, clock: str) -> Stamp | None:
+        year, near = self._observed_day.year, None
+        for candidate in (year, year - 1, year + 1):
+            stamp = self._stamp(candidate, MONTHS.get(month, 0), int(day), clock, "year,zone")
+            if stamp is not None:
+                gap = abs(datetime.fromisoformat(stamp.text) - self._observed_day)
+                if near is None or gap < near[0]:
+                    near = (gap, stamp)
+        return near[1] if near else None
+
+    def _stamp(self, year: int, month: int, day: int, clock: str, assumed: str) -> Stamp | None:
+        try:
+            moment = datetime(year, month, day, int(clock[:2]), int(clock[3:5]), int(clock[6:8]), tzinfo=self._zone)
+            return Stamp(_utc(moment) + "Z", assumed)
+        except (ValueError, OverflowError):
+            return None
+
+
+def _kept(cache: dict[K, V], key: K, value: V) -> V:
+    if len(cache) >= CACHE_LIMIT:
+        cache.clear()
+    cache[key] = value
+    return value
+
+
+class _ClfBytes(dict[bytes, bytes]):
+    """The common log format's time as bytes → RFC 3339; `KeyError` for no moment. For columns: a hit costs one look-up in C."""
+
+    def __missing__(self, text: bytes) -> bytes:
+        stamp = _clf(text.decode("ascii", "replace"))
+        if stamp is None:
+            raise KeyError(text)
+        return _kept(self, text, stamp.text.encode())
+
+
+def _clf(text: str) -> Stamp | None:
+    if not _CLF.fullmatch(text):
+        return None
+    try:
+        moment = datetime(int(text[7:11]), MONTHS[text[3:6]], int(text[:2]),
+                          int(text[12:14]), int(text[15:17]), int(text[18:20]), tzinfo=UTC)  # fmt: skip
+        return Stamp(_utc(moment - _offset(text[21:])) + "Z", "")
+    except (ValueError, KeyError, OverflowError):
+        return None
+
+
+def _offset(zone: str) -> timedelta:
+    if zone in ("Z", "z"):
+        return timedelta()
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    hours, minutes = int(digits[:2]), int(digits[2:4])
+    if hours > 18 or minutes > 59:
+        raise ValueError(zone)
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if zone[0] == "-" else offset
+
+
+def _utc(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
+    return f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}T{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}"
