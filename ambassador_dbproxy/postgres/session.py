@@ -26,6 +26,7 @@ from chassis.settings import Address
 
 BackendKey = tuple[int, bytes]
 TERMINATE = encode(b"X", b"")
+PARTED_S = 0.1
 
 _SQLSTATES = {
     Reason.CONNECTIONS: errors.TOO_MANY_CONNECTIONS,
@@ -97,7 +98,18 @@ class PostgresService:
 class PostgresSession:
     """An app joined with a server. Registers its cancel key while it lives."""
 
-    __slots__ = ("_app", "_cancel_keys", "_floor", "_key", "_server", "_upstream", "address", "leaving", "tracker")
+    __slots__ = (
+        "_app",
+        "_cancel_keys",
+        "_floor",
+        "_key",
+        "_server",
+        "_told",
+        "_upstream",
+        "address",
+        "leaving",
+        "tracker",
+    )
 
     def __init__(
         self,
@@ -108,6 +120,7 @@ class PostgresSession:
         cancel_keys: dict[BackendKey, PostgresSession],
     ) -> None:
         self.leaving: str | None = None
+        self._told = False
         self.tracker = SessionTracker(floor.tally.error)
         self.address: Address = opened.server.address
         self._upstream = upstream
@@ -133,20 +146,43 @@ class PostgresSession:
     def leave(self, text: str) -> None:
         self.leaving = text
         if self.tracker.quiet:
-            self.end(text)
+            self.part(text)
+
+    def part(self, text: str) -> None:
+        """Leave the server, at a quiet moment. The app is told when it next asks, or after PARTED_S.
+
+        An error right behind a ReadyForQuery could be read together with it, and drivers drop what they find
+        there; as the answer to a query it is an error like any other.
+        """
+        if self._part_from_server():
+            self._app.forward = self._answer_parted
+            asyncio.get_running_loop().call_later(PARTED_S, self._tell, text)
 
     def end(self, text: str) -> None:
-        if self._server.ended or self._server.transport.is_closing():
-            return
+        self._part_from_server()
+        self._tell(text)
+
+    def _part_from_server(self) -> bool:
+        """Close the server's side; False if that was done before."""
+        if self._server.peer is self._server:
+            return False
         if not self.tracker.quiet:
             self._cancel_running()
-        elif not self._server.eof:
+        elif not self._server.ended and not self._server.transport.is_closing():
             self._server.transport.write(TERMINATE)
         self._server.transport.close()
         self._server.peer, self._app.peer = self._server, self._app
+        return True
+
+    def _answer_parted(self, _: bytes) -> None:
+        self._tell(self.leaving or "")
+
+    def _tell(self, text: str) -> None:
+        """Say farewell to the app, once."""
         self._app.forward = _discard
-        if self._app.ended or self._app.transport.is_closing():
+        if self._told or self._app.ended or self._app.transport.is_closing():
             return
+        self._told = True
         if self.tracker.between_messages:
             self._app.transport.write(errors.fatal(errors.ADMIN_SHUTDOWN, text))
         self._app.say_goodbye()
@@ -215,7 +251,7 @@ class _ServerLeg(Leg):
         self._look(data)
         session = self._session
         if session.leaving is not None and session.tracker.quiet:
-            session.end(session.leaving)
+            session.part(session.leaving)
 
 
 async def _read_request(app: Conversation) -> StartupPacket | CancelRequest:

@@ -119,7 +119,7 @@ async def test_metrics_are_there_from_the_start_and_count(
     where = f"host=127.0.0.1 port={through.port} user=x dbname=y"
     async with await psycopg.AsyncConnection.connect(where, autocommit=True) as connection:
         for _ in range(10):
-            await connection.execute("SELECT 1")
+            await connection.execute("SELECT 1", prepare=False)
         with pytest.raises(psycopg.errors.SyntaxError):
             await connection.execute("nonsense")
         after = await asyncio.to_thread(metrics, through)

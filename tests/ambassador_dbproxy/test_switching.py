@@ -26,9 +26,7 @@ async def environment(connection: Any) -> str:
     return str(row[0])
 
 
-async def test_idle_sessions_end_at_once_and_a_transaction_may_finish(
-    settings: dict[str, Any], ambassador: Make
-) -> None:
+async def test_idle_sessions_end_and_a_transaction_may_finish(settings: dict[str, Any], ambassador: Make) -> None:
     through = ambassador(settings).ready()
     idle, busy = await connect(through), await connect(through)
     assert [await environment(each) for each in (idle, busy)] == ["dev", "dev"]
@@ -77,7 +75,7 @@ async def test_held_connections_follow_the_switch(settings: dict[str, Any], amba
     through.event("target_down")
     held = asyncio.create_task(connect(through))
     while (await asyncio.to_thread(through.status))["listeners"][0]["waiting"] == 0:
-        await asyncio.sleep(0.02)
+        pass  # each look takes its time
     await asyncio.to_thread(through.command, "switch", "prod")
     async with await held as connection:
         assert await environment(connection) == "prod"
@@ -85,7 +83,7 @@ async def test_held_connections_follow_the_switch(settings: dict[str, Any], amba
 
 async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: Make) -> None:
     through = ambassador(settings).ready()
-    stop = asyncio.Event()
+    stop, served = asyncio.Event(), asyncio.Event()
     seen: dict[str, int] = {"dev": 0, "prod": 0}
 
     async def client() -> None:
@@ -97,6 +95,7 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
                     now = await environment(connection)
                     assert now == (first := first or now), "a session straddles two environments"
                     seen[now] += 1
+                    served.set()
             except psycopg.errors.AdminShutdown:
                 pass
             finally:
@@ -106,10 +105,9 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
         for _ in range(6):
             group.create_task(client())
         for turn in range(50):
-            before = dict(seen)
+            served.clear()
             await asyncio.to_thread(_switch, through, ("prod", "dev")[turn % 2])
-            while seen == before:
-                await asyncio.sleep(0.001)
+            await served.wait()
         stop.set()
     assert min(seen.values()) > 0
     assert "connection_refused" not in {each["event"] for each in through.events}
@@ -123,9 +121,7 @@ def _switch(through: Any, to: str) -> None:
         assert answer.status == 200
 
 
-async def test_an_unknown_environment_is_refused_and_nothing_changes(
-    settings: dict[str, Any], ambassador: Make
-) -> None:
+async def test_an_unknown_environment_changes_nothing(settings: dict[str, Any], ambassador: Make) -> None:
     through = ambassador(settings).ready()
     done = await asyncio.to_thread(through.command, "switch", "staging")
     assert done.returncode == 64
