@@ -2,3 +2,5 @@
 
 The chassis knows no service; the services know the chassis.
 """
+
+__version__ = "0.1.0"

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import msgspec
 import uvloop
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
+from chassis import __version__
 from chassis import log as logs
 from chassis.errors import OperatorError, SettingsError
 from chassis.lifecycle import EXIT_CLEAN, EXIT_OPERATOR_MISTAKE, Life, Mate, Phase, live
@@ -90,17 +91,8 @@ def _parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: /etc/podmates/{name}.yaml, if it exists")
     parser.add_argument("--check", action="store_true", help="check the settings, name every mistake, and end")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the settings, for editors")
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    parser.add_argument("--version", action="version", version=f"podmates {__version__}")
     return parser
-
-
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        # Imported only when asked for: it brings the whole e-mail package with it.
-        from importlib.metadata import version
-
-        print(f"podmates {version('podmates')}")
-        parser.exit()
 
 
 def _refuse(name: str, path: Path | None, error: SettingsError, *, as_text: bool) -> int:
@@ -120,6 +112,7 @@ async def _run(
     log = logs.get()
     life = Life(log)
     context = Context(registry=CollectorRegistry(), log=log, stop=life.stop, phase=lambda: life.phase)
+    ProcessCollector(registry=context.registry)  # CPU, memory and descriptors of this process
     mate = build(settings, context)
     ops = OpsServer(life, context.registry, context.routes)
     reloading = Reloading(mate, settings, read, path, life, log)

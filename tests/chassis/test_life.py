@@ -12,6 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from chassis import __version__
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -75,7 +77,9 @@ async def test_probes_follow_the_phase(toy: Callable[..., Any]) -> None:
         (200, "ready\n"),
         (200, "ready\n"),
     ]
-    assert (await mate.ask("GET", "/metrics"))[0] == 200
+    status, metrics = await mate.ask("GET", "/metrics")
+    assert status == 200
+    assert "process_resident_memory_bytes" in metrics
     mate.process.send_signal(signal.SIGTERM)
     await mate.event("draining")
     assert [await mate.ask("GET", path) for path in ("/livez", "/startupz", "/readyz")] == [
@@ -186,3 +190,7 @@ class TestCommandLine:
     async def test_schema(self, toy: Callable[..., Any]) -> None:
         out, _ = await (await toy("--schema")).process.communicate()
         assert json.loads(out)["properties"]["word"] == {"type": "string", "default": "first"}
+
+    async def test_version(self, toy: Callable[..., Any]) -> None:
+        out, _ = await (await toy("--version")).process.communicate()
+        assert out.decode() == f"podmates {__version__}\n"
