@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import random
 import sys
@@ -65,11 +66,9 @@ def run_mate(
         return EXIT_CLEAN
     path = settings_path(name, options.config)
 
-    def read() -> S:
-        return load(model, path, environ, prefix)
-
+    source = Source(path, lambda: load(model, path, environ, prefix))
     try:
-        settings = read()
+        settings = source.read()
     except SettingsError as error:
         return _refuse(name, path, error, as_text=options.check)
     if options.check:
@@ -77,7 +76,7 @@ def run_mate(
         return EXIT_CLEAN
     logs.configure(name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(name, settings, read, path, build))
+        return runner.run(_run(settings, source, build))
 
 
 def settings_path(name: str, given: Path | None) -> Path | None:
@@ -105,9 +104,7 @@ def _refuse(name: str, path: Path | None, error: SettingsError, *, as_text: bool
     return EXIT_OPERATOR_MISTAKE
 
 
-async def _run(
-    name: str, settings: Any, read: Callable[[], Any], path: Path | None, build: Callable[[Any, Context], Mate]
-) -> int:
+async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], Mate]) -> int:
     began = time.monotonic()
     log = logs.get()
     life = Life(log)
@@ -115,7 +112,7 @@ async def _run(
     ProcessCollector(registry=context.registry)  # CPU, memory and descriptors of this process
     mate = build(settings, context)
     ops = OpsServer(life, context.registry, context.routes)
-    reloading = Reloading(mate, settings, read, path, life, log)
+    reloading = Reloading(mate, settings, source, life, log)
     try:
         ops_address = await ops.start(settings.ops.listen)
     except OperatorError as error:
@@ -138,39 +135,57 @@ async def _run(
         await ops.close()
 
 
+class Source:
+    """Where the settings come from, and whether they may have changed since they were last read."""
+
+    def __init__(self, path: Path | None, load: Callable[[], Any]) -> None:
+        self.path = path
+        self._load = load
+        self._seen = self._stamp()
+
+    def read(self) -> Any:
+        """The settings as they are now. SettingsError when they cannot be used."""
+        self._seen = self._stamp()  # before reading: a change in between is then seen as one
+        return self._load()
+
+    def has_changed(self) -> bool:
+        return self._stamp() != self._seen
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What the file is now. By path each time: a mounted ConfigMap is swapped through a symlink."""
+        if self.path is None:
+            return None
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 class Reloading:
     """Takes over changed settings while the mate works: on SIGHUP, and when the file is another than before."""
 
-    def __init__(
-        self, mate: Mate, settings: Any, read: Callable[[], Any], path: Path | None, life: Life, log: Any
-    ) -> None:
+    def __init__(self, mate: Mate, settings: Any, source: Source, life: Life, log: Any) -> None:
         self.settings = settings
         self._mate = mate
-        self._read = read
-        self._path = path
+        self._source = source
         self._life = life
         self._log = log
 
     async def watch(self) -> None:
         """Looks after the settings until cancelled."""
-        seen = self._stamp()
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTINGS_LOOK_S):
                     await self._life.reload_asked.wait()
-            except TimeoutError:
-                pass
-            asked = self._life.reload_asked.is_set()
-            self._life.reload_asked.clear()
-            now = self._stamp()
-            if asked or now != seen:
-                seen = now
+            if self._life.reload_asked.is_set() or self._source.has_changed():
+                self._life.reload_asked.clear()
                 await self.reload()
 
     async def reload(self) -> None:
         """Reads the settings anew. Bad ones are refused with an event, and the old ones stay in force."""
         try:
-            settings = self._read()
+            settings = self._source.read()
             if settings == self.settings:
                 return
             await self._mate.reload(settings)
@@ -180,14 +195,4 @@ class Reloading:
             self._log.error("reload_refused", mistakes=[str(error)])
         else:
             self.settings = settings
-            self._log.info("reloaded", file=str(self._path or ""))
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        """What the file is now. By path each time: a mounted ConfigMap is swapped through a symlink."""
-        if self._path is None:
-            return None
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+            self._log.info("reloaded", file=str(self._source.path or ""))
