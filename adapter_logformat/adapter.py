@@ -5,8 +5,10 @@ exactly once. What a record is, the pipeline decides; how the file is written, `
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -25,9 +27,12 @@ COMMIT_EVERY_S: Final = 0.25
 COMMIT_BYTES: Final = 4 << 20
 """Input held between two checkpoints: at most so much, and at most for so long."""
 TICK_S: Final = 0.25
+"""How often joined records that may be complete are looked at."""
 RETRY_FIRST_S: Final = 0.1
 RETRY_CAP_S: Final = 5.0
 CHUNK_BYTES: Final = 256 * 1024
+NEARLY_FULL: Final = 16
+"""A chunk has never made so many times its size of records; only nearer to the limit a rotation is thought of."""
 T = TypeVar("T")
 
 
@@ -72,7 +77,8 @@ class Adapter:
         self._changed = False
         self._commit_at = 0.0
         self._blocked = False
-        self._broken = False
+        self._snapshots: dict[str, _SavedStream] = {}
+        self._touched: set[str] = set()
         self._drained = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="output")
         context.registry.register(LogformatMetrics(self))
@@ -99,7 +105,7 @@ class Adapter:
             self._log.warning(found.event, **found.facts)
         if saved is not None:
             self._revive(saved)
-        await self._commit(force=True)
+        await self._commit()
         return {"output": str(self._settings.output.path), "files": self._tail.stats().files}
 
     async def run(self) -> None:
@@ -142,59 +148,150 @@ class Adapter:
     # -- one chunk ---------------------------------------------------------------------------------------------------
 
     async def _take(self, chunk: Chunk) -> None:
-        if not self._uncommitted and not self._changed:
-            self._commit_at = self._context.monotonic() + COMMIT_EVERY_S
-        stream = self._stream(chunk.source)
-        now_ns = self._now_ns()
-        records = stream.feed(chunk.data, now_ns)
-        if chunk.final:
-            records += stream.flush(now_ns)
-            del self._streams[chunk.source.generation]
+        generation = chunk.source.generation
+        if generation not in self._streams:
+            self._streams[generation] = chunk.source.path, self._new_stream(chunk.source.path)
+        stream, now_ns = self._streams[generation][1], self._now_ns()
+
+        def records() -> bytes:
+            written = stream.feed(chunk.data, now_ns)
+            return written + stream.flush(now_ns) if chunk.final else written
+
+        self._due()
+        await self._produce(generation, stream, records)
         self._uncommitted.append(chunk)
         self._uncommitted_bytes += len(chunk.data)
-        await self._write(records)
-
-    def _stream(self, source: Source) -> Stream:
-        known = self._streams.get(source.generation)
-        if known is None:
-            known = self._streams[source.generation] = source.path, self._new_stream(source.path)
-        return known[1]
+        if chunk.final:
+            del self._streams[generation]
+            self._snapshots.pop(generation, None)
+            self._touched.discard(generation)
 
     def _new_stream(self, path: str) -> Stream:
-        options = next(
-            (options for patterns, options in self._options if any(p.fullmatch(path) for p in patterns)), self._options[0][1]
-        )
-        return Stream(msgspec.structs.replace(options) if False else _for_file(options, path), self.tally)
+        options = next((o for patterns, o in self._options if any(p.fullmatch(path) for p in patterns)), self._options[0][1])
+        return Stream(dataclasses.replace(options, attributes={"log.file.path": path}), self.tally)
 
     async def _tick(self) -> None:
         """Ends records that waited long enough, and commits when it is time."""
         now_ns = self._now_ns()
-        for _, stream in self._streams.values():
+        for generation, (_, stream) in self._streams.items():
             if stream.waits:
-                await self._write(stream.expire(now_ns))
-        await self._commit()
+                await self._produce(generation, stream, partial(stream.expire, now_ns))
+        if self._changed and (self._context.monotonic() >= self._commit_at or self._uncommitted_bytes >= COMMIT_BYTES):
+            await self._commit()
 
     async def _finish(self) -> None:
-        for _, stream in self._streams.values():
-            await self._write(stream.flush(self._now_ns()))
-        self._streams.clear()
-        await self._commit(force=True)
+        now_ns = self._now_ns()
+        for generation, (_, stream) in self._streams.items():
+            await self._produce(generation, stream, partial(stream.flush, now_ns))
+        await self._commit()
 
     def _patience(self) -> float | None:
         """How long the tail may let us wait: for ever, when nothing is under way."""
-        if self._uncommitted or self._changed:
+        if self._changed:
             return max(0.0, self._commit_at - self._context.monotonic())
         return TICK_S if any(stream.waits for _, stream in self._streams.values()) else None
 
+    def _due(self) -> None:
+        if not self._changed:
+            self._changed = True
+            self._commit_at = self._context.monotonic() + COMMIT_EVERY_S
+
     # -- output and checkpoint ---------------------------------------------------------------------------------------
 
-    async def _write(self, records: bytes) -> None:
-        if not records:
-            return
-        if self._output.is_full_for(len(records)) and self._fits_checkpoint():
-            pass
-        self._changed = True
-        await self._insist(lambda: self._output.append(records), self._output.resume)
+    async def _produce(self, generation: str, stream: Stream, records: Callable[[], bytes]) -> None:
+        """Writes what `records` makes of `stream`; where it does not fit any more, into a new file.
 
-    async def _insist(self, first: Callable[[], T], again: Callable[[], T]) -> T:
-        raise NotImplementedError
+        A rotation is saved before and after, so the state of the stream from before must be at hand then."""
+        before = stream.snapshot() if self._output.is_full_for(NEARLY_FULL * CHUNK_BYTES) else None
+        written = records()
+        self._touched.add(generation)
+        if not written:
+            return
+        self._due()
+        if before is not None and self._output.is_full_for(len(written)):
+            await self._rotate(generation, before)
+        await self._insist(partial(self._output.append, written), self._output.resume)
+
+    async def _rotate(self, generation: str, before: dict[str, Any]) -> None:
+        await self._commit({generation: before})
+        await self._insist(self._output.rotate)
+        self._log.info("output_rotated", path=str(self._settings.output.path))
+        await self._commit({generation: before})
+        self._touched.add(generation)
+        self._due()
+
+    async def _commit(self, states: Mapping[str, dict[str, Any]] | None = None) -> None:
+        """Output to the disk first, then offsets, output place and streams in one checkpoint.
+
+        `states` stands for streams that have gone further than what is written."""
+        place = await self._insist(self._output.sync)
+        for generation in self._touched:
+            path, stream = self._streams[generation]
+            self._snapshots[generation] = _SavedStream(path, (states or {}).get(generation) or stream.snapshot())
+        self._touched.clear()
+        extra = msgspec.to_builtins(_Saved(place, self._snapshots))
+        chunks, self._uncommitted, self._uncommitted_bytes, self._changed = self._uncommitted, [], 0, False
+        for chunk in chunks:
+            self._tail.ack(chunk, extra)
+        await self._tail.save(extra)
+        if await self._on_thread(self._output.was_moved):
+            self._log.warning("output_moved_away", path=str(self._settings.output.path))
+            await self._insist(self._output.reopen)
+            self._due()
+
+    async def _insist(self, act: Callable[[], T], again: Callable[[], T] | None = None) -> T:
+        """Acts until the file system lets us. Nothing is read meanwhile: the followed files are the buffer."""
+        pauses = full_jitter(RETRY_FIRST_S, RETRY_CAP_S, self._context.random)
+        while True:
+            try:
+                result = await self._on_thread(act)
+            except OSError as error:
+                if not self._blocked:
+                    self._blocked = True
+                    self._log.error("output_blocked", path=str(self._settings.output.path), reason=error.strerror or str(error))
+                act = again or act
+                await asyncio.sleep(next(pauses))
+            else:
+                if self._blocked:
+                    self._blocked = False
+                    self._log.info("output_writable_again", path=str(self._settings.output.path))
+                return result
+
+    async def _on_thread(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)
+
+    def _loaded(self, extra: Mapping[str, object]) -> _Saved | None:
+        if not extra:
+            return None
+        try:
+            return msgspec.convert(dict(extra), _Saved)
+        except msgspec.ValidationError as error:
+            self._log.error("checkpoint_not_understood", reason=str(error))
+            return None
+
+    def _revive(self, saved: _Saved) -> None:
+        # Of a file that brings nothing new in this life, only what still waits is saved again: a long-gone file is forgotten.
+        for generation, known in saved.streams.items():
+            stream = self._new_stream(known.path)
+            try:
+                stream.restore(known.state)
+            except msgspec.ValidationError as error:
+                self._log.error("checkpoint_not_understood", path=known.path, reason=str(error))
+                continue
+            self._streams[generation] = known.path, stream
+            if stream.waits:
+                self._touched.add(generation)
+
+    def _now_ns(self) -> int:
+        return int(self._context.clock() * 1_000_000_000)
+
+    # -- what the metrics page asks -----------------------------------------------------------------------------------
+
+    def tail_stats(self) -> TailStats:
+        return self._tail.stats()
+
+    def output_counts(self) -> Mapping[str, int]:
+        return {"errors": self._output.errors, "rotations": self._output.rotations}
+
+    def is_blocked(self) -> bool:
+        return self._blocked

@@ -6,7 +6,8 @@ with the slow path's own functions, so the bytes are the same.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from itertools import repeat
+from typing import Any, Final
 
 import msgspec
 
@@ -19,7 +20,11 @@ from adapter_logformat.template import Loom, Template, json_hole, text_hole
 from adapter_logformat.timestamps import Times
 
 OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
-LOOMS_KEPT = 256
+LOOMS_KEPT: Final = 256
+FEW: Final = 4
+"""Below so many objects of one shape a template does not pay."""
+PLAIN: Final = ("body", "attribute", "resource")
+Shape = tuple[str, ...]
 
 _decode_lines = msgspec.json.Decoder().decode_lines
 Fields = dict[str, Any]
@@ -31,6 +36,7 @@ class JsonFast:
     def __init__(self, render: Render) -> None:
         self._render = render
         self._looms: dict[tuple[object, ...], Loom] = {}
+        self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
         """All lines or none: each begins with `{` and ends with `}`, and there are as many objects as lines.
@@ -45,22 +51,30 @@ class JsonFast:
             return None
         if len(objects) != lines or not all(objects):
             return None
-        shapes = list(map(tuple, objects))
         names: Counter[str] = Counter()
-        if shapes.count(shapes[0]) == lines:
-            return [Run(self._group(shapes[0], objects, times, observed, names), lines, names)]
-        places: dict[tuple[str, ...], list[int]] = {}
+        try:
+            written = self._all(objects, times, observed, names)
+        except _Special:
+            return None
+        return [Run(written, lines, names)]
+
+    def _all(self, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
+        shapes = list(map(tuple, objects))
+        if shapes.count(shapes[0]) == len(shapes):
+            return self._group(shapes[0], objects, times, observed, names)
+        places: dict[Shape, list[int]] = {}
         for place, shape in enumerate(shapes):
             places.setdefault(shape, []).append(place)
-        out: list[bytes] = [b""] * lines
+        out: list[bytes] = [b""] * len(objects)
         for shape, found in places.items():
             written = self._group(shape, [objects[place] for place in found], times, observed, names)
             for place, line in zip(found, written.split(b"\n"), strict=False):
                 out[place] = line
-        return [Run(b"\n".join([*out, b""]), lines, names)]
+        return b"\n".join([*out, b""])
 
-    def _group(self, shape: tuple[str, ...], objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
-        if len(objects) >= 4:
+    def _group(self, shape: Shape, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
+        """The lines of objects with the same keys; raises `_Special` for a record that needs the text of its line."""
+        if len(objects) >= FEW:
             written = self._columns(shape, objects, times, observed, names)
             if written is not None:
                 return written
@@ -68,17 +82,87 @@ class JsonFast:
         for fields in objects:
             record = json_app.record(fields, times)
             if record.error:
-                # The slow path keeps the original of such a line, which is not at hand here.
                 raise _Special
             names[record.format] += 1
             out.append(self._render(record, observed))
         return b"".join(out)
 
     def _columns(
-        self, shape: tuple[str, ...], objects: list[Fields], times: Times, observed: str, names: Counter[str]
+        self, shape: Shape, objects: list[Fields], times: Times, observed: str, names: Counter[str]
     ) -> bytes | None:
-        return None
+        """The same column by column; `None` where one value is not of the plain kind that its key promises."""
+        count = len(objects)
+        values = dict(zip(shape, zip(*map(dict.values, objects), strict=True), strict=True))
+        plan = json_app.plan(objects[0])
+        if not self._same_plan(values.get("level")):
+            return None
+        columns: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]
+        assumed = None
+        for key, (kind, target) in plan.targets.items():
+            column = values[key]
+            columns.append(())
+            if kind == "own":
+                columns[-1] = texts(column)
+            elif kind == "time":
+                stamps = list(map(json_app.moment, column, repeat(times)))
+                if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
+                    return None
+                columns[STAMP] = [stamp.text.encode() for stamp in stamps if stamp]
+                assumed = stamps[0].assumed if stamps[0] else None
+            elif kind == "level":
+                levels = list(map(self._level, repeat(plan), column))
+                if None in levels:
+                    return None
+                columns[LEVEL] = [level[0] for level in levels if level]
+                columns[NUMBER] = [level[1] for level in levels if level]
+            elif kind in PLAIN and set(map(type, column)) == {json_app.ATTRIBUTE_TYPES.get(target, str)}:
+                columns[-1] = texts(column)
+            else:
+                return None
+        key_of_loom = (plan.dialect, shape, assumed)
+        loom = self._looms.get(key_of_loom)
+        if loom is None:
+            if len(self._looms) >= LOOMS_KEPT:
+                self._looms.clear()
+            loom = Loom(Template.of(_holes(plan, assumed), text_hole(OBSERVED), self._render))
+            self._looms[key_of_loom] = loom
+        names[plan.dialect] += count
+        return loom.weave(columns, count)
+
+    def _same_plan(self, levels: Sequence[object] | None) -> bool:
+        """The plan leans on the kind of the level; all of them must be of one kind."""
+        if levels is None:
+            return True
+        return len({level.isupper() if isinstance(level, str) else type(level) for level in set(levels)}) == 1
+
+    def _level(self, plan: json_app.Plan, value: object) -> tuple[bytes, bytes] | None:
+        key = (plan.dialect, value)
+        known = self._levels.get(key)
+        if known is None:
+            found = json_app.severity(plan.scale, value)
+            if found is None or found[1] is None or not found[0] or len(self._levels) > LOOMS_KEPT:
+                return None
+            known = self._levels[key] = msgspec.json.encode(found[0]), b"%d" % found[1]
+        return known
+
+
+def _holes(plan: json_app.Plan, assumed: str | None) -> Record:
+    """A record of this plan with a hole in place of every value, the keys in the order of the slow path."""
+    record = Record(plan.dialect)
+    for number, (kind, target) in enumerate(plan.targets.values(), FIRST):
+        hole: Any = json_hole(number)
+        if kind == "time":
+            record.timestamp = Stamp(text_hole(STAMP), assumed or "")  # type: ignore[arg-type]
+        elif kind == "level":
+            record.severity_text, record.severity_number = json_hole(LEVEL), json_hole(NUMBER)  # type: ignore[assignment]
+        elif kind == "body":
+            record.body = hole
+        elif kind == "resource":
+            record.resource[target] = hole
+        else:
+            record.attributes[target] = hole
+    return record
 
 
 class _Special(Exception):
-    pass
+    """A record of which the slow path keeps the original line."""

@@ -1,0 +1,92 @@
+"""The short-lived commands: `convert` and `formats`. Their options, the files they open, and their exit status.
+
+0 done, 64 a mistake on the command line (a name, a file), 74 input or output failed midway.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import BinaryIO, NoReturn
+
+from adapter_logformat.convert import convert, listing
+from adapter_logformat.formats.registry import NAMES
+from adapter_logformat.pipeline import Options
+from adapter_logformat.profiles import PROFILES
+from adapter_logformat.settings import AUTO, is_zone
+
+EXIT_CLEAN, EXIT_MISTAKE, EXIT_IO = 0, 64, 74
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_MISTAKE, f"{self.prog}: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="adapter-logformat", description="Any log format → one schema")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    filter_ = commands.add_parser("convert", help="log lines in, records out")
+    filter_.add_argument("--format", default=AUTO, choices=(AUTO, *NAMES), metavar="NAME", help="auto, or one of `formats`")
+    filter_.add_argument("--profile", default="otel", choices=PROFILES, help="how a record is written")
+    filter_.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="of times written without one")
+    filter_.add_argument("--now", type=_moment, metavar="TIME", help="time of observation, RFC 3339; default: the clock's")
+    filter_.add_argument("--keep-original", default="on_failure", choices=("never", "on_failure", "always"))
+    filter_.add_argument("files", nargs="*", metavar="FILE", help="default, and `-`: standard input")
+    commands.add_parser("formats", help="list the catalogue")
+    return parser
+
+
+def _zone(name: str) -> str:
+    if not is_zone(name):
+        raise argparse.ArgumentTypeError(f"no time zone is called {name!r}")
+    return name
+
+
+def _moment(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a time such as 2026-11-20T08:51:00Z, got {text!r}") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    whole = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (whole.days * 86400 + whole.seconds) * 1_000_000_000 + whole.microseconds * 1000
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """Runs one command to its exit status."""
+    chosen = _parser().parse_args(arguments)
+    if chosen.command == "formats":
+        print(listing(), end="")
+        return EXIT_CLEAN
+    options = Options(
+        only=() if chosen.format == AUTO else (chosen.format,),
+        zone=chosen.timezone,
+        profile=chosen.profile,
+        keep_original=chosen.keep_original,
+    )
+    now_ns = chosen.now if chosen.now is not None else time.time_ns()
+    try:
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(_opened(name)) for name in chosen.files or ["-"]]
+            convert(files, sys.stdout.buffer, options, now_ns)
+    except BrokenPipeError:
+        # The reader has enough (`| head`); the interpreter must not complain at its own last flush either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"adapter-logformat: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
+        return EXIT_MISTAKE if error.filename else EXIT_IO
+    return EXIT_CLEAN
+
+
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdin.buffer
+    else:
+        with open(name, "rb", buffering=0) as file:
+            yield file  # type: ignore[misc]  # a raw file reads as a binary one does

@@ -1,0 +1,38 @@
+"""The filter: log lines in, records out, through the same streams as the mate; and the listing of the catalogue.
+
+Reads its input in blocks and never holds a whole file. Opening files and the command line belong to `__main__`.
+"""
+
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from adapter_logformat.formats import registry
+from adapter_logformat.pipeline import Options, Stream, Tally
+
+BLOCK_BYTES = 256 * 1024
+
+
+def convert(sources: Iterable[BinaryIO], sink: BinaryIO, options: Options, now_ns: int) -> Tally:
+    """Every record of `sources`, in order, to `sink`; each source is a stream of its own. All carry `now_ns` as observed."""
+    tally = Tally()
+    for source in sources:
+        stream = Stream(options, tally)
+        # read1 gives what a pipe has now, so that `tail -f | convert` does not wait for a full block.
+        read = getattr(source, "read1", source.read)
+        while block := read(BLOCK_BYTES):
+            records = stream.feed(block, now_ns)
+            if records:
+                sink.write(records)
+                sink.flush()
+        sink.write(stream.flush(now_ns))
+    sink.flush()
+    return tally
+
+
+def listing() -> str:
+    """The catalogue as a table: name of `log.format`, then what it is."""
+    rows = []
+    for family in registry.FAMILIES:
+        for format in registry.load(family):
+            rows += [f"{name:16} {format.title}" for name in format.names]
+    return "\n".join(rows) + "\n"
