@@ -4,10 +4,9 @@ When to look again, and what is done with a batch, `delivery` decides.
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from logtail.chunk import Chunk, Source
+from logtail.chunk import Chunk
 from sidecar_logshipper import ledger
 
 # After a request there is a short pause before a small one follows, so that a writer who writes line by line is served
@@ -17,26 +16,25 @@ SPACING_S = 0.025
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Lines of one file, beginning at byte `start`; `partial` when they are a piece of one longer line."""
+    """Lines of one file, with their number, so that they are counted once."""
 
-    source: Source
-    start: int
-    lines: bytes
-    partial: bool
+    chunk: Chunk
+    count: int
 
-    @property
-    def count(self) -> int:
-        return ledger.count(self.lines)
+    @classmethod
+    def of(cls, chunk: Chunk) -> "Part":
+        return cls(chunk, ledger.count(chunk.data))
 
     def halves(self) -> "tuple[Part, Part] | None":
-        """Cut at the newline nearest before the middle, else the first after it; None for a single line."""
-        middle = len(self.lines) // 2
-        cut = self.lines.rfind(b"\n", 0, middle) + 1 or self.lines.find(b"\n", middle) + 1
-        if self.partial or cut in (0, len(self.lines)):
+        """Cut at the newline nearest before the middle, else at the first after it; None for a single line."""
+        whole = self.chunk
+        middle = len(whole.data) // 2
+        cut = whole.data.rfind(b"\n", 0, middle) + 1 or whole.data.find(b"\n", middle) + 1
+        if whole.piece or cut in (0, len(whole.data)):
             return None
         return (
-            Part(self.source, self.start, self.lines[:cut], False),
-            Part(self.source, self.start + cut, self.lines[cut:], False),
+            Part.of(Chunk(whole.source, whole.start, whole.data[:cut])),
+            Part.of(Chunk(whole.source, whole.start + cut, whole.data[cut:])),
         )
 
 
@@ -46,13 +44,9 @@ class Batch:
 
     parts: tuple[Part, ...]
 
-    @classmethod
-    def of(cls, chunks: Iterable[Chunk]) -> "Batch":
-        return cls(tuple(Part(c.source, c.start, c.data, c.piece) for c in chunks if c.data))
-
     @property
     def size(self) -> int:
-        return sum(len(part.lines) for part in self.parts)
+        return sum(len(part.chunk.data) for part in self.parts)
 
     @property
     def count(self) -> int:
@@ -68,12 +62,12 @@ class Batch:
 
 
 class Collector:
-    """The chunks of one lane that wait for their request."""
+    """The parts of one lane that wait for their request."""
 
     def __init__(self, max_bytes: int, max_age: float) -> None:
         self._max_bytes = max_bytes
         self._max_age = max_age
-        self._waiting: deque[Chunk] = deque()
+        self._waiting: deque[Part] = deque()
         self._bytes = 0
         self._first_at = 0.0
         self._sent_at = float("-inf")
@@ -81,11 +75,11 @@ class Collector:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, chunk: Chunk, now: float) -> None:
+    def add(self, part: Part, now: float) -> None:
         if not self._waiting:
             self._first_at = now
-        self._waiting.append(chunk)
-        self._bytes += len(chunk.data)
+        self._waiting.append(part)
+        self._bytes += len(part.chunk.data)
 
     def due_in(self, now: float) -> float | None:
         """Seconds until a batch should go; 0 when it is full or old enough, None when there is nothing to send."""
@@ -97,13 +91,13 @@ class Collector:
         due_at = min(self._first_at + self._max_age, max(self._first_at, self._sent_at + SPACING_S))
         return max(0.0, due_at - now)
 
-    def take(self, now: float) -> list[Chunk]:
-        """The chunks of the next request: at least one, and no more than `max_bytes` if there are several."""
+    def take(self, now: float) -> Batch:
+        """What goes into the next request: at least one part, no more than `max_bytes` if there are several parts."""
         taken = [self._waiting.popleft()]
-        size = len(taken[0].data)
-        while self._waiting and size + len(self._waiting[0].data) <= self._max_bytes:
+        size = len(taken[0].chunk.data)
+        while self._waiting and size + len(self._waiting[0].chunk.data) <= self._max_bytes:
             taken.append(self._waiting.popleft())
-            size += len(taken[-1].data)
+            size += len(taken[-1].chunk.data)
         self._bytes -= size
         self._first_at = self._sent_at = now
-        return taken
+        return Batch(tuple(taken))

@@ -52,12 +52,12 @@ class DeadLetterFile:
             "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(),
             "reason": reason,
             "answer": answer,
-            "path": part.source.path.encode("utf-8", "replace").decode(),
-            "generation": part.source.generation,
-            "offset": part.start,
+            "path": part.chunk.source.path.encode("utf-8", "replace").decode(),
+            "generation": part.chunk.source.generation,
+            "offset": part.chunk.start,
         }
         try:
-            record["line"] = part.lines.removesuffix(b"\n").decode()
+            record["line"] = part.chunk.data.removesuffix(b"\n").decode()
         except UnicodeDecodeError:
-            record["line_base64"] = base64.b64encode(part.lines).decode()
+            record["line_base64"] = base64.b64encode(part.chunk.data).decode()
         return record

@@ -98,7 +98,7 @@ class Delivery:
 
     def _send(self, piece: Batch) -> Answer:
         """Encodes and sends, on a worker thread. Encoded anew at each try, so that an outage holds no second copy."""
-        body = [self._encoder.encode(part.lines, partial=part.partial) for part in piece.parts]
+        body = [self._encoder.encode(part.chunk.data, partial=part.chunk.piece) for part in piece.parts]
         if self._compress is not None:
             body = [self._compress(b"".join(body) if len(body) > 1 else body[0])]
         answer = self._lane.send(body)
@@ -126,17 +126,17 @@ class Delivery:
     async def _give_up(self, part: Part, reason: str, answer: str) -> None:
         """One line is refused for good: into the dead-letter file with it."""
         office = self._office
-        where = {"path": part.source.path, "offset": part.start, "reason": reason}
+        where = {"path": part.chunk.source.path, "offset": part.chunk.start, "reason": reason}
         try:
             await asyncio.get_running_loop().run_in_executor(
                 office.threads, office.dead_letters.write, part, reason, answer
             )
         except DeadLetterFull:
-            office.ledger.drop("dead_letter_full", part.count, len(part.lines))
+            office.ledger.drop("dead_letter_full", part.count, len(part.chunk.data))
             office.log.error("record_dropped", why="dead_letter_full", **where)
         except OSError as error:
-            office.ledger.drop("dead_letter_unwritable", part.count, len(part.lines))
+            office.ledger.drop("dead_letter_unwritable", part.count, len(part.chunk.data))
             office.log.error("record_dropped", why=f"dead_letter_unwritable: {error.strerror or error}", **where)
         else:
-            office.ledger.dead_letter(part.count, len(part.lines))
+            office.ledger.dead_letter(part.count, len(part.chunk.data))
             office.log.warning("record_dead_lettered", **where)

@@ -6,19 +6,18 @@ Collecting is `batch`'s matter, sending `delivery`'s; the lane waits and passes 
 import asyncio
 from collections.abc import Callable
 
-from logtail.chunk import Chunk
-from sidecar_logshipper.batch import Batch, Collector
+from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.delivery import Delivery
 
 
 class Lane:
-    """`done` is called with each chunk whose lines are all accounted for."""
+    """`done` is called with each part whose lines are all accounted for."""
 
     def __init__(
         self,
         collector: Collector,
         delivery: Delivery,
-        done: Callable[[Chunk], None],
+        done: Callable[[Part], None],
         monotonic: Callable[[], float],
     ) -> None:
         self.delivery = delivery
@@ -28,9 +27,9 @@ class Lane:
         self._changed = asyncio.Event()
         self._ending = False
 
-    def put(self, chunk: Chunk) -> None:
+    def put(self, part: Part) -> None:
         """How much may be put is bounded by the memory budget, before the chunk is read."""
-        self._collector.add(chunk, self._monotonic())
+        self._collector.add(part, self._monotonic())
         self._changed.set()
 
     def end(self) -> None:
@@ -40,10 +39,10 @@ class Lane:
 
     async def run(self) -> None:
         while await self._wait_until_due():
-            chunks = self._collector.take(self._monotonic())
-            await self.delivery.deliver(Batch.of(chunks))
-            for chunk in chunks:
-                self._done(chunk)
+            batch = self._collector.take(self._monotonic())
+            await self.delivery.deliver(batch)
+            for part in batch.parts:
+                self._done(part)
 
     async def _wait_until_due(self) -> bool:
         """False at the end, when everything was sent."""

@@ -1,10 +1,9 @@
 """From the bytes of a log file to newline-delimited JSON, a whole chunk at a time. Pure.
 
-A line counts as a JSON object when it begins with `{` (then, after white space, `"` or the closing `}`) and ends with
-`}`. That takes no parser, and is sound because nothing is lost by it: a line that only looks like an object is refused
-by the sink and found, alone, in the dead-letter file. Such a line goes through unchanged but for the metadata put in
-front of its members, so that on equal names the line's own value comes last and stands. Any other line becomes
-`{"message": …}`; bytes that are not UTF-8 are replaced there by U+FFFD. A carriage return before a newline is dropped.
+A line is a JSON object when a JSON parser (msgspec's, over the whole chunk in one call) says so. It goes through
+unchanged but for the metadata put in front of its members, so that of two equal names the line's own value comes last
+and stands. Any other line becomes `{"message": …}`: what is not UTF-8 in it is replaced by U+FFFD, a carriage return at
+its end is dropped. Bytes inside an object that are not UTF-8 are left alone.
 """
 
 import re
@@ -12,10 +11,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-_OBJECT = re.compile(rb'\{[ \t]*(?:"|\}\Z)')
-_EMPTY_OBJECT = re.compile(rb"\{[ \t]*\}")
-_CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f]")
-_ESCAPED_CONTROL = {bytes([code]): b"\\u%04x" % code for code in range(32)} | {b"\t": b"\\t", b"\r": b"\\r"}
+from sidecar_logshipper.ledger import count
+
+
+class _Object(msgspec.Struct):
+    """Any JSON object: unknown members are checked for their syntax and skipped."""
+
+
+_OBJECT = msgspec.json.Decoder(_Object)
+_MAY_BE_OBJECT = re.compile(rb"\n[ \t\r]*\{")
+_ESCAPED_CONTROLS = [
+    (code, {0x09: b"\\t", 0x0D: b"\\r"}.get(code, b"\\u%04x" % code)) for code in range(0x20) if code != 0x0A
+]
 _PARTIAL = b'"log.partial":true,'
 
 
@@ -26,10 +33,12 @@ class Ndjson:
 
     def __init__(self, members: Mapping[str, str]) -> None:
         inside = msgspec.json.encode(dict(members))[1:-1]
-        self._front = b"{" + inside + b"," if inside else b"{"
+        self._bare = not inside
         self._alone = b"{" + inside + b"}"
+        self._front = b"{" + inside + b"," if inside else b"{"
         self._message = self._front + b'"message":"'
-        self._between_objects = b"\n" + self._front + b'"'
+        self._part_message = self._front + _PARTIAL + b'"message":"'
+        self._between_objects = b"}\n" + self._front + b'"'
         self._between_messages = b'"}\n' + self._message
 
     def encode(self, lines: bytes, *, partial: bool = False) -> bytes:
@@ -40,41 +49,58 @@ class Ndjson:
         if not lines:
             return b""
         if partial:
-            return self.wrap_line(_bare(lines), self._front + _PARTIAL + b'"message":"')
-        if b"\r" in lines:
-            lines = lines.replace(b"\r\n", b"\n")
+            return self._wrapped(lines.removesuffix(b"\n"), self._part_message)
         if not lines.endswith(b"\n"):
             lines += b"\n"
-        count = lines.count(b"\n")
-        # Each pattern holds one newline, so these counts are reached only if every single line begins and ends so.
-        if lines.startswith(b'{"') and lines.count(b"}\n") == count and lines.count(b'\n{"') == count - 1:
-            if self._front == b"{":
-                return lines
-            return self._front + lines[1:].replace(b'\n{"', self._between_objects)
-        if not lines.startswith(b"{") and b"\n{" not in lines:
-            return self._wrap_all(lines)
+        if not lines.startswith(b"{"):
+            if b"{" not in lines or not _MAY_BE_OBJECT.search(b"\n" + lines):
+                return self._wrap_all(lines)
+        elif (records := self._merge_all(lines)) is not None:
+            return records
         return self.encode_by_line(lines)
+
+    def _merge_all(self, lines: bytes) -> bytes | None:
+        """The records if every line is a JSON object, None if that is not sure."""
+        try:
+            objects = len(_OBJECT.decode_lines(lines))
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return None
+        # As many objects as lines, and so one on each. (Where one line holds two and another object spans two lines,
+        # the numbers agree too; then they go through as they are.)
+        if self._bare:
+            return lines if objects == count(lines) else None
+        pieces = lines.split(b'}\n{"')
+        if objects != len(pieces) or objects != count(lines) or not lines.startswith(b'{"'):
+            return None
+        # split and join, because replace by a longer text looks for each place twice.
+        return self._front + self._between_objects.join(pieces)[1:]
 
     def encode_by_line(self, lines: bytes) -> bytes:
         """The same as `encode` for whole lines, decided line by line: slower, and the measure of its fast paths."""
-        return b"".join(map(self._record, lines.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")))
+        return b"".join(map(self._record, lines.removesuffix(b"\n").split(b"\n")))
 
     def _record(self, line: bytes) -> bytes:
-        if not line.endswith(b"}") or not _OBJECT.match(line):
-            return self.wrap_line(line, self._message)
-        if _EMPTY_OBJECT.fullmatch(line):
+        opening = line.find(b"{")
+        if opening < 0 or line[:opening].strip(b" \t\r"):
+            return self._wrapped(line, self._message)
+        try:
+            _OBJECT.decode(line)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            return self._wrapped(line, self._message)
+        if self._bare:
+            return line + b"\n"
+        rest = line[opening + 1 :]
+        if rest.lstrip(b" \t\r").startswith(b"}"):
             return self._alone + b"\n"
-        return self._front + line[1:] + b"\n"
+        return line[:opening] + self._front + rest + b"\n"
 
-    def wrap_line(self, line: bytes, opening: bytes) -> bytes:
-        return opening + _escape(line) + b'"}\n'
+    def _wrapped(self, line: bytes, opening: bytes) -> bytes:
+        return opening + _escape(line.removesuffix(b"\r")) + b'"}\n'
 
     def _wrap_all(self, lines: bytes) -> bytes:
+        if b"\r" in lines:
+            lines = lines.replace(b"\r\n", b"\n")
         return self._message + _escape(lines[:-1]).replace(b"\n", self._between_messages) + b'"}\n'
-
-
-def _bare(line: bytes) -> bytes:
-    return line[:-2] if line.endswith(b"\r\n") else line.removesuffix(b"\n")
 
 
 def _escape(text: bytes) -> bytes:
@@ -83,12 +109,13 @@ def _escape(text: bytes) -> bytes:
         try:
             text.decode()
         except UnicodeDecodeError:
-            # By line, so that a character cut off by a newline cannot take the newline with it.
-            text = b"\n".join(line.decode("utf-8", "replace").encode() for line in text.split(b"\n"))
+            text = text.decode("utf-8", "replace").encode()
     if b"\\" in text:
         text = text.replace(b"\\", b"\\\\")
     if b'"' in text:
         text = text.replace(b'"', b'\\"')
-    if _CONTROL.search(text):
-        text = _CONTROL.sub(lambda match: _ESCAPED_CONTROL[match[0]], text)
+    # One memchr for each control character is ten times as fast as one pass of a regular expression.
+    for code, escaped in _ESCAPED_CONTROLS:
+        if code in text:
+            text = text.replace(bytes((code,)), escaped)
     return text

@@ -12,8 +12,7 @@ from chassis.command import Context
 from chassis.errors import OperatorError
 from logtail.chunk import Chunk, TailStats
 from logtail.tail import Tail
-from sidecar_logshipper import ledger as ledgers
-from sidecar_logshipper.batch import Collector
+from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.compression import compressor
 from sidecar_logshipper.dead_letter import DeadLetterFile
 from sidecar_logshipper.delivery import Delivery, Encoder, Office
@@ -138,16 +137,17 @@ class Shipper:
                 self._tail.ack(chunk)
                 continue
             self._buffered += len(chunk.data)
-            self.ledger.take_in(ledgers.count(chunk.data), len(chunk.data))
-            self._lane_of(chunk).put(chunk)
+            part = Part.of(chunk)
+            self.ledger.take_in(part.count, len(chunk.data))
+            self._lane_of(chunk).put(part)
 
     def _lane_of(self, chunk: Chunk) -> Lane:
         # By path, so that a rotated file and its successor share a lane and arrive in order.
         return self._lanes[zlib.crc32(chunk.source.path.encode("utf-8", "surrogateescape")) % len(self._lanes)]
 
-    def _done(self, chunk: Chunk) -> None:
-        self._tail.ack(chunk)
-        self._buffered -= len(chunk.data)
+    def _done(self, part: Part) -> None:
+        self._tail.ack(part.chunk)
+        self._buffered -= len(part.chunk.data)
         self._room.set()
 
     # ---- metrics.Readings
