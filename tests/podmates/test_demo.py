@@ -36,14 +36,15 @@ def start(base: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def read_until(process: subprocess.Popen[str], text: str) -> None:
+def read_until(process: subprocess.Popen[str], text: str) -> str:
+    """What the demo prints up to the first line with `text` in it."""
     assert process.stdout is not None
-    seen = []
+    seen = ""
     for line in process.stdout:
-        seen.append(line)
+        seen += line
         if text in line:
-            return
-    raise AssertionError(f"{text!r} was not printed, but:\n{''.join(seen)}")
+            return seen
+    raise AssertionError(f"{text!r} was not printed, but:\n{seen}")
 
 
 def processes_of(base: Path) -> list[str]:
@@ -120,12 +121,12 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_sweeps_its_directory(ba
 
 def test_one_that_is_kept_says_how_to_reach_it_and_stops_in_order_on_ctrl_c(base: Path) -> None:
     with start(base, "--seconds", "2", "--keep") as process:
-        read_until(process, "ok  log events written = records received")
-        read_until(process, "curl http://127.0.0.1:")
-        read_until(process, "logs  ")
+        output = read_until(process, "  logs  ")
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output += process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
+    assert "ok  log events written = records received" in output
+    assert "curl http://127.0.0.1:" in output
     assert output.index("app ended") < output.index("ambassador ended") < output.index("adapter ended")
     assert output.index("adapter ended") < output.index("shipper ended")
     assert list(base.iterdir()) == []
