@@ -1,0 +1,88 @@
+"""The checkpoint file: what is written is read again, and what cannot be read is put aside, not overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from logtail.checkpoint import Checkpoint, CheckpointUnusable, Entry, encode, load, write
+
+ENTRY = Entry(
+    path="/log/app.log",
+    device=1,
+    inode=7,
+    generation="7-abc",
+    source_path="/log/app.log",
+    offset=4711,
+    head_length=1024,
+    head_digest="aa",
+    frontier_length=256,
+    frontier_digest="bb",
+)
+
+
+def test_written_and_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    checkpoint = Checkpoint(files=[ENTRY], extra={"output": 12})
+    write(path, encode(checkpoint))
+    assert load(path) == checkpoint
+    write(path, encode(Checkpoint()))
+    assert load(path) == Checkpoint()
+    assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_no_file_is_a_first_start(tmp_path: Path) -> None:
+    assert load(tmp_path / "state.json") is None
+
+
+WHOLE = encode(Checkpoint(files=[ENTRY]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        WHOLE[: len(WHOLE) // 2],
+        b"\0" * 100,
+        b"[]",
+        b'{"files": []}',
+        b'{"version": 2, "files": [], "extra": {}}',
+        b'{"version": 1, "files": [{"path": "/log/app.log"}]}',
+        WHOLE.replace(b"/log", b"/\xff\xff"),
+    ],
+    ids=["empty", "truncated", "zeros", "a list", "no version", "newer", "fields missing", "not UTF-8"],
+)
+def test_an_unusable_file_is_put_beside_itself(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointUnusable) as caught:
+        load(path)
+    assert caught.value.moved_to == tmp_path / "state.json.unusable-1"
+    assert (tmp_path / "state.json.unusable-1").read_bytes() == content
+    assert load(path) is None
+
+
+def test_the_second_unusable_file_does_not_replace_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    for content in ("first", "second"):
+        path.write_text(content)
+        with pytest.raises(CheckpointUnusable):
+            load(path)
+    assert (tmp_path / "state.json.unusable-1").read_text() == "first"
+    assert (tmp_path / "state.json.unusable-2").read_text() == "second"
+
+
+def test_a_newer_version_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({"version": 9}))
+    with pytest.raises(CheckpointUnusable, match="version 9"):
+        load(path)
+
+
+def test_a_failed_write_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    write(path, WHOLE)
+    (tmp_path / "state.json.tmp").mkdir()  # stands for a disk that refuses
+    with pytest.raises(OSError, match="directory"):
+        write(path, encode(Checkpoint()))
+    assert load(path) == Checkpoint(files=[ENTRY])
