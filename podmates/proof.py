@@ -182,8 +182,8 @@ def _rows(written: Sequence[Written], received: Mapping[str, int]) -> list[Row]:
 
 def _claims(evidence: Evidence, total: Row, *, strangers: int, wrong: int) -> list[Claim]:
     access = sum(item.kind == "access" and item.event is not None for item in evidence.written)
-    repeats = "" if not evidence.sent_again else f" ({evidence.sent_again} sent again after the outage, recognised)"
-    ended = "" if not evidence.sessions_replaced else f" ({evidence.sessions_replaced} sessions replaced)"
+    repeats = "" if not evidence.sent_again else f", {evidence.sent_again} sent again and recognised"
+    ended = "" if not evidence.sessions_replaced else f", {evidence.sessions_replaced} sessions replaced"
     pids = sorted(set(evidence.app_pids))
     return [
         Claim(

@@ -44,7 +44,7 @@ class Terminal:
     def verdict(self, good: bool, text: str, numbers: str = "") -> None:
         """A claim, marked as holding or not."""
         mark = self._in(GREEN, "  ok  ") if good else self._in(RED, "  NO  ")
-        dots = " " + "." * max(1, 42 - len(text)) + " " if numbers else ""
+        dots = " " + "." * max(1, 40 - len(text)) + " " if numbers else ""
         first, *rest = textwrap.wrap(f"{text}{dots}{numbers}", self.width - 6)
         self._write(mark + first)
         for line in rest:
