@@ -5,8 +5,9 @@ Records of one line are rendered column by column; joined ones by the very funct
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -27,6 +28,8 @@ JOINED_CHARACTERS: Final = 32768
 
 _encode_lines = msgspec.json.Encoder().encode_lines
 Row = Sequence[str | None]
+Column = Sequence[str | None]
+Columns = Sequence[Column]
 
 
 def texts(column: Sequence[object]) -> list[bytes]:
@@ -53,53 +56,70 @@ class _Blocks:
             text = chunk.decode()
         except UnicodeDecodeError:
             return None
+        parts = self._pattern.split(text)
+        width = len(self._groups) + 1
+        if any(parts[0::width]):
+            return self._piecewise(text, times, observed)
+        # The last record may go on in the next chunk: it is left to the slow path, which can wait.
+        rest = parts[-2] or ""
+        last = text.rfind("\n", 0, len(text) - 1 - len(rest)) + 1
+        columns = [parts[place:-width:width] for place in range(1, width)]
+        run = self._run(text[:last], columns, times, observed)
+        return None if run is None else [*run, Odd(text[last:].encode())]
+
+    def _piecewise(self, text: str, times: Times, observed: str) -> Sequence[Run | Odd] | None:
+        """With unknown lines between the records. The one before them may go on in them: it goes the slow way with them."""
         out: list[Run | Odd] = []
         rows: list[Row] = []
         begin = at = last = 0
+
+        def end_run() -> bool:
+            if rows:
+                rows.pop()
+            run = self._run(text[begin:last], list(zip(*rows, strict=True)), times, observed)
+            out.extend(run or [])
+            return run is not None
+
         for found in self._pattern.finditer(text):
             if found.start() != at:
-                # The record before unknown lines may go on in them: it goes the slow way with them.
-                if rows:
-                    rows.pop()
-                if not self._run(text[begin:last], rows, times, observed, out):
+                if not end_run():
                     return None
                 out.append(Odd(text[last : found.start()].encode()))
                 rows, begin = [], found.start()
             last, at = found.start(), found.end()
             rows.append(found.groups())
-        if rows:
-            rows.pop()
-        if not self._run(text[begin:last], rows, times, observed, out):
+        if not end_run():
             return None
         out.append(Odd(text[last:].encode()))
         return out
 
-    def _run(self, text: str, rows: list[Row], times: Times, observed: str, out: list[Run | Odd]) -> bool:
-        """Adds the rows that make up `text`; False when they do not (a group crossed a line) or a row is special."""
-        if not rows:
-            return not text
-        lines = text.count("\n")
-        joined = [row for row in rows if row[-1]]
-        if len(rows) + sum(row[-1].count("\n") for row in joined if row[-1]) != lines:
-            return False
-        plain = rows if not joined else [row for row in rows if not row[-1]]
-        written = self._columns(plain, times, observed)
+    def _run(self, text: str, columns: Columns, times: Times, observed: str) -> list[Run] | None:
+        """The records that make up `text`; `None` when they do not (a group crossed a line), or one is special."""
+        if not columns or not columns[0]:
+            return None if text else []
+        rests, lines, count = columns[-1], text.count("\n"), len(columns[0])
+        joined = [bool(rest) for rest in rests]
+        several = any(joined)
+        if several:
+            if count + "".join(filter(None, rests)).count("\n") != lines:
+                return None
+            plain = list(map(not_, joined))
+            written = self._columns([list(compress(column, plain)) for column in columns], times, observed)
+        else:
+            written = self._columns(columns, times, observed) if count == lines else None
         if written is None:
-            return False
-        if joined:
-            one_by_one = iter(written.split(b"\n"))
+            return None
+        if several:
             blobs = []
-            for row in rows:
-                if row[-1]:
-                    blob = self._joined(row, times, observed)
-                    if blob is None:
-                        return False
-                    blobs.append(blob)
-                else:
-                    blobs.append(next(one_by_one) + b"\n")
+            one_by_one = iter(written.split(b"\n"))
+            rows = zip(*(compress(column, joined) for column in columns), strict=True)
+            for is_joined in joined:
+                blob = self._joined(next(rows), times, observed) if is_joined else next(one_by_one) + b"\n"
+                if blob is None:
+                    return None
+                blobs.append(blob)
             written = b"".join(blobs)
-        out.append(Run(written, lines, Counter({self._layout.name: len(rows)})))
-        return True
+        return [Run(written, lines, {self._layout.name: count})]
 
     def _joined(self, row: Row, times: Times, observed: str) -> bytes | None:
         rest = row[-1] or ""
@@ -112,46 +132,46 @@ class _Blocks:
         fold(record, "", lines)
         return self._render(record, observed)
 
-    def _columns(self, rows: list[Row], times: Times, observed: str) -> bytes | None:
-        if not rows:
+    def _columns(self, columns: Columns, times: Times, observed: str) -> bytes | None:
+        """Records of one line each; `None` when one of them is special."""
+        layout, count = self._layout, len(columns[0])
+        if not count:
             return b""
-        layout, count = self._layout, len(rows)
-        if layout.accept is not None:
-            return self._one_by_one(rows, times, observed)
-        found = dict(zip(self._groups, zip(*rows, strict=True), strict=True))
-        stamps = self._stamps(found, times)
+        found = dict(zip(self._groups, columns, strict=True))
         names = [*layout.fields, *layout.resource]
         present = tuple(found[name][0] is not None for name in names)
-        assumed = {stamp.assumed for stamp in stamps if stamp}
-        uniform = all(found[name].count(None) == (0 if there else count) for name, there in zip(names, present, strict=True))
-        numbers = [self._numbers.get(word) for word in found["level"]] if "level" in found else []
-        if None in stamps or len(assumed) != 1 or not uniform or None in numbers:
-            return self._one_by_one(rows, times, observed)
-        key = (assumed.pop(), present)
+        stamps = self._stamps(found, times)
+        numbers = {word: self._numbers.get(word or "") for word in set(found.get("level", ()))}
+        alike = all(found[name].count(None) == (0 if there else count) for name, there in zip(names, present, strict=True))
+        if stamps is None or not alike or None in numbers.values() or layout.accept is not None:
+            return self._one_by_one(columns, times, observed)
+        key = (stamps[1], present)
         if key not in self._looms:
             self._looms[key] = Loom(Template.of(self._holes(*key), text_hole(0), self._render))
-        columns: list[Sequence[bytes]] = [
-            [observed.encode()] * count,
-            [stamp.text.encode() for stamp in stamps if stamp],
-            texts(found["level"]) if numbers else (),
-            [number for number in numbers if number],
-            texts(found["body"]),
-        ]
+        woven: list[Sequence[bytes]] = [[observed.encode()] * count, texts(stamps[0]), (), (), texts(found["body"])]
+        if numbers:
+            woven[2] = texts(found["level"])
+            woven[3] = [number for number in map(numbers.__getitem__, found["level"]) if number]
         for name, there in zip(names, present, strict=True):
             exact = name in layout.fields and layout.fields[name][1] is int
-            columns.append(() if not there else texts([int(v or 0) for v in found[name]] if exact else found[name]))
-        return self._looms[key].weave(columns, count)
+            woven.append(() if not there else texts([int(value or 0) for value in found[name]] if exact else found[name]))
+        return self._looms[key].weave(woven, count)
 
-    def _stamps(self, found: dict[str, tuple[str | None, ...]], times: Times) -> list[Stamp | None]:
+    def _stamps(self, found: Mapping[str, Column], times: Times) -> tuple[list[str], str] | None:
         if "second" in found:
-            return list(map(times.iso, found["second"], found["fraction"], found["zone"]))  # type: ignore[arg-type]
-        keys, time = list(found), self._layout.time
+            return times.iso_column(found["second"], found["fraction"], found["zone"])  # type: ignore[arg-type]
+        time = self._layout.time
+        if time is None:
+            return None
         rows = zip(*found.values(), strict=True)
-        return [time(times, dict(zip(keys, row, strict=True))) if time else None for row in rows]
+        stamps = [time(times, dict(zip(found, row, strict=True))) for row in rows]
+        if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
+            return None
+        return [stamp.text for stamp in stamps if stamp], stamps[0].assumed if stamps[0] else ""
 
-    def _one_by_one(self, rows: list[Row], times: Times, observed: str) -> bytes | None:
+    def _one_by_one(self, columns: Columns, times: Times, observed: str) -> bytes | None:
         out = []
-        for row in rows:
+        for row in zip(*columns, strict=True):
             record = self._layout.record(dict(zip(self._groups, row, strict=True)), times)
             if record is None or record.error:
                 return None
@@ -160,7 +180,7 @@ class _Blocks:
 
     def _holes(self, assumed: str, present: tuple[bool, ...]) -> Record:
         """A record of this shape with a hole in place of every value."""
-        holes: Any = [text_hole(1), *(json_hole(number) for number in range(2, 5 + len(present)))]
+        holes: Any = [*(json_hole(number) for number in range(1, 5 + len(present)))]
         layout = self._layout
         record = Record(layout.name, timestamp=Stamp(holes[0], assumed), body=holes[3])
         if "level" in self._groups:

@@ -44,7 +44,9 @@ _PYTHON_CHAIN: Final = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
 )
-_PYTHON_END: Final = re.compile(r"(?!(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):)(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+(?::.*|)")
+_PYTHON_END: Final = re.compile(
+    r"(?!(?:NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL):)(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
+)
 _compiled: dict[str, re.Pattern[str]] = {}
 
 

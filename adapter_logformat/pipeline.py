@@ -176,6 +176,12 @@ class Stream:
         current = self._detector.current
         for piece in pieces:
             if isinstance(piece, Run):
+                if self._pending is not None and self._pending.traceback:
+                    # An open traceback looks at any line first: it may be its exception.
+                    rest = _after_lines(whole, done)
+                    end = rest.index(b"\n") + 1
+                    self._slowly(rest[:end], limit, current)
+                    return rest[end:]
                 self._finish()
                 self._detector.confirm()
                 self._out.append(piece.written)

@@ -5,6 +5,7 @@ missing zone is the configured one, daylight saving per record. Everything guess
 """
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ _CLF: Final = re.compile(r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}",
 _ISO: Final = re.compile(
     r"(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d(?::?\d\d)?))?", re.ASCII
 )
+_UTC_LINES: Final = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}+Z(?:\n|\Z))++", re.ASCII)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS: Final = 1_000_000_000
 
@@ -72,6 +74,44 @@ class Times:
         if prefix is None:
             return None
         return Stamp(f"{prefix}.{fraction}Z" if fraction else prefix + "Z", "" if zone else "zone")
+
+    def iso_column(
+        self, seconds: Sequence[str], fractions: Sequence[str | None], zones: Sequence[str | None]
+    ) -> tuple[list[str], str] | None:
+        """`iso` for many at once: texts and what was assumed; `None` unless all have a fraction, one zone, and are moments."""
+        zone = zones[0]
+        if zones.count(zone) != len(zones) or None in fractions:
+            return None
+        prefixes: dict[str, str] = {}
+        for second in set(seconds):
+            stamp = self.iso(second, None, zone)
+            if stamp is None:
+                return None
+            prefixes[second] = stamp.text[:-1]
+        # An empty fraction cannot come out of a grammar, so every text has a point.
+        texts = [f"{prefixes[second]}.{fraction}Z" for second, fraction in zip(seconds, fractions, strict=True)]
+        return texts, "" if zone else "zone"
+
+    def text_column(self, column: Sequence[str]) -> tuple[list[str], str] | None:
+        """`text` for many at once where all are in UTC with a point: such a text is already what comes out."""
+        if not _UTC_LINES.fullmatch("\n".join(column)):
+            return None
+        if any(self.iso(second, None, "Z") is None for second in {text[:19] for text in column}):
+            return None
+        return list(column), ""
+
+    def milliseconds_column(self, column: Sequence[int]) -> tuple[list[str], str] | None:
+        """`epoch` for many at once where all are milliseconds of this and the last decades (13 digits)."""
+        if min(column) < 10**12 or max(column) >= 10**13:
+            return None
+        written = list(map(str, column))
+        prefixes = {}
+        for second in {text[:10] for text in written}:
+            stamp = self.epoch(int(second))
+            if stamp is None:
+                return None
+            prefixes[second] = stamp.text[:-1]
+        return [f"{prefixes[text[:10]]}.{text[10:]}Z" for text in written], ""
 
     def text(self, text: str) -> Stamp | None:
         """Any ISO 8601 moment, as loggers write it into JSON."""

@@ -101,22 +101,20 @@ class JsonFast:
         for key, (kind, target) in plan.targets.items():
             column = values[key]
             columns.append(())
-            if kind == "own":
+            if kind == "own" or (kind in PLAIN and _only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
                 columns[-1] = texts(column)
             elif kind == "time":
-                stamps = list(map(json_app.moment, column, repeat(times)))
-                if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
+                stamps = _stamps(column, times)
+                if stamps is None:
                     return None
-                columns[STAMP] = [stamp.text.encode() for stamp in stamps if stamp]
-                assumed = stamps[0].assumed if stamps[0] else None
-            elif kind == "level":
-                levels = list(map(self._level, repeat(plan), column))
-                if None in levels:
+                columns[STAMP], assumed = texts(stamps[0]), stamps[1]
+            elif kind == "level" and (_only(column, str) or _only(column, int)):
+                levels = {level: self._level(plan, level) for level in set(column)}
+                if None in levels.values():
                     return None
-                columns[LEVEL] = [level[0] for level in levels if level]
-                columns[NUMBER] = [level[1] for level in levels if level]
-            elif kind in PLAIN and set(map(type, column)) == {json_app.ATTRIBUTE_TYPES.get(target, str)}:
-                columns[-1] = texts(column)
+                pairs = list(map(levels.__getitem__, column))
+                columns[LEVEL] = [pair[0] for pair in pairs if pair]
+                columns[NUMBER] = [pair[1] for pair in pairs if pair]
             else:
                 return None
         key_of_loom = (plan.dialect, shape, assumed)
@@ -133,7 +131,9 @@ class JsonFast:
         """The plan leans on the kind of the level; all of them must be of one kind."""
         if levels is None:
             return True
-        return len({level.isupper() if isinstance(level, str) else type(level) for level in set(levels)}) == 1
+        if set(map(type, levels)) == {str}:
+            levels = tuple(set(levels))
+        return len({level.isupper() if isinstance(level, str) else type(level) for level in levels}) == 1
 
     def _level(self, plan: json_app.Plan, value: object) -> tuple[bytes, bytes] | None:
         key = (plan.dialect, value)
@@ -146,13 +146,32 @@ class JsonFast:
         return known
 
 
+def _only(column: Sequence[object], kind: type) -> bool:
+    return set(map(type, column)) == {kind}
+
+
+def _stamps(column: Sequence[Any], times: Times) -> tuple[list[str], str] | None:
+    """The times of a column and what was assumed of all of them alike; `None` where that cannot be said."""
+    found = None
+    if _only(column, str):
+        found = times.text_column(column)
+    elif _only(column, int):
+        found = times.milliseconds_column(column)
+    if found is not None:
+        return found
+    stamps = list(map(json_app.moment, column, repeat(times)))
+    if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
+        return None
+    return [stamp.text for stamp in stamps if stamp], stamps[0].assumed if stamps[0] else ""
+
+
 def _holes(plan: json_app.Plan, assumed: str | None) -> Record:
     """A record of this plan with a hole in place of every value, the keys in the order of the slow path."""
     record = Record(plan.dialect)
     for number, (kind, target) in enumerate(plan.targets.values(), FIRST):
         hole: Any = json_hole(number)
         if kind == "time":
-            record.timestamp = Stamp(text_hole(STAMP), assumed or "")  # type: ignore[arg-type]
+            record.timestamp = Stamp(json_hole(STAMP), assumed or "")  # type: ignore[arg-type]
         elif kind == "level":
             record.severity_text, record.severity_number = json_hole(LEVEL), json_hole(NUMBER)  # type: ignore[assignment]
         elif kind == "body":

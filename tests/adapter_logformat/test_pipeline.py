@@ -1,0 +1,178 @@
+"""One stream, whatever comes: the output is valid, complete, and the same however the input was cut and whichever path read it."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapter_logformat.grammar import Format
+from adapter_logformat.pipeline import Limits, Options, Stream
+
+NOW = 1_795_161_060_000_000_000
+
+ACCESS = b'203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /a?b=1 HTTP/1.1" 200 12 "-" "curl/8"'
+LINES = [
+    ACCESS,
+    ACCESS.replace(b'"-"', b'"https://example.com/"'),
+    ACCESS.replace(b"- -", b"- bob").replace(b" 12 ", b" - "),
+    ACCESS.replace(b"- -", b"- bob smith"),
+    ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b""),
+    ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b"\\x16\\x03\\x01"),
+    ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b"GET /a?b=1 HTTP/1.1 x"),
+    ACCESS.replace(b"GET /a?b=1", b"GET /a?"),
+    ACCESS.replace(b"GET", b"PROPFIND"),
+    ACCESS.replace(b"GET", b"FROBNICATE"),
+    ACCESS.replace(b"20/Nov", b"31/Feb"),
+    ACCESS.replace(b"curl/8", b'a \\"quoted\\" agent'),
+    ACCESS.replace(b"curl/8", b""),
+    ACCESS.replace(b"curl/8", "é".encode()),
+    ACCESS.replace(b"curl/8", b"\xff\xfe"),
+    ACCESS + b' "10.0.0.1, 10.0.0.2" 0.005',
+    ACCESS + b' "-"',
+    ACCESS[: ACCESS.index(b' "-"')],
+    b"shop.example.com:443 " + ACCESS,
+    b"shop.example.com " + ACCESS,
+    b"- " + ACCESS,
+    b"a - " + ACCESS,
+    b'{"level":30,"time":1531171074631,"pid":657,"hostname":"web-1","msg":"hello"}',
+    b'{"level":50,"time":1531171074632,"pid":657,"hostname":"web-1","msg":"no","err":{"type":"E","message":"m","stack":"s"}}',
+    b'{"level":"info","time":"2026-11-20T08:51:00Z","msg":"x","n":18446744073709551616,"f":0.1,"a":[1,null,{}]}',
+    b'{"level":"info","time":"2026-11-20T08:51:00.123+02:00","msg":"x","n":1,"f":0.1,"a":[1,null,{}]}',
+    b'{"level":"info","time":"yesterday","msg":"x"}',
+    b'{"level":"info","msg":"x","msg":"y"}',
+    b'{"level":"strange","msg":5}',
+    b'{"a":1} {"b":2}',
+    b'{"a":NaN,"b":"\x01"}',
+    b'{"a":"\\ud800"}',
+    b"{}",
+    b"{",
+    b"2026-11-20 08:51:00.123  INFO 1 --- [           main] c.e.Demo : Started",
+    b"2026-11-20 08:51:00.123 ERROR 1 --- [           main] c.e.Demo : Failed",
+    b"2026-02-30 08:51:00.123 ERROR 1 --- [           main] c.e.Demo : Failed",
+    b"2026-11-20T08:51:00.123+01:00 ERROR 1 --- [shop] [           main] c.e.Demo : \xc3\xa9",
+    b"java.lang.IllegalStateException: no",
+    b"\tat com.example.Demo.main(Demo.java:1)",
+    b"Caused by: java.io.IOException",
+    b"\t... 3 more",
+    b"08:51:00.123 [main] INFO  c.e.Demo -- started",
+    b"2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
+    b"[2026-11-20 08:51:00,123] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)",
+    b"ERROR:root:bad",
+    b"INFO:root:good",
+    b"2026-11-20 08:51:00,123 - shop.cart - ERROR - added",
+    b"Traceback (most recent call last):",
+    b'  File "x.py", line 1, in <module>',
+    b"    ~~^~~",
+    b"ValueError: no",
+    b"KeyboardInterrupt",
+    b"During handling of the above exception, another exception occurred:",
+    b"",
+    b"\r",
+    b"  indented",
+    b"plain words",
+    b"\xff\xfe\x00",
+    b"time=2026-11-20T08:51:00Z level=info msg=\"a b\"",
+    b"<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed",
+    b"<34>1 2003-10-11T22:14:15.003Z mymachine su - ID47 - failed",
+]
+
+lines = st.lists(st.one_of(st.sampled_from(LINES), st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b""))), max_size=30)
+runs = st.lists(st.tuples(st.sampled_from(LINES), st.integers(1, 6)), max_size=12).map(
+    lambda chosen: [line for line, count in chosen for _ in range(count)]
+)
+endings = st.sampled_from([b"\n", b"", b"\r\n"])
+
+
+def whole(raw: bytes, options: Options = Options()) -> bytes:
+    stream = Stream(options)
+    return stream.feed(raw, NOW) + stream.flush(NOW)
+
+
+class Slow(Stream):
+    """A stream that never takes the whole-chunk form."""
+
+    def _fast_of(self, format: Format) -> None:
+        return None
+
+
+def slow(raw: bytes, options: Options = Options()) -> bytes:
+    stream = Slow(options)
+    return stream.feed(raw, NOW) + stream.flush(NOW)
+
+
+def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    assert len({key for key, _ in pairs}) == len(pairs), pairs
+    return dict(pairs)
+
+
+@given(st.one_of(lines, runs), endings)
+@settings(max_examples=400, deadline=None)
+def test_fast_and_slow_path_write_the_same_bytes(chosen: list[bytes], ending: bytes) -> None:
+    raw = b"\n".join(chosen) + ending
+    assert whole(raw) == slow(raw)
+
+
+@given(st.one_of(lines, runs), endings, st.data())
+@settings(max_examples=200, deadline=None)
+def test_cut_anywhere_the_same_comes_out(chosen: list[bytes], ending: bytes, data: st.DataObject) -> None:
+    raw = b"\n".join(chosen) + ending
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=6)))
+    stream = Stream(Options())
+    out = [stream.feed(raw[begin:end], NOW) for begin, end in zip([0, *cuts], [*cuts, len(raw)], strict=True)]
+    assert b"".join(out) + stream.flush(NOW) == whole(raw)
+
+
+@given(lines, endings)
+@settings(max_examples=60, deadline=None)
+def test_one_byte_at_a_time_the_same_comes_out(chosen: list[bytes], ending: bytes) -> None:
+    raw = b"\n".join(chosen) + ending
+    stream = Stream(Options())
+    out = b"".join(stream.feed(raw[at : at + 1], NOW) for at in range(len(raw)))
+    assert out + stream.flush(NOW) == whole(raw)
+
+
+@given(st.one_of(lines, runs), endings, st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_restart_between_two_chunks_changes_nothing(chosen: list[bytes], ending: bytes, data: st.DataObject) -> None:
+    raw = b"\n".join(chosen) + ending
+    cut = data.draw(st.integers(0, len(raw)))
+    first, second = Stream(Options()), Stream(Options())
+    out = first.feed(raw[:cut], NOW)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    assert out + second.feed(raw[cut:], NOW) + second.flush(NOW) == whole(raw)
+
+
+@given(st.one_of(lines, runs, st.lists(st.binary(max_size=200))), endings)
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_become_valid_json_lines_with_every_line_in_exactly_one_record(chosen: list[bytes], ending: bytes) -> None:
+    raw = b"\n".join(chosen) + ending
+    stream = Stream(Options(keep_original="always"))
+    written = (stream.feed(raw, NOW) + stream.flush(NOW)).decode("utf-8")
+    records = [json.loads(line, object_pairs_hook=unique) for line in written.split("\n")[:-1]]
+    said = "\n".join(record["log.record.original"] for record in records)
+    expected = "\n".join(line.removesuffix("\r") for line in raw.decode("utf-8", "replace").split("\n"))
+    assert [line for line in said.split("\n") if line] == [line for line in expected.split("\n") if line]
+    assert stream.tally.records.total() == len(records)
+
+
+@given(st.binary(max_size=120), st.integers(4, 20), st.integers(1, 7))
+@settings(max_examples=200, deadline=None)
+def test_long_lines_are_cut_alike_whole_or_piecewise(raw: bytes, limit: int, step: int) -> None:
+    options = Options(limits=Limits(line_bytes=limit))
+    stream = Stream(options)
+    out = b"".join(stream.feed(raw[at : at + step], NOW) for at in range(0, len(raw), step))
+    assert out + stream.flush(NOW) == whole(raw, options)
+
+
+def test_a_line_over_the_limit_becomes_records_of_its_own_between_untouched_neighbours() -> None:
+    out = whole(b"before\n" + b"x" * 25 + b"\nafter\n", Options(limits=Limits(line_bytes=10)))
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [record["body"] for record in records] == ["before", "x" * 10, "x" * 10, "x" * 5, "after"]
+    assert [record.get("log.truncated", False) for record in records] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a":' * 100_000, b"a=" * 100_000, b'"' * 100_000, b"\\" * 100_001, b" " * 100_000])
+def test_hostile_lines_are_read_in_linear_time(line: bytes) -> None:
+    records = whole(line + b"\n").splitlines()
+    assert len(records) == 1
