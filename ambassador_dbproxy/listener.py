@@ -231,11 +231,6 @@ class Listener(Generic[U]):
             self.log.warning("connection_refused", kind=refusal.reason.value, reason=refusal.text)
             answer = refusal.answer
             await app.farewell(self._service.farewell(refusal.reason, refusal.text) if answer is None else answer)
-        except asyncio.CancelledError:
-            if not app.lost and not app.eof:
-                app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
-            app.close()
-            raise
         except Exception:
             # A bug ends this one connection, loudly; the other sessions are not to pay for it.
             self.tally.refused[Reason.BUG] += 1
@@ -243,7 +238,12 @@ class Listener(Generic[U]):
             await app.farewell(self._service.farewell(Reason.BUG, "internal error of the database ambassador"))
 
     def _served(self, task: asyncio.Task[None]) -> None:
-        del self._starting[task]
+        app = self._starting.pop(task)
+        if task.cancelled():
+            # Here and not in the task, which may have been cancelled before its first step.
+            if not app.eof:
+                app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
+            app.close()
         self._note_emptied()
 
     def _work_done(self, task: asyncio.Task[None]) -> None:

@@ -168,7 +168,7 @@ class PostgresSession:
             return False
         if not self.tracker.quiet:
             self._cancel_running()
-        elif not self._server.ended and not self._server.transport.is_closing():
+        elif not (self._app.eof or self._server.ended or self._server.transport.is_closing()):
             self._server.transport.write(TERMINATE)
         self._server.transport.close()
         self._server.peer, self._app.peer = self._server, self._app
@@ -183,7 +183,8 @@ class PostgresSession:
         if self._told or self._app.ended or self._app.transport.is_closing():
             return
         self._told = True
-        if self.tracker.between_messages:
+        # After the server's end-of-file the app has had ours: nothing may be written behind it.
+        if self.tracker.between_messages and not self._server.eof:
             self._app.transport.write(errors.fatal(errors.ADMIN_SHUTDOWN, text))
         self._app.say_goodbye()
 
@@ -232,8 +233,10 @@ class _AppLeg(Leg):
 
     def say_goodbye(self) -> None:
         """Close after what was written has gone out and the app has closed, or after LINGER_S."""
-        if not self.eof:
-            self.transport.write_eof()
+        if self.eof:
+            self.transport.close()
+            return
+        self.transport.write_eof()
         asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
 
 

@@ -118,6 +118,7 @@ class SessionTracker:
                 return
         if at < end:
             self._client_kept = chunk[at:]
+            self._client_skip = 0
         else:
             self._client_skip = at - end
 
@@ -125,6 +126,7 @@ class SessionTracker:
         """Keep at most five bytes. Five are a whole header, and only ReadyForQuery needs the byte behind it."""
         if len(piece) < _HEAD_BYTES or piece[0] == _READY:
             self._server_kept = piece
+            self._server_skip = 0
             return
         kind, length = _HEAD.unpack(piece)
         if not 4 <= length <= MAX_MESSAGE_BYTES:

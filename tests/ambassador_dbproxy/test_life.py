@@ -147,5 +147,5 @@ def test_a_unix_socket_is_removed_and_a_stale_one_replaced(
     through = ambassador(settings).ready()
     second = ambassador(settings)
     assert second.exit_status() == 64
-    assert through.terminate() == 0
+    assert through.terminate() == 0, through.raw
     assert not path.exists()

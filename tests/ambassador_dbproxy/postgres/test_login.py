@@ -1,0 +1,190 @@
+"""The upstream login as transcripts: what the server says, what we do, and what it may not say."""
+
+import hashlib
+import hmac
+import struct
+from base64 import b64decode, b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambassador_dbproxy.postgres.login import (
+    Derive,
+    LoginFailed,
+    LoginState,
+    Send,
+    ServerRefused,
+    UpstreamLogin,
+    read_backend_key,
+)
+from ambassador_dbproxy.postgres.scram import salted_password
+from ambassador_dbproxy.postgres.wire import Message, ProtocolViolation, encode
+
+
+def auth(code: int, body: bytes = b"") -> Message:
+    return Message(b"R", struct.pack(">I", code) + body)
+
+
+OK, CLEARTEXT, MD5 = auth(0), auth(3), auth(5, b"salt")
+SASL = auth(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")
+READY = Message(b"Z", b"I")
+GREETING = [
+    Message(b"S", b"server_version\x0018.0\0"),
+    Message(b"S", b"in_hot_standby\0on\0"),
+    Message(b"K", b"\0\0\0\7" + b"k" * 32),
+    Message(b"N", b"SNOTICE\0Mhello\0\0"),
+    READY,
+]
+
+
+def login(password: str | None = "secret", *require_auth: str) -> UpstreamLogin:
+    return UpstreamLogin(user="app", password=password, require_auth=frozenset(require_auth), nonce="abc")
+
+
+def test_trust_and_what_the_app_is_shown() -> None:
+    it = login(None)
+    notice = Message(b"v", b"\0\0\0\0\0\0\0\0")
+    for message in (notice, OK, *GREETING):
+        assert it.receive(message) is None
+    assert it.state is LoginState.READY
+    assert bytes(it.greeting) == b"".join(each.encode() for each in (notice, OK, *GREETING))
+    assert it.backend_key == (7, b"k" * 32)
+    assert it.in_hot_standby is True
+
+
+def test_cleartext() -> None:
+    it = login()
+    assert it.receive(CLEARTEXT) == Send(encode(b"p", b"secret\0"))
+    assert it.receive(OK) is None
+    assert it.state is LoginState.AUTHENTICATED
+
+
+def test_md5() -> None:
+    inner = hashlib.md5(b"secretapp").hexdigest().encode()
+    expected = b"md5" + hashlib.md5(inner + b"salt").hexdigest().encode() + b"\0"
+    assert login().receive(MD5) == Send(encode(b"p", expected))
+
+
+def test_scram() -> None:
+    it = login()
+    first = b"n,,n=,r=abc"
+    assert it.receive(SASL) == Send(encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first))
+    server_first = b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096"
+    action = it.receive(auth(11, server_first))
+    assert isinstance(action, Derive)
+    salted = salted_password("secret", action.challenge)
+    final = it.derived(salted).data[5:]
+    without_proof, _, proof = final.rpartition(b",p=")
+    messages = b"n=,r=abc," + server_first + b"," + without_proof
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    signature = hmac.digest(hashlib.sha256(client_key).digest(), messages, "sha256")
+    assert bytes(a ^ b for a, b in zip(b64decode(proof), signature, strict=True)) == client_key
+    verdict = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), messages, "sha256")
+    assert it.receive(auth(12, b"v=" + b64encode(verdict))) is None
+    assert it.receive(OK) is None
+    assert it.state is LoginState.AUTHENTICATED
+    assert bytes(it.greeting) == OK.encode()
+
+
+def test_a_server_that_skips_its_own_proof_is_not_believed() -> None:
+    it = login()
+    it.receive(SASL)
+    it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=1"))
+    it.derived(b"x" * 32)
+    with pytest.raises(ProtocolViolation, match="unexpected authentication request 0"):
+        it.receive(OK)
+
+
+def test_a_false_proof_of_the_server() -> None:
+    it = login()
+    it.receive(SASL)
+    it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=1"))
+    it.derived(b"x" * 32)
+    with pytest.raises(LoginFailed, match="signature is false"):
+        it.receive(auth(12, b"v=" + b64encode(b"y" * 32)))
+
+
+@pytest.mark.parametrize(
+    ("message", "allowed", "asked"),
+    [
+        (OK, "scram-sha-256", "none"),
+        (CLEARTEXT, "scram-sha-256", "password"),
+        (MD5, "none", "md5"),
+        (SASL, "md5", "scram"),
+    ],
+)
+def test_require_auth(message: Message, allowed: str, asked: str) -> None:
+    with pytest.raises(LoginFailed, match=f"asks for {asked}.*allows only {allowed}"):
+        login("secret", allowed).receive(message)
+
+
+@pytest.mark.parametrize("message", [CLEARTEXT, MD5, SASL])
+def test_a_password_that_is_not_configured(message: Message) -> None:
+    with pytest.raises(LoginFailed, match="password_file"):
+        login(None).receive(message)
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        ([auth(7)], "method 7, which is not supported"),
+        ([auth(10, b"OTHER\0\0")], "no SASL mechanism"),
+        ([auth(10, b"SCRAM-SHA-256\0\0"), auth(11, b"r=xyz,s=AAAA,i=1")], "nonce"),
+    ],
+)
+def test_logins_that_cannot_go_on(messages: list[Message], reason: str) -> None:
+    it = login()
+    with pytest.raises(LoginFailed, match=reason):
+        for message in messages:
+            it.receive(message)
+
+
+@pytest.mark.parametrize(
+    "messages", [[READY], [CLEARTEXT, CLEARTEXT], [OK, OK], [Message(b"R", b"")], [Message(b"D", b"")], [auth(5, b"x")]]
+)
+def test_messages_out_of_turn(messages: list[Message]) -> None:
+    it = login()
+    with pytest.raises(ProtocolViolation):
+        for message in messages:
+            it.receive(message)
+
+
+def test_a_refusal_keeps_the_servers_words() -> None:
+    error = Message(b"E", b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed\0\0")
+    with pytest.raises(ServerRefused) as caught:
+        login().receive(error)
+    assert caught.value.error.sqlstate == "28P01"
+    assert caught.value.raw == error.encode()
+
+
+def test_the_greeting_is_bounded() -> None:
+    it = login()
+    it.receive(OK)
+    with pytest.raises(ProtocolViolation, match="262144"):
+        for _ in range(10):
+            it.receive(Message(b"N", b"x" * 60_000))
+
+
+@pytest.mark.parametrize("body", [b"", b"\0\0\0\1abc", b"\0\0\0\1" + b"k" * 257])
+def test_backend_keys_of_impossible_length(body: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        read_backend_key(body)
+
+
+MESSAGES = st.one_of(
+    st.builds(auth, st.sampled_from([0, 3, 5, 7, 10, 11, 12]), st.binary(max_size=40)),
+    st.builds(Message, st.sampled_from([b"S", b"K", b"N", b"Z", b"v", b"E", b"D"]), st.binary(max_size=40)),
+    st.sampled_from([OK, SASL, MD5, CLEARTEXT, READY]),
+)
+
+
+@given(st.lists(MESSAGES, max_size=8))
+def test_no_conversation_is_a_surprise(messages: list[Message]) -> None:
+    it = login()
+    try:
+        for message in messages:
+            if isinstance(it.receive(message), Derive):
+                it.derived(b"x" * 32)
+    except (LoginFailed, ServerRefused, ProtocolViolation):
+        pass

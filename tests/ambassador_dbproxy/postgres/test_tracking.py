@@ -1,0 +1,105 @@
+"""Following a session by headers: quiet moments, counted transactions, any slicing."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ambassador_dbproxy.postgres.tracking import SessionTracker
+
+
+def message(kind: bytes, body: bytes = b"") -> bytes:
+    return kind + struct.pack(">I", len(body) + 4) + body
+
+
+def ready(status: bytes) -> bytes:
+    return message(b"Z", status)
+
+
+QUERY, SYNC, PARSE = message(b"Q", b"SELECT 1\0"), message(b"S"), message(b"P", b"\0SELECT 1\0\0\0")
+ROW, DONE, ERROR = message(b"D", b"Z\0\0\0\5I" * 3), message(b"C", b"SELECT 1\0"), message(b"E", b"SERROR\0C42P01\0\0")
+NOTICE = message(b"A", b"\0\0\0\1news\0\0")
+Step = tuple[str, bytes, bool]
+
+
+def play(steps: list[Step], step: int | None = None) -> SessionTracker:
+    """Feed (direction, bytes, quiet afterwards?) and check each."""
+    tracker = SessionTracker(lambda _: None)
+    for side, data, quiet in steps:
+        feed = tracker.client_bytes if side == "app" else tracker.server_bytes
+        size = step or max(1, len(data))
+        for at in range(0, len(data), size):
+            feed(data[at : at + size])
+        assert tracker.quiet is quiet, (side, data)
+    return tracker
+
+
+@pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [("app", QUERY, False), ("server", ROW + DONE + ready(b"I"), True)],
+        [("app", QUERY, False), ("server", ready(b"T"), False), ("app", QUERY, False), ("server", ready(b"I"), True)],
+        [("app", QUERY, False), ("server", ERROR + ready(b"E"), False)],
+        [("app", QUERY + QUERY, False), ("server", ready(b"I"), False), ("server", ready(b"I"), True)],
+        [("app", PARSE, True), ("app", SYNC, False), ("server", message(b"1") + ready(b"I"), True)],
+        [("app", QUERY[:7], False), ("app", QUERY[7:], False), ("server", ready(b"I"), True)],
+        [("server", NOTICE, True), ("server", NOTICE[:8], False), ("server", NOTICE[8:], True)],
+        [("app", QUERY, False), ("server", ROW, False), ("server", DONE, False), ("server", ready(b"I"), True)],
+        [("app", message(b"X"), True)],
+    ],
+)
+def test_quiet_moments(steps: list[Step], step: int | None) -> None:
+    play(steps, step)
+
+
+def test_transactions_and_errors_are_counted() -> None:
+    seen: list[str] = []
+    tracker = SessionTracker(seen.append)
+    tracker.client_bytes(QUERY * 3)
+    tracker.server_bytes((ERROR + ready(b"I")) * 3)
+    assert tracker.transactions == 3
+    assert seen == ["42P01"] * 3
+
+
+def test_between_messages_one_of_ours_may_follow() -> None:
+    tracker = play([("app", QUERY, False), ("server", ROW, False)])
+    assert tracker.between_messages
+    tracker.server_bytes(DONE[:3])
+    assert not tracker.between_messages
+
+
+@pytest.mark.parametrize("side", ["app", "server"])
+def test_what_is_not_the_protocol_is_never_quiet_again(side: str) -> None:
+    tracker = play([(side, b"D\0\0\0\1 and more", False)])
+    assert tracker.lost
+    tracker.server_bytes(ready(b"I"))
+    assert not tracker.quiet
+
+
+CONVERSATION = st.lists(
+    st.sampled_from([ROW, DONE, ERROR, NOTICE, ready(b"I"), ready(b"T"), message(b"1")]), max_size=12
+)
+
+
+@given(CONVERSATION, st.lists(st.integers(0, 200), max_size=12))
+def test_slicing_changes_nothing(messages: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(messages)
+    whole, sliced = SessionTracker(lambda _: None), SessionTracker(lambda _: None)
+    whole.server_bytes(stream)
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        sliced.server_bytes(stream[start:end])
+    assert (whole.quiet, whole.transactions, whole.between_messages) == (
+        sliced.quiet,
+        sliced.transactions,
+        sliced.between_messages,
+    )
+
+
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=40)), max_size=10))
+def test_no_bytes_are_a_surprise(chunks: list[tuple[bool, bytes]]) -> None:
+    tracker = SessionTracker(lambda _: None)
+    for from_app, chunk in chunks:
+        (tracker.client_bytes if from_app else tracker.server_bytes)(chunk)

@@ -1,0 +1,58 @@
+"""Password files that rotate, vanish and come back; keys derived once."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from ambassador_dbproxy.credentials import MAX_KEYS, PasswordFile, SaltedPasswords
+from ambassador_dbproxy.postgres.scram import Challenge, salted_password
+from chassis.secret import SecretUnreadable
+
+
+async def test_it_is_read_at_every_login(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    file = PasswordFile(path, CapturingLogger())
+    for text in ("one", "two"):
+        path.write_text(f"{text}\n")
+        assert await file.read() == text
+
+
+async def test_no_file_no_password() -> None:
+    assert await PasswordFile(None, CapturingLogger()).read() is None
+
+
+async def test_the_last_accepted_stands_in_and_is_said_once(tmp_path: Path) -> None:
+    log = CapturingLogger()
+    path = tmp_path / "password"
+    file = PasswordFile(path, log)
+    with pytest.raises(SecretUnreadable):
+        await file.read()
+    path.write_text("good")
+    file.accepted(await file.read())
+    path.unlink()
+    assert [await file.read(), await file.read()] == ["good", "good"]
+    assert [call.method_name for call in log.calls] == ["error", "error"]
+    assert "good" not in repr(log.calls)
+
+
+async def test_one_more_try_after_a_refusal(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("old")
+    file = PasswordFile(path, CapturingLogger())
+    assert await file.read_after_refusal("old") is None  # nothing has changed
+    path.write_text("new")
+    assert await file.read_after_refusal("old") == "new"
+    file.accepted("old")
+    assert await file.read_after_refusal("new") == "old"  # the file ran ahead of the server
+
+
+async def test_keys_are_derived_once_for_all_and_bounded() -> None:
+    keys = SaltedPasswords()
+    challenge = Challenge(b"salt", 2)
+    expected = salted_password("pw", challenge)
+    assert await asyncio.gather(*(keys.derive("pw", challenge) for _ in range(10))) == [expected] * 10
+    for n in range(MAX_KEYS + 5):
+        await keys.derive("pw", Challenge(b"salt%d" % n, 1))
+    assert len(keys._keys) == MAX_KEYS
