@@ -458,10 +458,10 @@ class Follower:
             if chunk is not None:
                 self._queue.rotate(-1)
                 return chunk
-            self._dequeue(life)
         return None
 
     def _read(self, life: Life, max_bytes: int | None, *, finished: bool) -> Chunk | None:
+        """The next piece of the file. None, and no more turns until it changes, when there is no whole line."""
         reading = self._reader.read(
             life.descriptor,
             life.offset,
@@ -471,6 +471,7 @@ class Follower:
             finished=finished,
         )
         if reading is None:
+            self._dequeue(life)
             return None
         # Checked after the read: bytes that came from behind a truncation must not pass for the old file's.
         if not reader.holds(life.descriptor, life.offset, life.frontier):
@@ -480,6 +481,7 @@ class Follower:
             life.acks.skip(life.offset + reading.skipped)
             self._tell("info", "padding_skipped", path=life.path, bytes=reading.skipped)
         if not reading.data:
+            self._dequeue(life)
             return None
         return self._hand_out(life, reading)
 

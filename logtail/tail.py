@@ -77,6 +77,7 @@ class Tail:
         self._degraded = False
         self._save_failures = 0
         self._look_s = 0.0
+        self._closed = False
 
     @property
     def extra(self) -> Mapping[str, object]:
@@ -218,7 +219,10 @@ class Tail:
             getattr(self._log, level)(event, **facts)
 
     async def close(self) -> None:
-        """Saves a last time (where it saves by itself) and lets all files go. Safe to call when `start` failed."""
+        """Saves a last time (where it saves by itself) and lets all files go. Safe after a failed start, and twice."""
+        if self._closed:
+            return
+        self._closed = True
         if self._saver is not None:
             self._saver.cancel()
             await asyncio.wait((self._saver,))

@@ -1,0 +1,125 @@
+"""A tail over real files, with its events kept, and a clock that tests can push forward."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from logtail.chunk import Chunk
+from logtail.tail import Tail
+
+PATIENCE_S = 20
+
+
+class Events:
+    """Stands in for a structlog logger and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, dict[str, Any]]] = []
+
+    def info(self, event: str, **facts: Any) -> None:
+        self.all.append((event, facts))
+
+    warning = error = info
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [facts for name, facts in self.all if name == event]
+
+
+class Clock:
+    """Real time, plus what a test adds to it."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+class Following:
+    """One tail from start to close, as a caller that acknowledges what it is handed."""
+
+    def __init__(self, tail: Tail, events: Events, clock: Clock) -> None:
+        self.tail = tail
+        self.events = events
+        self.clock = clock
+
+    async def chunk(self, *, ack: bool = True) -> Chunk:
+        chunk = await asyncio.wait_for(self.tail.next(), PATIENCE_S)
+        assert chunk is not None
+        if ack:
+            self.tail.ack(chunk)
+        return chunk
+
+    async def lines(self, count: int, *, ack: bool = True) -> list[bytes]:
+        """The next `count` lines; never more."""
+        lines: list[bytes] = []
+        while len(lines) < count:
+            lines += (await self.chunk(ack=ack)).data.splitlines()
+        assert len(lines) == count, lines
+        return lines
+
+    async def drained(self) -> list[Chunk]:
+        """Everything up to the end, final chunks included."""
+        self.tail.drain(quiet=0.0)
+        chunks = []
+        while (chunk := await asyncio.wait_for(self.tail.next(), PATIENCE_S)) is not None:
+            self.tail.ack(chunk)
+            chunks.append(chunk)
+        return chunks
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """The first event of this name; `next` is called meanwhile, because looking is part of it."""
+        while not self.events.of(name):
+            job = asyncio.create_task(self.tail.next())
+            done, _ = await asyncio.wait((job,), timeout=0.05)
+            if done:
+                chunk = job.result()
+                assert chunk is not None
+                assert not chunk.data, chunk
+                self.tail.ack(chunk)
+            else:
+                job.cancel()
+                await asyncio.wait((job,))
+        return self.events.of(name)[0]
+
+
+Follow = Callable[..., Any]
+
+
+@pytest.fixture
+async def follow(tmp_path: Path) -> AsyncIterator[Follow]:
+    """Starts tails on `tmp_path/log`, all with the same checkpoint: in turn they are one tail, restarted."""
+    open_tails: list[Tail] = []
+    (tmp_path / "log").mkdir()
+
+    async def start(*include: str, **settings: Any) -> Following:
+        events, clock = Events(), Clock()
+        given: dict[str, Any] = {"max_line_bytes": 1024, "chunk_bytes": 4096, "poll_interval": 0.05} | settings
+        tail = Tail(
+            include=[f"{tmp_path}/log/{pattern}" for pattern in include or ("*.log",)],
+            state_file=tmp_path / "state/tail.json",
+            log=events,
+            monotonic=clock,
+            **given,
+        )
+        open_tails.append(tail)
+        await asyncio.wait_for(tail.start(), PATIENCE_S)
+        return Following(tail, events, clock)
+
+    yield start
+    for tail in open_tails:
+        await tail.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log/app.log"
+
+
+def append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)

@@ -1,0 +1,506 @@
+"""Following real files through what happens to them. Every case ends with the lines that arrived, each once."""
+
+# ruff: noqa: ASYNC240 (the files are local and small; what happens to them is the subject here)
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chassis.errors import OperatorError
+from logtail.follow import QUIET_S, State
+from logtail.follower import COPY_GRACE_S
+from logtail.tail import Tail
+
+from .conftest import PATIENCE_S, Events, Follow, append
+
+
+async def test_lines_as_they_come(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow()
+    first = await tail.chunk()
+    assert (first.start, first.data, first.end, first.final) == (0, b"one\ntwo\n", 8, False)
+    append(log, b"three\n")
+    second = await tail.chunk()
+    assert (second.start, second.data) == (8, b"three\n")
+    assert second.source == first.source
+    assert first.source.path == str(log)
+
+
+async def test_a_partial_line_waits_for_its_rest(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntw")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    append(log, b"o\nth")
+    assert await tail.lines(1) == [b"two"]
+    append(log, b"ree\n")
+    assert await tail.lines(1) == [b"three"]
+
+
+async def test_chunks_are_cut_at_a_newline_and_bounded(follow: Follow, log: Path) -> None:
+    content = b"".join(b"line %d\n" % number for number in range(5000))
+    log.write_bytes(content)
+    tail = await follow()
+    chunks = [await tail.chunk()]
+    while chunks[-1].end < len(content):
+        chunks.append(await tail.chunk())
+    assert b"".join(chunk.data for chunk in chunks) == content
+    assert all(len(chunk.data) <= 4096 and chunk.data.endswith(b"\n") for chunk in chunks)
+    assert len(await _next_of(tail.tail, b"x\n" * 500, log, max_bytes=100)) <= 100
+
+
+async def _next_of(tail: Tail, content: bytes, log: Path, max_bytes: int) -> bytes:
+    append(log, content)
+    chunk = await asyncio.wait_for(tail.next(max_bytes), PATIENCE_S)
+    assert chunk is not None
+    return chunk.data
+
+
+async def test_a_line_longer_than_a_chunk_comes_whole(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"a" * 900 + b"\nb\n")
+    tail = await follow(chunk_bytes=256)
+    assert await tail.lines(2) == [b"a" * 900, b"b"]
+
+
+async def test_a_line_over_the_limit_is_split_marked_and_counted(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"before\n" + b"x" * 2500 + b"\nafter\n")
+    tail = await follow()
+    chunks = [await tail.chunk() for _ in range(5)]
+    assert [(len(chunk.data), chunk.piece) for chunk in chunks] == [
+        (7, False),
+        (1024, True),
+        (1024, True),
+        (453, True),
+        (6, False),
+    ]
+    assert tail.events.of("line_too_long") == [{"path": str(log), "offset": 7, "limit": 1024}]
+    assert tail.tail.stats().long_lines == 1
+
+
+async def test_a_cancelled_next_loses_nothing(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"")
+    tail = await follow()
+    for number in range(20):
+        waiting = asyncio.create_task(tail.tail.next())
+        await asyncio.sleep(0)
+        append(log, b"line %d\n" % number)
+        await asyncio.sleep(0.001 * (number % 5))
+        waiting.cancel()
+        result = (await asyncio.gather(waiting, return_exceptions=True))[0]
+        chunk = await tail.chunk() if isinstance(result, asyncio.CancelledError) else result
+        assert chunk.data == b"line %d\n" % number
+        tail.tail.ack(chunk)
+
+
+# ---- rotation
+
+
+async def test_rename_and_recreate(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    with log.open("ab") as writer:  # the writer keeps its descriptor over the rename
+        log.rename(log.with_name("app.log.1"))
+        writer.write(b"two, to the old file\n")
+        writer.flush()
+        log.write_bytes(b"three\n")
+        assert await tail.lines(2) == [b"two, to the old file", b"three"]
+        writer.write(b"four, to the old file, late\n")
+    assert await tail.lines(1) == [b"four, to the old file, late"]
+    assert tail.events.of("file_rotated")[0]["path"] == str(log)
+
+
+async def test_several_renames_between_two_looks(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    append(log, b"two\n")
+    log.rename(log.with_name("app.log.2"))
+    log.write_bytes(b"lived between two looks\n")
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    # The file in the middle never had a matching name at a look, unless one of the looks was quick enough.
+    lines = await tail.lines(2)
+    if b"lived between two looks" in lines:
+        lines = [line for line in lines if b"lived" not in line] + await tail.lines(1)
+    assert lines == [b"two", b"three"]
+
+
+async def test_several_renames_with_a_glob_that_covers_them(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow("app.log*")
+    generation = (await tail.chunk()).source.generation
+    append(log, b"two\n")
+    log.rename(log.with_name("app.log.2"))
+    log.write_bytes(b"three\n")
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"four\n")
+    chunks = [await tail.chunk() for _ in range(3)]
+    assert sorted(chunk.data for chunk in chunks) == [b"four\n", b"three\n", b"two\n"]
+    assert next(chunk for chunk in chunks if chunk.data == b"two\n").source.generation == generation
+
+
+async def test_a_deleted_file_is_read_to_its_end_and_then_let_go(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    with log.open("ab") as writer:
+        log.unlink()
+        writer.write(b"two\nhalf a li")
+    assert await tail.lines(1) == [b"two"]
+    await tail.event("file_rotated")
+    tail.clock.ahead += QUIET_S[State.UNLINKED]
+    final = await tail.chunk()
+    assert (final.data, final.final) == (b"half a li", True)
+    assert (await tail.event("file_finished"))["path"] == str(log)
+    assert tail.tail.stats().files == 0
+
+
+async def test_a_deleted_file_is_not_let_go_while_bytes_are_in_flight(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    chunk = await tail.chunk(ack=False)
+    log.unlink()
+    await tail.event("file_rotated")
+    tail.clock.ahead += QUIET_S[State.UNLINKED] * 10
+    other = log.with_name("other.log")
+    other.write_bytes(b"two\n")
+    assert await tail.lines(1) == [b"two"]
+    assert tail.tail.stats().files == 2
+    tail.tail.ack(chunk)
+    assert (await tail.chunk()).final
+    await tail.event("file_finished")
+
+
+async def test_delete_and_recreate_maybe_on_the_same_inode(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"the old file\n")
+    tail = await follow()
+    old = await tail.chunk()
+    await tail.tail.close()
+    inode = log.stat().st_ino
+    log.unlink()
+    for number in range(50):  # many file systems give the inode out again soon
+        fresh = log.with_name(f"{number}.fresh")
+        fresh.write_bytes(b"the new file, longer than the old one was\n")
+        if fresh.stat().st_ino == inode:
+            break
+    fresh.rename(log)
+    tail = await follow()
+    new = await tail.chunk()
+    assert (new.start, new.data) == (0, b"the new file, longer than the old one was\n")
+    assert new.source.generation != old.source.generation
+
+
+async def test_a_retargeted_link_is_a_rotation(follow: Follow, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"one\n")
+    (tmp_path / "two").write_bytes(b"two\n")
+    log.symlink_to(tmp_path / "one")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    (tmp_path / "link").symlink_to(tmp_path / "two")
+    (tmp_path / "link").rename(log)
+    append(tmp_path / "one", b"one, late\n")
+    assert sorted(await tail.lines(2)) == [b"one, late", b"two"]
+
+
+# ---- truncation
+
+
+async def test_truncated_and_written_anew(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow()
+    old = await tail.chunk()
+    log.write_bytes(b"three\n")
+    assert (end := await tail.chunk()).final
+    assert end.source == old.source
+    new = await tail.chunk()
+    assert (new.start, new.data) == (0, b"three\n")
+    assert new.source.generation != old.source.generation
+    assert tail.events.of("file_truncated")[0]["offset"] == 8
+
+
+async def test_truncated_and_regrown_past_the_offset(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"#head\none\n")
+    tail = await follow()
+    await tail.chunk()
+    log.write_bytes(b"#head\ntwo\nthree\nfour\n")
+    assert (await tail.chunk()).final
+    assert await tail.lines(4) == [b"#head", b"two", b"three", b"four"]
+
+
+async def test_truncated_under_a_writer_that_does_not_append(follow: Follow, log: Path) -> None:
+    with log.open("wb", buffering=0) as writer:
+        writer.write(b"one\ntwo\n")
+        tail = await follow()
+        assert await tail.lines(2) == [b"one", b"two"]
+        os.truncate(log, 0)
+        writer.write(b"three\n")  # at its old offset: the file now begins with a hole
+    assert (await tail.chunk()).final
+    chunk = await tail.chunk()
+    assert (chunk.start, chunk.data) == (8, b"three\n")
+    assert tail.events.of("padding_skipped")[0]["bytes"] == 8
+
+
+async def test_the_copy_of_a_truncated_file_is_read_on_even_when_no_glob_matches_it(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    first = await tail.chunk()
+    append(log, b"two, just before the copy\n")
+    shutil.copy(log, log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    rest = await tail.chunk()
+    if rest.data == b"two, just before the copy\n":  # either read in time, or rescued from the copy
+        assert rest.source == first.source
+    chunks = [rest, await tail.chunk()]
+    assert [chunk.data for chunk in chunks] == [b"two, just before the copy\n", b"three\n"]
+
+
+async def test_a_matching_copy_is_not_replayed(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow("app.log*")
+    await tail.chunk()
+    shutil.copy(log, log.with_name("app.log.1"))
+    await _looks(tail, 3)
+    log.write_bytes(b"")
+    await tail.event("file_truncated")
+    append(log, b"three\n")
+    assert (await tail.chunk()).data == b"three\n"
+    assert tail.events.of("file_truncated")[0]["copy"] == str(log.with_name("app.log.1"))
+
+
+async def test_a_copy_made_while_nobody_looked_is_not_replayed(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow("app.log*")
+    first = await tail.chunk()
+    await tail.tail.close()
+    append(log, b"two\n")
+    shutil.copy(log, log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    tail = await follow("app.log*")
+    chunks = sorted([await tail.chunk(), await tail.chunk()], key=lambda chunk: chunk.start)
+    assert [chunk.data for chunk in chunks] == [b"three\n", b"two\n"]
+    assert chunks[1].source == first.source
+
+
+async def test_a_file_that_only_begins_like_another_is_shipped_whole(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"started\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"started"]
+    log.with_name("twin.log").write_bytes(b"started\n")
+    await _looks(tail, 3)
+    tail.clock.ahead += COPY_GRACE_S
+    twin = await tail.chunk()
+    assert (twin.data, twin.source.path) == (b"started\n", str(log.with_name("twin.log")))
+
+
+async def _looks(tail: object, count: int) -> None:
+    """Let the tail look around `count` times, with nothing to hand out."""
+    from .conftest import Following
+
+    assert isinstance(tail, Following)
+    for _ in range(count):
+        waiting = asyncio.create_task(tail.tail.next())
+        await asyncio.sleep(0.06)
+        waiting.cancel()
+        assert isinstance((await asyncio.gather(waiting, return_exceptions=True))[0], asyncio.CancelledError)
+
+
+# ---- restart
+
+
+async def test_a_restart_goes_on_where_acknowledgements_ended(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    first = await tail.chunk()
+    append(log, b"two\n")
+    await tail.chunk(ack=False)
+    await tail.tail.close()
+    tail = await follow()
+    again = await tail.chunk()
+    assert (again.start, again.data, again.source) == (4, b"two\n", first.source)
+
+
+async def test_a_restart_in_the_middle_of_a_line(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\nhal")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await tail.tail.close()
+    append(log, b"f\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"half"]
+
+
+async def test_renamed_while_away_to_a_name_that_matches(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow("app.log*", chunk_bytes=4)
+    first = await tail.chunk()
+    await tail.tail.close()
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    tail = await follow("app.log*")
+    chunks = {chunk.data: chunk for chunk in [await tail.chunk(), await tail.chunk()]}
+    assert chunks.keys() == {b"two\n", b"three\n"}
+    assert chunks[b"two\n"].source == first.source
+
+
+async def test_renamed_while_away_to_a_name_that_does_not_match(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow(chunk_bytes=4)
+    first = await tail.chunk()
+    await tail.tail.close()
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    tail = await follow()
+    rest = await tail.chunk()
+    assert (rest.data, rest.source) == (b"two\n", first.source)
+    assert await tail.lines(1) == [b"three"]
+
+
+async def test_truncated_and_regrown_while_away(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    first = await tail.chunk()
+    await tail.tail.close()
+    log.write_bytes(b"uno\ndos\n")
+    tail = await follow()
+    chunk = await tail.chunk()
+    assert (chunk.start, chunk.data) == (0, b"uno\ndos\n")
+    assert chunk.source.generation != first.source.generation
+
+
+async def test_deleted_while_away_is_said(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    await tail.chunk()
+    await tail.tail.close()
+    log.unlink()
+    tail = await follow()
+    assert tail.events.of("file_gone") == [{"path": str(log), "offset": 4}]
+
+
+async def test_start_at_the_end_holds_for_the_first_start_only(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"old\nhalf ")
+    tail = await follow(start_at="end")
+    append(log, b"and half\n")
+    assert await tail.lines(1) == [b"half and half"]
+    log.with_name("later.log").write_bytes(b"from its beginning\n")
+    assert await tail.lines(1) == [b"from its beginning"]
+    await tail.tail.close()
+    log.with_name("while-away.log").write_bytes(b"too\n")
+    tail = await follow(start_at="end")
+    assert await tail.lines(1) == [b"too"]
+
+
+async def test_extra_is_stored_beside_the_offsets(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    chunk = await tail.chunk(ack=False)
+    tail.tail.ack(chunk, extra={"output": 17})
+    assert await tail.tail.save()
+    tail = await follow()
+    assert tail.tail.extra == {"output": 17}
+
+
+# ---- drain
+
+
+async def test_drain_hands_out_the_unterminated_line_and_ends(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntw")
+    tail = await follow()
+    assert [(chunk.data, chunk.final) for chunk in await tail.drained()] == [(b"one\n", False), (b"tw", True)]
+    await tail.tail.close()
+    append(log, b"o\nthree\n")
+    tail = await follow()
+    chunks = [await tail.chunk(), await tail.chunk()]
+    assert [(chunk.start, chunk.data, chunk.piece) for chunk in chunks] == [(6, b"o\n", True), (8, b"three\n", False)]
+
+
+async def test_drain_finds_a_file_that_was_created_just_before(follow: Follow, log: Path) -> None:
+    tail = await follow()
+    log.write_bytes(b"last words")
+    assert [chunk.data for chunk in await tail.drained()] == [b"last words"]
+
+
+async def test_drain_of_nothing_ends_at_once(follow: Follow) -> None:
+    tail = await follow()
+    assert await tail.drained() == []
+
+
+# ---- trouble
+
+
+async def test_a_glob_without_a_match_is_said_once_and_picked_up_later(follow: Follow, log: Path) -> None:
+    tail = await follow("app.log", "other.log")
+    patterns = [each["pattern"] for each in tail.events.of("glob_matches_nothing")]
+    assert [Path(each).name for each in patterns] == ["app.log", "other.log"]
+    log.write_bytes(b"one\n")
+    assert await tail.lines(1) == [b"one"]
+
+
+async def test_a_directory_and_a_fifo_are_said_once_and_block_nothing(follow: Follow, log: Path) -> None:
+    log.mkdir()
+    os.mkfifo(log.with_name("fifo.log"))
+    log.with_name("good.log").write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await _looks(tail, 3)
+    reasons = {Path(each["path"]).name: each["reason"] for each in tail.events.of("file_not_followed")}
+    assert reasons == {"app.log": "directory", "fifo.log": "no_regular_file"}
+    assert len(tail.events.of("file_not_followed")) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+async def test_an_unreadable_file_is_said_and_picked_up_later(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    log.chmod(0)
+    tail = await follow()
+    await tail.event("file_not_followed")
+    log.chmod(0o600)
+    assert await tail.lines(1) == [b"one"]
+
+
+async def test_a_gzipped_file_is_said_and_left_alone(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"\x1f\x8b\x08 no text")
+    tail = await follow()
+    assert (await tail.event("file_not_followed"))["reason"] == "gzip"
+
+
+async def test_a_broken_checkpoint_is_put_aside_and_said(follow: Follow, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/tail.json").write_text("{")
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert tail.events.of("checkpoint_unusable")[0]["moved_to"] == str(tmp_path / "state/tail.json.unusable-1")
+    assert await tail.lines(1) == [b"one"]
+
+
+async def test_a_checkpoint_that_cannot_be_written_degrades_and_recovers(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    in_the_way = tmp_path / "state/tail.json.tmp"
+    in_the_way.mkdir()
+    assert await tail.lines(1) == [b"one"]
+    assert not await tail.tail.save()
+    assert not await tail.tail.save()
+    assert tail.tail.degraded
+    assert len(tail.events.of("checkpoint_write_failed")) == 1
+    append(log, b"two\n")
+    assert await tail.lines(1) == [b"two"]
+    in_the_way.rmdir()
+    assert await tail.tail.save()
+    assert not tail.tail.degraded
+    assert len(tail.events.of("checkpoint_written_again")) == 1
+
+
+async def test_a_state_directory_that_cannot_be_made_is_the_operators_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    tail = Tail(
+        include=[f"{tmp_path}/*.log"], state_file=tmp_path / "file/state/tail.json", max_line_bytes=1024, log=Events()
+    )
+    with pytest.raises(OperatorError, match="state_dir"):
+        await tail.start()
+    await tail.close()
