@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-import structlog
+from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.gate import Gate, GateClosed, Health, HoldExpired, TooManyWaiting
@@ -15,11 +15,14 @@ class Target:
     def __init__(self) -> None:
         self.up = asyncio.Event()
         self.probes = 0
+        self.probed_thrice = asyncio.Event()
         self.probing = 0
         self.most_probing = 0
 
     async def probe(self) -> None:
         self.probes += 1
+        if self.probes == 3:
+            self.probed_thrice.set()
         self.probing += 1
         self.most_probing = max(self.most_probing, self.probing)
         await asyncio.sleep(0)
@@ -35,14 +38,8 @@ def gate(target: Target, waiting: int = 100) -> Gate:
         interval_s=0.01,
         max_waiting=waiting,
         random=lambda: 0.5,
-        log=structlog.wrap_logger(structlog.PrintLogger(open_nowhere())),
+        log=CapturingLogger(),
     )
-
-
-def open_nowhere():  # type: ignore[no-untyped-def]
-    import io
-
-    return io.StringIO()
 
 
 def later(seconds: float) -> float:
@@ -62,8 +59,7 @@ async def test_a_crowd_waits_behind_one_prober() -> None:
     it = gate(target)
     it.report_down("refused")
     crowd = [asyncio.create_task(it.wait(later(10))) for _ in range(100)]
-    while target.probes < 3:
-        await asyncio.sleep(0)
+    await target.probed_thrice.wait()
     assert it.waiting == 100
     assert target.most_probing == 1
     target.up.set()

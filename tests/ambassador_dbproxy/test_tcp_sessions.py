@@ -1,6 +1,7 @@
 """The protocol `tcp` in front of a server that echoes: bytes, half-close in both directions, holding, switching."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -14,11 +15,14 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 async def server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
     """`await server(handler)`: the address where it listens."""
     started: list[asyncio.Server] = []
+    handling: set[asyncio.Task[None]] = set()
 
     async def start(handler: Handler) -> str:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await handler(reader, writer)
-            writer.close()
+            handling.add(asyncio.current_task())  # type: ignore[arg-type]
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await handler(reader, writer)
+            await close(writer)
 
         started.append(await asyncio.start_server(handle, "127.0.0.1", 0))
         return f"127.0.0.1:{started[-1].sockets[0].getsockname()[1]}"
@@ -26,6 +30,15 @@ async def server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
     yield start
     for each in started:
         each.close()
+    for task in handling:
+        task.cancel()
+    await asyncio.gather(*handling, return_exceptions=True)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,7 +71,7 @@ async def test_half_close_of_the_app_still_gets_the_rest(ambassador: Make, serve
     sending = asyncio.create_task(send())
     assert await reader.read(-1) == sent + b"<end>"
     await sending
-    writer.close()
+    await close(writer)
 
 
 async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, server: Make) -> None:
@@ -77,7 +90,7 @@ async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, ser
     writer.write(b"thanks")
     writer.write_eof()
     assert await asyncio.wait_for(heard, 10) == b"thanks"
-    writer.close()
+    await close(writer)
 
 
 async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Make) -> None:
@@ -94,11 +107,11 @@ async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Ma
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await echo(reader, writer)
-        writer.close()
+        await close(writer)
 
     async with await asyncio.start_server(handle, "127.0.0.1", port):
         assert await asyncio.wait_for(reader.read(-1), 10) == b"early<end>"
-        writer.close()
+        await close(writer)
 
 
 async def test_a_switch_ends_old_connections_at_the_deadline(ambassador: Make, server: Make) -> None:
@@ -117,5 +130,5 @@ async def test_a_switch_ends_old_connections_at_the_deadline(ambassador: Make, s
     new_reader, new_writer = await asyncio.open_connection("127.0.0.1", through.port)
     assert await new_reader.readexactly(4) == b"prod"
     assert await asyncio.wait_for(reader.read(-1), 10) == b""
-    writer.close()
-    new_writer.close()
+    await close(writer)
+    await close(new_writer)

@@ -1,5 +1,6 @@
 """The upstream login as transcripts: what the server says, what we do, and what it may not say."""
 
+import contextlib
 import hashlib
 import hmac
 import struct
@@ -40,6 +41,12 @@ GREETING = [
 
 def login(password: str | None = "secret", *require_auth: str) -> UpstreamLogin:
     return UpstreamLogin(user="app", password=password, require_auth=frozenset(require_auth), nonce="abc")
+
+
+def receive_all(it: UpstreamLogin, messages: list[Message]) -> None:
+    for message in messages:
+        if isinstance(it.receive(message), Derive):
+            it.derived(b"x" * 32)
 
 
 def test_trust_and_what_the_app_is_shown() -> None:
@@ -134,20 +141,16 @@ def test_a_password_that_is_not_configured(message: Message) -> None:
     ],
 )
 def test_logins_that_cannot_go_on(messages: list[Message], reason: str) -> None:
-    it = login()
     with pytest.raises(LoginFailed, match=reason):
-        for message in messages:
-            it.receive(message)
+        receive_all(login(), messages)
 
 
 @pytest.mark.parametrize(
     "messages", [[READY], [CLEARTEXT, CLEARTEXT], [OK, OK], [Message(b"R", b"")], [Message(b"D", b"")], [auth(5, b"x")]]
 )
 def test_messages_out_of_turn(messages: list[Message]) -> None:
-    it = login()
     with pytest.raises(ProtocolViolation):
-        for message in messages:
-            it.receive(message)
+        receive_all(login(), messages)
 
 
 def test_a_refusal_keeps_the_servers_words() -> None:
@@ -159,11 +162,8 @@ def test_a_refusal_keeps_the_servers_words() -> None:
 
 
 def test_the_greeting_is_bounded() -> None:
-    it = login()
-    it.receive(OK)
     with pytest.raises(ProtocolViolation, match="262144"):
-        for _ in range(10):
-            it.receive(Message(b"N", b"x" * 60_000))
+        receive_all(login(), [OK, *[Message(b"N", b"x" * 60_000)] * 10])
 
 
 @pytest.mark.parametrize("body", [b"", b"\0\0\0\1abc", b"\0\0\0\1" + b"k" * 257])
@@ -182,9 +182,5 @@ MESSAGES = st.one_of(
 @given(st.lists(MESSAGES, max_size=8))
 def test_no_conversation_is_a_surprise(messages: list[Message]) -> None:
     it = login()
-    try:
-        for message in messages:
-            if isinstance(it.receive(message), Derive):
-                it.derived(b"x" * 32)
-    except (LoginFailed, ServerRefused, ProtocolViolation):
-        pass
+    with contextlib.suppress(LoginFailed, ServerRefused, ProtocolViolation):
+        receive_all(it, messages)

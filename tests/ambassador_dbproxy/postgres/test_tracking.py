@@ -1,5 +1,6 @@
 """Following a session by headers: quiet moments, counted transactions, any slicing."""
 
+import itertools
 import struct
 
 import pytest
@@ -89,7 +90,7 @@ def test_slicing_changes_nothing(messages: list[bytes], cuts: list[int]) -> None
     whole, sliced = SessionTracker(lambda _: None), SessionTracker(lambda _: None)
     whole.server_bytes(stream)
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         sliced.server_bytes(stream[start:end])
     assert (whole.quiet, whole.transactions, whole.between_messages) == (
         sliced.quiet,
