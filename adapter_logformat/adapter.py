@@ -20,7 +20,7 @@ from adapter_logformat.settings import Settings, glob_regex
 from chassis.backoff import full_jitter
 from chassis.command import Context
 from chassis.errors import OperatorError
-from logtail.chunk import Chunk, Source, TailStats
+from logtail.chunk import Chunk, TailStats
 from logtail.tail import Tail
 
 COMMIT_EVERY_S: Final = 0.25
@@ -70,7 +70,9 @@ class Adapter:
             monotonic=context.monotonic,
             wall=context.clock,
         )
-        self._options = [(tuple(map(glob_regex, source.paths)), self._options_of(at)) for at, source in enumerate(settings.inputs)]
+        self._options = [
+            (tuple(map(glob_regex, source.paths)), self._options_of(at)) for at, source in enumerate(settings.inputs)
+        ]
         self._streams: dict[str, tuple[str, Stream]] = {}
         self._uncommitted: list[Chunk] = []
         self._uncommitted_bytes = 0
@@ -167,7 +169,9 @@ class Adapter:
             self._touched.discard(generation)
 
     def _new_stream(self, path: str) -> Stream:
-        options = next((o for patterns, o in self._options if any(p.fullmatch(path) for p in patterns)), self._options[0][1])
+        options = next(
+            (o for patterns, o in self._options if any(p.fullmatch(path) for p in patterns)), self._options[0][1]
+        )
         return Stream(dataclasses.replace(options, attributes={"log.file.path": path}), self.tally)
 
     async def _tick(self) -> None:
@@ -248,7 +252,9 @@ class Adapter:
             except OSError as error:
                 if not self._blocked:
                     self._blocked = True
-                    self._log.error("output_blocked", path=str(self._settings.output.path), reason=error.strerror or str(error))
+                    self._log.error(
+                        "output_blocked", path=str(self._settings.output.path), reason=error.strerror or str(error)
+                    )
                 act = again or act
                 await asyncio.sleep(next(pauses))
             else:

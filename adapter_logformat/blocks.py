@@ -47,7 +47,9 @@ class _Blocks:
         self._groups = self._pattern.groupindex
         self._looms: dict[tuple[str, tuple[bool, ...]], Loom] = {}
         numbers = {word: b"%d" % number for word, number in layout.scale.items()}
-        self._numbers = {spelled: number for word, number in numbers.items() for spelled in (word, word.lower(), word.title())}
+        self._numbers = {
+            spelled: number for word, number in numbers.items() for spelled in (word, word.lower(), word.title())
+        }
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
         if b"\r" in chunk:
@@ -142,7 +144,9 @@ class _Blocks:
         present = tuple(found[name][0] is not None for name in names)
         stamps = self._stamps(found, times)
         numbers = {word: self._numbers.get(word or "") for word in set(found.get("level", ()))}
-        alike = all(found[name].count(None) == (0 if there else count) for name, there in zip(names, present, strict=True))
+        alike = all(
+            found[name].count(None) == (0 if there else count) for name, there in zip(names, present, strict=True)
+        )
         if stamps is None or not alike or None in numbers.values() or layout.accept is not None:
             return self._one_by_one(columns, times, observed)
         key = (stamps[1], present)
@@ -154,7 +158,9 @@ class _Blocks:
             woven[3] = [number for number in map(numbers.__getitem__, found["level"]) if number]
         for name, there in zip(names, present, strict=True):
             exact = name in layout.fields and layout.fields[name][1] is int
-            woven.append(() if not there else texts([int(value or 0) for value in found[name]] if exact else found[name]))
+            woven.append(
+                () if not there else texts([int(value or 0) for value in found[name]] if exact else found[name])
+            )
         return self._looms[key].weave(woven, count)
 
     def _stamps(self, found: Mapping[str, Column], times: Times) -> tuple[list[str], str] | None:

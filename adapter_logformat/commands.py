@@ -31,10 +31,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="adapter-logformat", description="Any log format → one schema")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     filter_ = commands.add_parser("convert", help="log lines in, records out")
-    filter_.add_argument("--format", default=AUTO, choices=(AUTO, *NAMES), metavar="NAME", help="auto, or one of `formats`")
+    filter_.add_argument(
+        "--format", default=AUTO, choices=(AUTO, *NAMES), metavar="NAME", help="auto, or one of `formats`"
+    )
     filter_.add_argument("--profile", default="otel", choices=PROFILES, help="how a record is written")
     filter_.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="of times written without one")
-    filter_.add_argument("--now", type=_moment, metavar="TIME", help="time of observation, RFC 3339; default: the clock's")
+    filter_.add_argument(
+        "--now", type=_moment, metavar="TIME", help="time of observation, RFC 3339; default: the clock's"
+    )
     filter_.add_argument("--keep-original", default="on_failure", choices=("never", "on_failure", "always"))
     filter_.add_argument("files", nargs="*", metavar="FILE", help="default, and `-`: standard input")
     commands.add_parser("formats", help="list the catalogue")

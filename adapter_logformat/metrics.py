@@ -42,22 +42,30 @@ class LogformatMetrics(Collector):
         yield _counter("input_bytes", "Bytes of log read", tally.bytes_in)
         yield _counter("output_bytes", "Bytes of records made", tally.bytes_out)
         yield _counter("multiline_truncations", "Joined records cut at a cap", tally.truncated)
-        yield _labelled("records", "Records by the format that read them", "format", (*NAMES, *TRACES, RAW), tally.records)
+        yield _labelled(
+            "records", "Records by the format that read them", "format", (*NAMES, *TRACES, RAW), tally.records
+        )
         yield _labelled("unparsed", "Records with parse.error, by reason", "reason", REASONS, tally.unparsed)
         counts = self._readings.output_counts()
         yield _counter("output_errors", "Failed attempts to write the output", counts["errors"])
         yield _counter("output_rotations", "Rotations of the output file", counts["rotations"])
-        yield _gauge("output_blocked", "1 while the output cannot be written and reading waits", self._readings.is_blocked())
+        yield _gauge(
+            "output_blocked", "1 while the output cannot be written and reading waits", self._readings.is_blocked()
+        )
         yield from _tail(self._readings.tail_stats())
 
 
 def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _gauge("files", "Files followed", stats.files)
     yield _gauge("lag_bytes", "Bytes in the followed files that are not yet safe in the output", stats.lag_bytes)
-    yield _gauge("oldest_unsaved_seconds", "Age of the oldest line read but not yet safe in the output", stats.oldest_unacked_s)
+    yield _gauge(
+        "oldest_unsaved_seconds", "Age of the oldest line read but not yet safe in the output", stats.oldest_unacked_s
+    )
     yield _counter("file_rotations", "Rotations of followed files", stats.rotations)
     yield _counter("file_truncations", "Truncations of followed files", stats.truncations)
-    yield _labelled("file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors)
+    yield _labelled(
+        "file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors
+    )
 
 
 def _labelled(name: str, text: str, label: str, known: tuple[str, ...], counts: Mapping[str, int]) -> Metric:

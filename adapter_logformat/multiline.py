@@ -39,7 +39,9 @@ INDENTED: Final = Rule(PYTHON_MARKS, fast=True)
 JAVA_TRACE: Final = Rule(r"[ \t].*|Caused by: .*|Suppressed: .*|\.\.\. \d++ (?:more|common frames omitted)")
 PYTHON_TRACE: Final = Rule(PYTHON_MARKS, tracebacks=True)
 
-_PYTHON_START: Final = re.compile(r"Traceback \(most recent call last\):|Exception Group Traceback \(most recent call last\):")
+_PYTHON_START: Final = re.compile(
+    r"Traceback \(most recent call last\):|Exception Group Traceback \(most recent call last\):"
+)
 _PYTHON_CHAIN: Final = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",

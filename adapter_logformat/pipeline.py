@@ -257,7 +257,7 @@ class Stream:
         found = self._detector.read(line, self._times)
         if found is not None:
             self._begin(found[1], found[0].rule, line, len(raw), damaged=damaged)
-        elif pending is not None and pending.rule.joins_unknown:
+        elif pending is not None and pending.rule.joins_unknown and not traces.stands_alone(line):
             self._join(pending, line, len(raw), damaged=damaged)
         else:
             self._unexplained(line, len(raw), damaged=damaged)

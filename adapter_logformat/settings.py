@@ -26,7 +26,9 @@ class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | list[str], describe("auto, the name of one format, or the names of those that may occur")
     ] = AUTO
     timezone: Annotated[str, describe("IANA zone of times that are written without one")] = "UTC"
-    multiline: Annotated[Literal["auto", "none"], describe("auto: stack traces and their like join their record")] = "auto"
+    multiline: Annotated[Literal["auto", "none"], describe("auto: stack traces and their like join their record")] = (
+        "auto"
+    )
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -50,7 +52,9 @@ class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.format, list) and not self.format:
             mistakes.append(Mistake("format", f"name at least one format, or write {AUTO}"))
         if not is_zone(self.timezone):
-            mistakes.append(Mistake("timezone", f"no time zone is called {self.timezone!r}; write one as in Europe/Berlin"))
+            mistakes.append(
+                Mistake("timezone", f"no time zone is called {self.timezone!r}; write one as in Europe/Berlin")
+            )
         if mistakes:
             raise SettingsError(mistakes)
 
@@ -70,7 +74,9 @@ class OutputSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         mistakes = []
         if not self.to.startswith("file:///") or self.to.endswith("/"):
-            mistakes.append(Mistake("to", f"expected a file such as file:///var/log/podmates/app.jsonl, got {self.to!r}"))
+            mistakes.append(
+                Mistake("to", f"expected a file such as file:///var/log/podmates/app.jsonl, got {self.to!r}")
+            )
         if self.max_bytes < SMALLEST_OUTPUT:
             mistakes.append(Mistake("max_bytes", "expected at least 64KiB"))
         if mistakes:
@@ -81,9 +87,15 @@ class MultilineSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long and how large a joined record may get."""
 
     idle: Annotated[Seconds, describe("a record that nothing continued for so long is complete")] = Seconds("1s")
-    max_age: Annotated[Seconds, describe("a record is written at the latest so long after its first line")] = Seconds("10s")
-    max_lines: Annotated[int, describe("a record of more lines is written in parts, marked log.truncated", ge=10)] = 1000
-    max_bytes: Annotated[Size, describe("a record of more bytes is written in parts, marked log.truncated")] = Size("1MiB")
+    max_age: Annotated[Seconds, describe("a record is written at the latest so long after its first line")] = Seconds(
+        "10s"
+    )
+    max_lines: Annotated[int, describe("a record of more lines is written in parts, marked log.truncated", ge=10)] = (
+        1000
+    )
+    max_bytes: Annotated[Size, describe("a record of more bytes is written in parts, marked log.truncated")] = Size(
+        "1MiB"
+    )
 
 
 class DrainSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +131,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for at, source in enumerate(self.inputs):
             for place, pattern in enumerate(source.paths):
                 if glob_regex(pattern).fullmatch(str(self.output.path)):
-                    mistakes.append(Mistake(f"inputs[{at}].paths[{place}]", "matches the output file, which would feed itself"))
+                    mistakes.append(
+                        Mistake(f"inputs[{at}].paths[{place}]", "matches the output file, which would feed itself")
+                    )
         if self.max_line_bytes < 1024:
             mistakes.append(Mistake("max_line_bytes", "expected at least 1KiB"))
         if mistakes:

@@ -33,6 +33,11 @@ def start(line: str) -> tuple[Record, Rule] | None:
     return record, JAVA_TRACE
 
 
+def stands_alone(line: str) -> bool:
+    """Only an interpreter or a dying thread writes this, never a logger as the rest of a message."""
+    return line.startswith(("Traceback (most recent call last):", 'Exception in thread "'))
+
+
 def fold(record: Record, first: str, lines: Sequence[str]) -> None:
     """Puts the lines joined to `record` where they belong; `first` is the whole first line (a bare trace begins there)."""
     if record.format == "python_traceback":

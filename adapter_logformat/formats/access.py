@@ -25,7 +25,9 @@ _STATUS: Final = re.compile(r" (\d{3}|-) (\d++|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d+|-)(?= |$)', re.ASCII)
 _PAIR: Final = re.compile(r' "((?:[^"\\]|\\.)*+)" "((?:[^"\\]|\\.)*+)"(?= |$)', re.ASCII)
 _EXTRA: Final = re.compile(r' (?:"((?:[^"\\]|\\.)*+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
-_VHOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*?)(?::(\d{1,5}))?", re.ASCII)
+_VHOST: Final = re.compile(
+    r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*?)(?::(\d{1,5}))?", re.ASCII
+)
 _ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+", re.ASCII)
 _PROTOCOL: Final = re.compile(r"HTTP/(\d(?:\.\d)?)", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from adapter_logformat.formats import access
-from adapter_logformat.grammar import Fast, Odd, Run
+from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import of_status

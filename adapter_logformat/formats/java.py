@@ -39,7 +39,12 @@ LAYOUTS: Final = (
         r"(?P<body>.*)",
         sample="2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:0:0:0:0:0:0:2181:FastLeaderElection@774] - Notification time out: 3200",
         scale=SCALE,
-        fields={"myid": ("app.myid", str), "thread": _THREAD_FIELD, "logger": _LOGGER_FIELD, "line": ("code.line.number", int)},
+        fields={
+            "myid": ("app.myid", str),
+            "thread": _THREAD_FIELD,
+            "logger": _LOGGER_FIELD,
+            "line": ("code.line.number", int),
+        },
         time=iso_time,
         rule=JAVA,
     ),

@@ -31,13 +31,28 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, type]]] = {
     "processName": ("process.executable.name", str),
     "lineno": ("code.line.number", int), "pathname": ("code.file.path", str), "funcName": ("code.function.name", str),
 }  # fmt: skip
-RESOURCE: Final = {"hostname": "host.name", "host.name": "host.name", "service.name": "service.name", "service": "service.name"}
+RESOURCE: Final = {
+    "hostname": "host.name",
+    "host.name": "host.name",
+    "service.name": "service.name",
+    "service": "service.name",
+}
 TRACE_KEYS: Final = {
     "trace_id": "trace_id", "traceId": "trace_id", "trace.id": "trace_id", "traceid": "trace_id",
     "span_id": "span_id", "spanId": "span_id", "span.id": "span_id", "spanid": "span_id", "trace_flags": "trace_flags",
 }  # fmt: skip
 TRACE_DIGITS: Final = {"trace_id": 32, "span_id": 16, "trace_flags": 2}
-ERROR_KEYS: Final = ("err", "error", "exception", "exc_info", "stack_trace", "stacktrace", "stack", "@x", "error.stack_trace")
+ERROR_KEYS: Final = (
+    "err",
+    "error",
+    "exception",
+    "exc_info",
+    "stack_trace",
+    "stacktrace",
+    "stack",
+    "@x",
+    "error.stack_trace",
+)
 PLANS_KEPT: Final = 1024
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
@@ -285,7 +300,19 @@ FORMATS = (
         title="JSON application logs of any logger: one object a line",
         rank=90,
         read=read,
-        variants=("json", "pino", "bunyan", "winston", "zap", "logrus", "slog", "zerolog", "structlog", "python_json", "logstash"),
+        variants=(
+            "json",
+            "pino",
+            "bunyan",
+            "winston",
+            "zap",
+            "logrus",
+            "slog",
+            "zerolog",
+            "structlog",
+            "python_json",
+            "logstash",
+        ),
         sample='{"level":30,"time":1531171074631,"pid":657,"hostname":"web-1","msg":"hello"}',
         fast=_fast,
     ),

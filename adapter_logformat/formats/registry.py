@@ -6,7 +6,7 @@ A family's `probe` is a necessary condition: a line that it rejects is none of t
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 
 from adapter_logformat.grammar import Format
@@ -37,12 +37,12 @@ RAW = "raw"
 NAMES = tuple(name for family in FAMILIES for name in family.names)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _probe(family: Family) -> re.Pattern[str]:
     return re.compile(family.probe)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(family: Family) -> tuple[Format, ...]:
     """The formats of a family, imported now if nobody needed them before."""
     formats: tuple[Format, ...] = import_module(f"adapter_logformat.formats.{family.module}").FORMATS

@@ -72,12 +72,14 @@ LINES = [
     b"  indented",
     b"plain words",
     b"\xff\xfe\x00",
-    b"time=2026-11-20T08:51:00Z level=info msg=\"a b\"",
+    b'time=2026-11-20T08:51:00Z level=info msg="a b"',
     b"<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed",
     b"<34>1 2003-10-11T22:14:15.003Z mymachine su - ID47 - failed",
 ]
 
-lines = st.lists(st.one_of(st.sampled_from(LINES), st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b""))), max_size=30)
+lines = st.lists(
+    st.one_of(st.sampled_from(LINES), st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b""))), max_size=30
+)
 runs = st.lists(st.tuples(st.sampled_from(LINES), st.integers(1, 6)), max_size=12).map(
     lambda chosen: [line for line, count in chosen for _ in range(count)]
 )
@@ -145,7 +147,9 @@ def test_a_restart_between_two_chunks_changes_nothing(chosen: list[bytes], endin
 
 @given(st.one_of(lines, runs, st.lists(st.binary(max_size=200))), endings)
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_become_valid_json_lines_with_every_line_in_exactly_one_record(chosen: list[bytes], ending: bytes) -> None:
+def test_any_bytes_become_valid_json_lines_with_every_line_in_exactly_one_record(
+    chosen: list[bytes], ending: bytes
+) -> None:
     raw = b"\n".join(chosen) + ending
     stream = Stream(Options(keep_original="always"))
     written = (stream.feed(raw, NOW) + stream.flush(NOW)).decode("utf-8")
@@ -172,7 +176,9 @@ def test_a_line_over_the_limit_becomes_records_of_its_own_between_untouched_neig
     assert [record.get("log.truncated", False) for record in records] == [False, True, True, True, False]
 
 
-@pytest.mark.parametrize("line", [b"[" * 100_000, b'{"a":' * 100_000, b"a=" * 100_000, b'"' * 100_000, b"\\" * 100_001, b" " * 100_000])
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"a":' * 100_000, b"a=" * 100_000, b'"' * 100_000, b"\\" * 100_001, b" " * 100_000]
+)
 def test_hostile_lines_are_read_in_linear_time(line: bytes) -> None:
     records = whole(line + b"\n").splitlines()
     assert len(records) == 1

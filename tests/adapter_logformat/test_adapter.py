@@ -1,0 +1,198 @@
+"""The whole adapter as a real process: files in, records out, through stops, kills, rotations and a full volume."""
+
+import json
+import os
+import random
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl/8"\n'
+JAVA = (
+    "2026-11-20 08:51:00.123 ERROR 1 --- [main] c.e.Demo : {}\njava.io.IOException: no\n\tat c.e.Demo.f(Demo.java:1)\n"
+)
+
+
+def metrics(ready: dict[str, Any]) -> dict[str, float]:
+    with urllib.request.urlopen(f"http://{ready['ops']}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
+def test_lines_written_while_it_runs_become_records(desk: Any) -> None:
+    adapter = desk.start()
+    ready = adapter.event("ready")
+    desk.write("access.log", ACCESS.format(1))
+    desk.write("app.log", JAVA.format("x"))
+    desk.wait(lambda: len(desk.records()) == 2)
+    by_format = {record["log.format"]: record for record in desk.records()}
+    assert by_format["combined"]["attributes"]["url.path"] == "/1"
+    assert by_format["combined"]["attributes"]["log.file.path"] == str(desk.logs / "access.log")
+    assert by_format["spring_boot"]["attributes"]["exception.type"] == "java.io.IOException"
+    numbers = metrics(ready)
+    assert numbers['logformat_records_total{format="combined"}'] == 1
+    assert numbers['logformat_records_total{format="pino"}'] == 0
+    assert numbers["logformat_lines_total"] == 4
+    assert adapter.stop() == 0
+
+
+def test_sigterm_ends_the_joined_record_and_the_last_line_without_an_end(desk: Any) -> None:
+    desk.settings["multiline"] = {"idle": "1h", "max_age": "1h"}
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("app.log", JAVA.format("x") + "Caused by: java.lang.Error: unfinished")
+    desk.wait(lambda: (desk.logs / "app.log").exists())
+    assert adapter.stop() == 0
+    (record,) = desk.records()
+    assert record["attributes"]["exception.stacktrace"].endswith("unfinished")
+
+
+def test_a_record_that_waits_for_its_rest_survives_a_kill(desk: Any) -> None:
+    desk.settings["multiline"] = {"idle": "1h", "max_age": "1h"}
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("app.log", JAVA.format("first"))
+    desk.write("app.log", JAVA.format("second"))
+    desk.wait(lambda: len(desk.records()) == 1 and state(desk)["extra"]["streams"])
+    adapter.kill()
+    desk.write("app.log", "Caused by: java.lang.Error: last\n")
+    second = desk.start()
+    second.event("ready")
+    assert second.stop() == 0
+    first, last = desk.records()
+    assert (first["body"], last["body"]) == ("first", "second")
+    assert last["attributes"]["exception.stacktrace"].endswith("Caused by: java.lang.Error: last")
+
+
+def state(desk: Any) -> dict[str, Any]:
+    saved: dict[str, Any] = json.loads((desk.directory / "state" / "logformat.checkpoint.json").read_text())
+    return saved
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_at_any_moment_leaves_each_record_exactly_once(desk: Any, seed: int) -> None:
+    chance = random.Random(seed)
+    desk.settings["output"] |= {"max_bytes": "1MiB", "keep": 100}
+    written = 0
+    for _ in range(8):
+        adapter = desk.start()
+        adapter.event("ready")
+        until = time.monotonic() + chance.uniform(0.02, 0.6)
+        while time.monotonic() < until:
+            count = chance.randint(1, 200)
+            desk.write(f"{chance.choice('ab')}.log", "".join(ACCESS.format(written + at) for at in range(count)))
+            written += count
+            desk.write("java.log", JAVA.format(written) + JAVA.format(written + 1))
+            written += 2
+            time.sleep(chance.uniform(0, 0.02))
+        adapter.kill()
+    adapter = desk.start()
+    adapter.event("ready")
+    assert adapter.stop() == 0
+    paths = [record["attributes"].get("url.path", f"/{record['body']}") for record in desk.records()]
+    assert sorted(int(path.removeprefix("/")) for path in paths) == list(range(written))
+    assert desk.raw().count(b"\n") == written
+
+
+def test_the_output_rotates_before_it_grows_beyond_its_limit_and_keeps_so_many(desk: Any) -> None:
+    desk.settings["output"] |= {"max_bytes": "64KiB", "keep": 2}
+    adapter = desk.start()
+    adapter.event("ready")
+    for at in range(10):
+        desk.write("a.log", "".join(ACCESS.format(at * 100 + n) for n in range(100)))
+        desk.wait(lambda at=at: desk.raw().count(f'/{at * 100 + 99}"'.encode()))
+    assert adapter.stop() == 0
+    files = sorted(path.name for path in desk.output.parent.iterdir())
+    assert files == ["app.jsonl", "app.jsonl.1", "app.jsonl.2"]
+    assert all(path.stat().st_size <= 65536 for path in desk.output.parent.iterdir())
+    paths = [record["attributes"]["url.path"] for record in desk.records()]
+    assert paths == [f"/{at}" for at in range(1000)][-len(paths) :]
+
+
+def test_somebody_elses_lines_in_the_output_are_never_cut(desk: Any) -> None:
+    desk.output.parent.mkdir()
+    desk.output.write_text('{"body":"theirs"}\nhalf a line')
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("a.log", ACCESS.format(1))
+    desk.wait(lambda: desk.output.read_bytes().count(b"\n") == 3)
+    assert adapter.stop() == 0
+    assert desk.output.read_text().startswith('{"body":"theirs"}\nhalf a line\n{"timestamp"')
+
+
+def test_an_output_that_was_moved_away_is_begun_anew(desk: Any) -> None:
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("a.log", ACCESS.format(1))
+    desk.wait(lambda: len(desk.records()) == 1)
+    desk.output.rename(desk.output.with_name("taken"))
+    desk.write("a.log", ACCESS.format(2))
+    adapter.event("output_moved_away")
+    desk.write("a.log", ACCESS.format(3))
+    desk.wait(lambda: desk.output.exists() and b'/3"' in desk.output.read_bytes())
+    assert adapter.stop() == 0
+    assert b'/2"' in desk.output.with_name("taken").read_bytes()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full") or os.geteuid() != 0, reason="mounts a small tmpfs: needs root")
+def test_a_full_volume_stops_reading_and_loses_nothing(desk: Any) -> None:
+    volume = desk.directory / "out"
+    volume.mkdir()
+    if os.system(f"mount -t tmpfs -o size=256k tmpfs {volume} 2>/dev/null"):
+        pytest.skip("no right to mount a tmpfs")
+    try:
+        ballast = volume / "ballast"
+        ballast.write_bytes(b"x" * 160_000)
+        adapter = desk.start()
+        ready = adapter.event("ready")
+        lines = 300
+        desk.write("a.log", "".join(ACCESS.format(n) for n in range(lines)))
+        adapter.event("output_blocked")
+        assert metrics(ready)["logformat_output_blocked"] == 1
+        ballast.unlink()
+        adapter.event("output_writable_again")
+        desk.wait(lambda: len(desk.records()) == lines)
+        assert adapter.stop() == 0
+        assert [record["attributes"]["url.path"] for record in desk.records()] == [f"/{n}" for n in range(lines)]
+        assert [event["event"] for event in adapter.events].count("output_blocked") == 1
+    finally:
+        os.system(f"umount {volume}")
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"inputs": []}, "inputs"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": "nope"}]}, "inputs[0].format"),
+        ({"inputs": [{"paths": ["/x/*.log"], "timezone": "Mars/Olympus"}]}, "inputs[0].timezone"),
+        ({"inputs": [{"paths": ["x.log"]}]}, "inputs[0].paths[0]"),
+        ({"output": {"to": "tcp://x"}}, "output.to"),
+        ({"output": {"to": "file:///x/y", "max_bytes": "1KiB"}}, "output.max_bytes"),
+        ({"inputs": [{"paths": ["/x/*"]}], "output": {"to": "file:///x/y"}}, "inputs[0].paths[0]"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_ends_with_64(desk: Any, change: dict[str, Any], path: str) -> None:
+    desk.settings |= change
+    adapter = desk.start()
+    event = adapter.event("settings_refused")
+    assert [mistake for mistake in event["mistakes"] if mistake.startswith(path + ":")], event
+    assert adapter.process.wait(20) == 64
+
+
+def test_an_output_that_is_no_file_ends_with_64(desk: Any) -> None:
+    desk.output.mkdir(parents=True)
+    adapter = desk.start()
+    assert adapter.event("cannot_start")["setting"] == "output.to"
+    assert adapter.process.wait(20) == 64
+
+
+def test_two_adapters_do_not_write_one_output(desk: Any, tmp_path: Path) -> None:
+    desk.start().event("ready")
+    desk.settings["state_dir"] = str(tmp_path / "other")
+    second = desk.start()
+    assert second.event("cannot_start")["setting"] == "output.to"
+    assert second.process.wait(20) == 64

@@ -1,0 +1,80 @@
+"""The filter as people use it: through a pipe, with files, with wrong options."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+COMMAND = [sys.executable, "-m", "adapter_logformat"]
+LINE = b'203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"\n'
+
+
+def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, cwd=ROOT, timeout=30, check=False)
+
+
+def test_a_pipe_in_and_a_pipe_out() -> None:
+    done = run("convert", "--now", "2026-11-20T09:00:00Z", stdin=LINE * 2 + b"words")
+    assert (done.returncode, done.stderr) == (0, b"")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["log.format"] for record in records] == ["combined", "combined", "raw"]
+    assert {record["observed_timestamp"] for record in records} == {"2026-11-20T09:00:00.000000Z"}
+
+
+def test_the_same_input_gives_the_same_bytes() -> None:
+    sample = str(ROOT / "tests/adapter_logformat/samples/java.txt")
+    once, again = (run("convert", "--now", "2026-11-20T09:00:00Z", sample).stdout for _ in range(2))
+    assert once == again != b""
+
+
+def test_each_file_is_a_stream_of_its_own(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_bytes(LINE.rstrip())
+    second.write_bytes(LINE)
+    assert run("convert", str(first), str(second)).stdout.count(b'"combined"') == 2
+
+
+def test_a_zone_is_applied_with_its_daylight_saving() -> None:
+    lines = b"2026-07-01 12:00:00,000 - a - INFO - x\n2026-12-01 12:00:00,000 - a - INFO - x\n"
+    done = run("convert", "--timezone", "Europe/Berlin", stdin=lines)
+    assert [json.loads(line)["timestamp"] for line in done.stdout.splitlines()] == [
+        "2026-07-01T10:00:00.000Z",
+        "2026-12-01T11:00:00.000Z",
+    ]
+
+
+def test_a_named_format_reads_only_its_lines() -> None:
+    done = run("convert", "--format", "pino", stdin=LINE)
+    assert json.loads(done.stdout)["log.format"] == "raw"
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "convert", "/dev/zero"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(10)
+        process.stdout.close()
+        assert process.wait(30) == 0
+        assert process.stderr.read() == b""
+
+
+def test_mistakes_are_named_with_64() -> None:
+    for arguments, word in (
+        (["convert", "--format", "nope"], b"nope"),
+        (["convert", "--timezone", "Mars"], b"Mars"),
+        (["convert", "--now", "later"], b"later"),
+        (["convert", "/nonexistent"], b"/nonexistent"),
+        (["translate"], b"translate"),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 64
+        assert word in done.stderr
+
+
+def test_the_catalogue_is_listed() -> None:
+    names = [line.split()[0] for line in run("formats").stdout.decode().splitlines()]
+    assert {"combined", "pino", "spring_boot", "python_default", "logfmt"} <= set(names)
+    assert len(names) == len(set(names))
