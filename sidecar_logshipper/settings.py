@@ -34,6 +34,8 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
             for i, pattern in enumerate(self.include)
             if not pattern.startswith("/")
         ]
+        if not self.include:
+            mistakes.append(Mistake("include", "name at least one file or glob"))
         if self.max_line_bytes < 1024:
             mistakes.append(Mistake("max_line_bytes", "expected at least 1KiB"))
         if mistakes:

@@ -13,7 +13,7 @@ LONGEST_RETRY_AFTER_S = 3600.0  # a server's slip of the pen must not silence a 
 class Action(Enum):
     ACK = "ack"  # the sink has it
     RETRY = "retry"  # it may work later, unchanged
-    HOLD = "hold"  # nothing will work until somebody mends credentials or the address; keep trying, slowly
+    HOLD = "hold"  # nothing will work until somebody mends the settings or the server; keep trying, slowly
     SPLIT = "split"  # too large: send it in halves
     BISECT = "bisect"  # something in it is refused: look for it in halves
 
@@ -28,9 +28,9 @@ class Verdict:
 
 
 _RETRIED = frozenset({408, 425, 429})
-# 401, 403, 407 speak of the credentials; 404, 405 and a redirect of the address. None of them speaks of a record, and
-# taking them so would move the whole log into the dead-letter file while an ingress is being deployed.
-_HELD = frozenset({401, 403, 404, 405, 407})
+# 401, 403, 407 speak of the credentials; 404, 405 and a redirect of the address; 406, 411, 415 of the form. None of them
+# speaks of a record: taking them so would move the whole log into the dead-letter file while an ingress is deployed.
+_HELD = frozenset({401, 403, 404, 405, 406, 407, 411, 415})
 
 
 def of_status(status: int, retry_after: str | None, now: float) -> Verdict:

@@ -1,0 +1,98 @@
+"""The settings: the whole contract is read, and each mistake is named by its path."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chassis.settings import SettingsError, decode
+from sidecar_logshipper.settings import Settings
+
+LEAST: dict[str, Any] = {"files": {"include": ["/log/*.log"]}, "sink": {"url": "http://logs:9428/insert"}}
+
+
+def mistakes(tree: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        decode(Settings, tree)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+def with_sink(**sink: Any) -> dict[str, Any]:
+    return LEAST | {"sink": LEAST["sink"] | sink}
+
+
+def test_the_least_there_must_be() -> None:
+    settings = decode(Settings, LEAST)
+    assert settings.dead_letter_path == Path("/var/lib/podmates/dead.jsonl")
+    assert settings.checkpoint_path == Path("/var/lib/podmates/logshipper.json")
+    assert (settings.sink.encoding, settings.sink.compression, settings.sink.in_flight) == ("ndjson", "none", 4)
+
+
+def test_everything_at_once() -> None:
+    settings = decode(
+        Settings,
+        {
+            "files": {"include": ["/log/**/*.log"], "exclude": ["*.tmp"], "start_at": "end", "max_line_bytes": "64KiB"},
+            "labels": {"app": "web"},
+            "pod": {"name": "a", "namespace": "b", "node": "c"},
+            "sink": {
+                "type": "http",
+                "url": "https://logs/in?x=1",
+                "encoding": "raw",
+                "compression": "zstd",
+                "headers": {"X-Scope": "a"},
+                "auth": {"basic": {"username": "u", "password_file": "/run/password"}},
+                "tls": {"ca_file": "/ca.pem", "cert_file": "/c.pem", "key_file": "/k.pem", "server_name": "logs"},
+                "batch": {"max_bytes": "512KiB", "max_age": "200ms"},
+                "in_flight": 2,
+                "timeout": "5s",
+                "retry": {"initial": "100ms", "max": "10s"},
+            },
+            "dead_letter": {"path": "/dead.jsonl", "max_bytes": "1MiB"},
+            "memory_budget": "8MiB",
+            "state_dir": "/state",
+            "drain": {"deadline": "10s", "quiet": "500ms"},
+            "ops": {"listen": "127.0.0.1:0"},
+        },
+    )
+    assert settings.sink.batch.max_bytes == 512 * 1024
+    assert settings.dead_letter_path == Path("/dead.jsonl")
+    assert settings.checkpoint_path == Path("/state/logshipper.json")
+
+
+def test_all_mistakes_are_named_together() -> None:
+    found = mistakes({"files": {"include": []}, "sink": {"url": "logs:9428", "type": "loki", "batch": {"max_byte": 1}}})
+    assert [each.partition(":")[0] for each in found] == ["files.include", "sink.type", "sink.batch.max_byte"]
+    assert "did you mean max_bytes?" in found[2]
+
+
+@pytest.mark.parametrize(
+    ("tree", "path"),
+    [
+        ({"sink": LEAST["sink"]}, "files"),
+        ({"files": LEAST["files"]}, "sink"),
+        (LEAST | {"files": {"include": ["app.log"]}}, "files.include[0]"),
+        (LEAST | {"files": {"include": ["/a"], "max_line_bytes": 10}}, "files.max_line_bytes"),
+        (with_sink(url="ftp://logs/"), "sink.url"),
+        (with_sink(url="http://"), "sink.url"),
+        (with_sink(url="http://logs:99999/"), "sink.url"),
+        (with_sink(url="http://user:pw@logs/"), "sink.url"),
+        (with_sink(url="http://logs/a b"), "sink.url"),
+        (with_sink(type="loki"), "sink.type"),
+        (with_sink(compression="lz4"), "sink.compression"),
+        (with_sink(headers={"Bad Name": "x"}), "sink.headers.Bad Name"),
+        (with_sink(headers={"X-A": "x\r\nY: z"}), "sink.headers.X-A"),
+        (with_sink(headers={"content-length": "1"}), "sink.headers.content-length"),
+        (with_sink(in_flight=0), "sink.in_flight"),
+        (with_sink(timeout="0s"), "sink.timeout"),
+        (with_sink(batch={"max_bytes": 1}), "sink.batch.max_bytes"),
+        (with_sink(retry={"initial": "1m"}), "sink.retry"),
+        (with_sink(tls={"key_file": "/k.pem"}), "sink.tls"),
+        (
+            with_sink(auth={"bearer_token_file": "/t", "basic": {"username": "u", "password_file": "/p"}}),
+            "sink.auth",
+        ),
+    ],
+)
+def test_one_mistake(tree: dict[str, Any], path: str) -> None:
+    assert [each.partition(": ")[0] for each in mistakes(tree)] == [path]
