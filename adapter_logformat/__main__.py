@@ -4,9 +4,8 @@
     adapter-logformat convert [--format …] [FILE…]          filter: lines in, records out
     adapter-logformat formats                               the catalogue
 
-Where things are: `settings` what may be configured, `adapter` the life, `output` the file it writes, `pipeline` one stream from
-bytes to bytes, `formats/` the catalogue, `profiles/` how a record is written.
-"""
+Where things are: `settings` what may be configured, `adapter` the life, `output` the file it writes,
+`pipeline` one stream from bytes to bytes, `formats/` the catalogue, `profiles/` how a record is written."""
 
 import sys
 from collections.abc import Sequence

@@ -1,8 +1,7 @@
 """The mate: chunks from the tail through one stream per file into the output, and a checkpoint that fits both ends.
 
-Offsets, output length and the state of the streams are saved together, so that after any death each record is in the output
-exactly once. What a record is, the pipeline decides; how the file is written, `output`.
-"""
+Offsets, output length and the state of the streams are saved together, so that after any death each record is
+in the output exactly once. What a record is, the pipeline decides; how the file is written, `output`."""
 
 import asyncio
 import dataclasses
@@ -276,7 +275,8 @@ class Adapter:
             return None
 
     def _revive(self, saved: _Saved) -> None:
-        # Of a file that brings nothing new in this life, only what still waits is saved again: a long-gone file is forgotten.
+        # Of a file that brings nothing new in this life only what still waits is saved again, so that files
+        # which are gone for good are forgotten.
         for generation, known in saved.streams.items():
             stream = self._new_stream(known.path)
             try:

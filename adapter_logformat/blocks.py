@@ -1,7 +1,8 @@
-"""The whole-chunk form of a declared layout: one regex finds header and marked continuation lines of every record at once.
+"""The whole-chunk form of a declared layout: one regex finds header and marked continuation lines of every
+record at once.
 
-Records of one line are rendered column by column; joined ones by the very functions of the slow path. Whatever does not fit
-(unknown lines, bad times, a record that may not be over yet) is handed back as `Odd`.
+Records of one line are rendered column by column; joined ones by the very functions of the slow path.
+Whatever does not fit (unknown lines, bad times, a record that may not be over yet) is handed back as `Odd`.
 """
 
 import re
@@ -70,7 +71,8 @@ class _Blocks:
         return None if run is None else [*run, Odd(text[last:].encode())]
 
     def _piecewise(self, text: str, times: Times, observed: str) -> Sequence[Run | Odd] | None:
-        """With unknown lines between the records. The one before them may go on in them: it goes the slow way with them."""
+        """With unknown lines between the records. The one before them may go on in them: it goes the slow way
+        with them."""
         out: list[Run | Odd] = []
         rows: list[Row] = []
         begin = at = last = 0

@@ -93,4 +93,4 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
     else:
         with open(name, "rb", buffering=0) as file:
-            yield file  # type: ignore[misc]  # a raw file reads as a binary one does
+            yield file

@@ -13,7 +13,8 @@ BLOCK_BYTES = 256 * 1024
 
 
 def convert(sources: Iterable[BinaryIO], sink: BinaryIO, options: Options, now_ns: int) -> Tally:
-    """Every record of `sources`, in order, to `sink`; each source is a stream of its own. All carry `now_ns` as observed."""
+    """Every record of `sources`, in order, to `sink`; each source is a stream of its own. All carry `now_ns`
+    as observed."""
     tally = Tally()
     for source in sources:
         stream = Stream(options, tally)

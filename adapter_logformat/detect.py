@@ -1,7 +1,8 @@
-"""Which format is a line in? Scored per stream, sticky, and asked again as soon as the stream's own format stops reading.
+"""Which format is a line in? Scored per stream, sticky, and asked again as soon as the stream's own format
+stops reading.
 
-The decision depends on the lines alone, never on how they were cut into chunks, so that every restart decides the same.
-"""
+The decision depends on the lines alone, never on how they were cut into chunks, so that every restart decides
+the same."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,7 +1,7 @@
 """What a format declares, and how a declared layout (one regex, fields, scale, time) becomes a reader of lines.
 
-The families in `formats/` only fill these forms. Patterns are linear: possessive or atomic where a quantifier could give back.
-"""
+The families in `formats/` only fill these forms. Patterns are linear: possessive or atomic where a quantifier
+could give back."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,8 @@ class Odd:
 
 
 Fast = Callable[[bytes, Times, str], Sequence[Run | Odd] | None]
-"""(whole lines, times, observed timestamp) → the same bytes in order as runs and odd pieces; `None`: nothing for me here.
+"""(whole lines, times, observed timestamp) → the same bytes in order as runs and odd pieces; `None`: nothing
+for me here.
 
 The fast form reads a line only where the format's `read` reads it too, and then writes the very same bytes."""
 
@@ -44,9 +45,9 @@ The fast form reads a line only where the format's `read` reads it too, and then
 class Format:
     """One entry of the catalogue.
 
-    `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format` values it may write.
-    `generic`: so loose that a more specific format is asked first even when this one is the stream's own.
-    """
+    `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format`
+    values it may write. `generic`: so loose that a more specific format is asked first even when this one is
+    the stream's own."""
 
     name: str
     title: str
@@ -86,9 +87,9 @@ TimeOf = Callable[[Times, Mapping[str, str | None]], Stamp | None]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A declared layout. In `pattern` the groups `level` and `body` have their fixed meaning, the time's groups belong to
-    `time`, every other group is listed in `fields` with its attribute and type; a group that matched nothing is left out.
-    """
+    """A declared layout. In `pattern` the groups `level` and `body` have their fixed meaning, the time's
+    groups belong to `time`, every other group is listed in `fields` with its attribute and type; a group that
+    matched nothing is left out."""
 
     name: str
     title: str

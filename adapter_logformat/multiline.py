@@ -1,8 +1,8 @@
-"""Which lines belong to the record before them. Pure: time is passed in, the joined lines are handed to `traces.fold`.
+"""Which lines belong to the record before them. Pure: time is passed in, the joined lines are handed to
+`traces.fold`.
 
-A recognised header starts a record; indentation and the marks of stack traces continue it. Rules differ in what they do with
-a line that nobody recognises.
-"""
+A recognised header starts a record; indentation and the marks of stack traces continue it. Rules differ in
+what they do with a line that nobody recognises."""
 
 import re
 from collections.abc import Callable
@@ -21,8 +21,9 @@ PYTHON_MARKS: Final = r"[ \t].*"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How records of a format go on. `marks`: full lines that always continue. `joins_unknown`: a line that no format reads
-    continues too (the rest of a message with newlines in it). `fast`: the marks can be part of the whole-chunk form."""
+    """How records of a format go on. `marks`: full lines that always continue. `joins_unknown`: a line that
+    no format reads continues too (the rest of a message with newlines in it). `fast`: the marks can be part
+    of the whole-chunk form."""
 
     marks: str | None
     joins_unknown: bool = False
@@ -47,7 +48,8 @@ _PYTHON_CHAIN: Final = (
     "The above exception was the direct cause of the following exception:",
 )
 _PYTHON_END: Final = re.compile(
-    r"(?!(?:NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL):)(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
+    r"(?!(?:NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL):)"
+    r"(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
 )
 _compiled: dict[str, re.Pattern[str]] = {}
 

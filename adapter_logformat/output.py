@@ -1,7 +1,7 @@
 """The output file: appended, rotated by size, and after any kind of death cut back to what the checkpoint knows.
 
-Blocking calls; the adapter runs them on one thread. When to write, and what is saved with the place, is the adapter's matter.
-"""
+Blocking calls; the adapter runs them on one thread. When to write, and what is saved with the place, is the
+adapter's matter."""
 
 import fcntl
 import hashlib
@@ -135,7 +135,8 @@ class Output:
         return not self._is_at(self._path, os.fstat(self._descriptor).st_ino)
 
     def rotate(self) -> None:
-        """The file becomes `.1`, older ones move up, the oldest goes. Save the place before and after, and write nothing between."""
+        """The file becomes `.1`, older ones move up, the oldest goes. Save the place before and after, and
+        write nothing between."""
         for number in range(self._keep, 0, -1):
             source = self._rotated(number - 1) if number > 1 else self._path
             if source.exists():

@@ -1,7 +1,7 @@
 """One stream from bytes to bytes: lines → format → joined records → the profile's JSON lines, with counters. Pure.
 
-The whole-chunk fast form of the stream's own format is tried first; what it leaves goes line by line. Both give the same bytes,
-and so does any way of cutting the input: the caller only passes what it read and when.
+The whole-chunk fast form of the stream's own format is tried first; what it leaves goes line by line. Both
+give the same bytes, and so does any way of cutting the input: the caller only passes what it read and when.
 """
 
 from collections import Counter
@@ -136,7 +136,8 @@ class Stream:
         return self._written()
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything that is not yet in the output, JSON-encodable; for `restore` on a fresh stream of the same options."""
+        """Everything that is not yet in the output, JSON-encodable; for `restore` on a fresh stream of the
+        same options."""
         state = _Snapshot(self._partial, self._inside, self._pending, self._detector.snapshot())
         return msgspec.to_builtins(state)  # type: ignore[no-any-return]
 
@@ -163,12 +164,10 @@ class Stream:
             current = self._detector.current
             fast = self._fast_of(current) if current is not None else None
             pieces = fast(whole, self._times, self._observed) if fast is not None and _fits(whole, limit) else None
-            if pieces is not None and not self._may(pieces):
-                pieces = None
-            if pieces is None:
-                whole = self._slowly(whole, limit, current)
-            else:
+            if pieces is not None and self._may(pieces):
                 whole = self._quickly(pieces, whole, limit)
+            else:
+                whole = self._slowly(whole, limit, current)
 
     def _quickly(self, pieces: Sequence[Run | Odd], whole: bytes, limit: int) -> bytes:
         """Obeys the fast form; returns what is left when an odd piece changed the stream's format."""

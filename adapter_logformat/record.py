@@ -14,7 +14,8 @@ OBSERVED = "observed"
 
 
 class Stamp(NamedTuple):
-    """A moment as RFC 3339 in UTC, as precise as its source, and what had to be guessed ("", "zone", "year,zone", …)."""
+    """A moment as RFC 3339 in UTC, as precise as its source, and what had to be guessed ("", "zone",
+    "year,zone", …)."""
 
     text: str
     assumed: str

@@ -23,7 +23,7 @@ SYSLOG_WORDS: Scale = {
 }  # fmt: skip
 
 JAVA: Scale = {
-    "TRACE": TRACE, "DEBUG": DEBUG, "INFO": INFO, "WARN": WARN, "ERROR": ERROR, "FATAL": FATAL, "OFF": FATAL, "ALL": TRACE,
+    "TRACE": TRACE, "DEBUG": DEBUG, "INFO": INFO, "WARN": WARN, "ERROR": ERROR, "FATAL": FATAL,
     # java.util.logging
     "FINEST": TRACE, "FINER": TRACE + 2, "FINE": DEBUG, "CONFIG": DEBUG + 2, "WARNING": WARN, "SEVERE": ERROR,
 }  # fmt: skip

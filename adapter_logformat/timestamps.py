@@ -65,7 +65,8 @@ class Times:
             return _kept(self._clf, text, _clf(text))
 
     def iso(self, second: str, fraction: str | None = None, zone: str | None = None) -> Stamp | None:
-        """`2026-11-20 08:51:00` (also `T` and `/`), digits after the decimal sign, and `Z`, `+02:00`, `+0200`, `+02` or nothing."""
+        """`2026-11-20 08:51:00` (also `T` and `/`), digits after the decimal sign, and `Z`, `+02:00`,
+        `+0200`, `+02` or nothing."""
         key = second + zone if zone else second
         try:
             prefix = self._iso[key]
@@ -78,7 +79,8 @@ class Times:
     def iso_column(
         self, seconds: Sequence[str], fractions: Sequence[str | None], zones: Sequence[str | None]
     ) -> tuple[list[str], str] | None:
-        """`iso` for many at once: texts and what was assumed; `None` unless all have a fraction, one zone, and are moments."""
+        """`iso` for many at once: texts and what was assumed; `None` unless all have a fraction, one zone,
+        and are moments."""
         zone = zones[0]
         if zones.count(zone) != len(zones) or None in fractions:
             return None
@@ -147,7 +149,8 @@ class Times:
         return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
 
     def epoch(self, whole: int, fraction: str = "", *, unit_digits: int = 0) -> Stamp | None:
-        """Seconds since the epoch when `unit_digits` is 0, else milliseconds (3), micro (6), nano (9); `fraction` only with seconds."""
+        """Seconds since the epoch when `unit_digits` is 0, else milliseconds (3), micro (6), nano (9);
+        `fraction` only with seconds."""
         if unit_digits:
             whole, rest = divmod(whole, 10**unit_digits)
             fraction = f"{rest:0{unit_digits}d}"
@@ -200,7 +203,8 @@ def _kept(cache: dict[K, V], key: K, value: V) -> V:
 
 
 class _ClfBytes(dict[bytes, bytes]):
-    """The common log format's time as bytes → RFC 3339; `KeyError` for no moment. For columns: a hit costs one look-up in C."""
+    """The common log format's time as bytes → RFC 3339; `KeyError` for no moment. For columns: a hit costs
+    one look-up in C."""
 
     def __missing__(self, text: bytes) -> bytes:
         stamp = _clf(text.decode("ascii", "replace"))
@@ -232,5 +236,4 @@ def _offset(zone: str) -> timedelta:
 
 
 def _utc(moment: datetime) -> str:
-    moment = moment.astimezone(UTC)
-    return f"{moment.year:04d}-{moment.month:02d}-{moment.day:02d}T{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d}"
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:19]

@@ -1,4 +1,5 @@
-"""Stack traces: which lines are one, the type and message of what was thrown, and bare ones that start a record of their own.
+"""Stack traces: which lines are one, the type and message of what was thrown, and bare ones that start a
+record of their own.
 
 `fold` gives the joined lines of a record their place: the rest of the message to `body`, the trace to `exception.*`.
 """
@@ -39,7 +40,8 @@ def stands_alone(line: str) -> bool:
 
 
 def fold(record: Record, first: str, lines: Sequence[str]) -> None:
-    """Puts the lines joined to `record` where they belong; `first` is the whole first line (a bare trace begins there)."""
+    """Puts the lines joined to `record` where they belong; `first` is the whole first line (a bare trace
+    begins there)."""
     if record.format == "python_traceback":
         _python(record, [first, *lines])
     elif record.format == "java_stacktrace":
@@ -101,7 +103,8 @@ def _java(record: Record, trace: Sequence[str]) -> None:
 
 
 def _python(record: Record, trace: Sequence[str]) -> None:
-    """The exception that came out at the end is the first unindented line after the last `Traceback` (traceback module)."""
+    """The exception that came out at the end is the first unindented line after the last `Traceback`
+    (traceback module)."""
     begin = max((at for at, line in enumerate(trace) if _PYTHON_TRACE.match(line)), default=0)
     at = next((at for at in range(begin + 1, len(trace)) if trace[at][:1] not in (" ", "\t", "")), None)
     raised = _PYTHON_RAISED.fullmatch(trace[at]) if at is not None else None

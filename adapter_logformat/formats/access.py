@@ -1,8 +1,9 @@
-"""Access logs of Apache httpd and nginx: common, combined, each with an optional leading `vhost[:port]` and any trailing fields.
+"""Access logs of Apache httpd and nginx: common, combined, each with an optional leading `vhost[:port]` and
+any trailing fields.
 
-The first unescaped quote of a line opens the request, so the user may hold spaces and brackets; the request may be empty, `-`,
-TLS bytes or hold spaces. Apache escapes `\\"`, `\\\\` and `\\xHH`, nginx `\\xHH`. How to read many lines at once: `access_fast`.
-"""
+The first unescaped quote of a line opens the request, so the user may hold spaces and brackets; the request
+may be empty, `-`, TLS bytes or hold spaces. Apache escapes `\\"`, `\\\\` and `\\xHH`, nginx `\\xHH`. How to
+read many lines at once: `access_fast`."""
 
 import re
 from typing import Final
@@ -18,6 +19,8 @@ METHODS: Final = (
     # WebDAV and its relatives (RFC 4918, 3253, 5323)
     "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "PURGE",
 )  # fmt: skip
+
+LONGEST_HOST: Final = 300
 
 _HEAD: Final = re.compile(r"(.+) \[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] ", re.ASCII)
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.ASCII)
@@ -101,6 +104,8 @@ def _who(head: str) -> tuple[str | None, str, str, str] | None:
     parts = head.split(" ", 3)
     if len(parts) < 3:
         return None
+    if len(parts[0]) > LONGEST_HOST:
+        parts = parts[:3]
     if len(parts) == 4 and parts[1] != "-" and (parts[2] == "-" or not _ADDRESS.fullmatch(parts[0])):
         named = _VHOST.fullmatch(parts[0]) is not None or parts[0] == "-"
         if named and (_ADDRESS.fullmatch(parts[1]) or parts[2] == "-"):
@@ -110,7 +115,8 @@ def _who(head: str) -> tuple[str | None, str, str, str] | None:
 
 
 def _request(request: str, attributes: dict[str, object]) -> None:
-    """Method, target and version where the request has them; anything else stays in the body alone (RFC 9112, chapter 3)."""
+    """Method, target and version where the request has them; anything else stays in the body alone (RFC 9112,
+    chapter 3)."""
     method, space, rest = request.partition(" ")
     target, _, protocol = rest.rpartition(" ")
     version = _PROTOCOL.fullmatch(protocol)

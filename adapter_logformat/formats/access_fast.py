@@ -1,8 +1,8 @@
 """Many access lines at once: the chunk is split by one regex, its columns are converted and woven through a template.
 
-Two patterns of the same shape: a quick one that trusts clean text (ASCII, no backslash, no control characters: checked once a
-chunk) and whose matches are counted against the lines, and a strict one that leaves odd lines between its matches.
-"""
+Two patterns of the same shape: a quick one that trusts clean text (ASCII, no backslash, no control
+characters: checked once a chunk) and whose matches are counted against the lines, and a strict one that
+leaves odd lines between its matches."""
 
 import re
 from collections.abc import Sequence
@@ -50,8 +50,12 @@ class _Shape:
     def __init__(self, variant: str, ported: bool, render: Render) -> None:
         vhost, combined = variant.startswith("vhost_"), variant.endswith("combined")
         self.variant = variant
-        self.groups = (*((VHOST,) if vhost else ()), *((PORT,) if ported else ()), CLIENT, USER, TIME, REQUEST, METHOD, PATH, QUERY, VERSION, STATUS,
-                       SIZE, *((REFERER, AGENT, EXTRA) if combined else ()))  # fmt: skip
+        self.groups = (
+            *((VHOST,) if vhost else ()),
+            *((PORT,) if ported else ()),
+            *(CLIENT, USER, TIME, REQUEST, METHOD, PATH, QUERY, VERSION, STATUS, SIZE),
+            *((REFERER, AGENT, EXTRA) if combined else ()),
+        )
         self.width = len(self.groups) + 1
         self.quick = _pattern(self.groups, strict=False)
         self._strict: re.Pattern[bytes] | None = None

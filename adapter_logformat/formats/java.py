@@ -1,4 +1,5 @@
-"""Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka and ZooKeeper; stack traces join their record."""
+"""Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka and ZooKeeper; stack traces
+join their record."""
 
 from typing import Final
 
@@ -35,9 +36,10 @@ LAYOUTS: Final = (
         name="zookeeper",
         title="ZooKeeper: `%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m`",
         rank=84,
-        pattern=rf"{ISO}(?: \[myid:(?P<myid>[^\]\n]*+)\])? - {_LEVEL} {{1,6}}\[(?P<thread>.{{0,400}}):(?P<logger>[\w$.]++)@(?P<line>\d{{1,9}}+)\] - "
-        r"(?P<body>.*)",
-        sample="2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:0:0:0:0:0:0:2181:FastLeaderElection@774] - Notification time out: 3200",
+        pattern=rf"{ISO}(?: \[myid:(?P<myid>[^\]\n]*+)\])? - {_LEVEL} {{1,6}}"
+        r"\[(?P<thread>.{0,400}):(?P<logger>[\w$.]++)@(?P<line>\d{1,9}+)\] - (?P<body>.*)",
+        sample="2015-07-29 17:41:44,747 - INFO  [QuorumPeer[myid=1]/0:0:0:0:0:0:0:0:2181:FastLeaderElection@774] - "
+        "Notification time out: 3200",
         scale=SCALE,
         fields={
             "myid": ("app.myid", str),
@@ -74,8 +76,9 @@ LAYOUTS: Final = (
         name="log4j",
         title="log4j and logback with date: thread, level and logger in their usual orders",
         rank=81,
-        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )(?:\[(?P<thread2>[^\]\n]*+)\] {{1,6}})?"
-        r"(?P<logger>[\w.$]*[A-Za-z$_]\w*)(?::(?P<line>\d{1,9}+))?(?:: {0,6}| {1,40}--? )(?P<body>.*)",
+        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
+        r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
+        r"(?:: {0,6}| {1,40}--? )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
         fields={

@@ -1,8 +1,8 @@
-"""JSON application logs: pino, bunyan, winston, zap, logrus, slog, zerolog, structlog, python-json-logger, logstash-logback.
+"""JSON application logs: pino, bunyan, winston, zap, logrus, slog, zerolog, structlog, python-json-logger,
+logstash-logback.
 
-What a key means depends on the keys beside it (`plan`); the plan is made once per set of keys. The app's own keys go under `app.`,
-nested values as they are. Many lines at once: `json_fast`.
-"""
+What a key means depends on the keys beside it (`plan`); the plan is made once per set of keys. The app's own
+keys go under `app.`, nested values as they are. Many lines at once: `json_fast`."""
 
 import json
 import re
@@ -62,7 +62,8 @@ _encode = msgspec.json.encode
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the keys of one shape of object mean: key → (`time`|`level`|`body`|`attribute`|`resource`|`trace`|`error`|`own`, target)."""
+    """What the keys of one shape of object mean: key →
+    (`time`|`level`|`body`|`attribute`|`resource`|`trace`|`error`|`own`, target)."""
 
     dialect: str
     scale: Scale
@@ -101,8 +102,11 @@ _DIALECTS: Final[tuple[tuple[str, Callable[[Any, object], bool]], ...]] = (
     ("winston", lambda keys, level: _has("level", "message")(keys) and isinstance(level, str)),
 )  # fmt: skip
 _SCALES: Final[Mapping[str, Scale]] = {
-    "pino": WORDS | PINO, "bunyan": WORDS | PINO, "slog": WORDS | SLOG, "python_json": WORDS | PYTHON_NUMBERS,
-}  # type: ignore[operator]  # fmt: skip
+    "pino": {**WORDS, **PINO},
+    "bunyan": {**WORDS, **PINO},
+    "slog": {**WORDS, **SLOG},
+    "python_json": {**WORDS, **PYTHON_NUMBERS},
+}
 
 _plans: dict[tuple[object, ...], Plan] = {}
 
@@ -160,7 +164,8 @@ def read(line: str, times: Times) -> Record | None:
 
 
 def parse(line: str) -> dict[str, Any] | None:
-    """The object in `line`: of a key that occurs twice the last value counts; integers and big numbers keep every digit."""
+    """The object in `line`: of a key that occurs twice the last value counts; integers and big numbers keep
+    every digit."""
     if not line.lstrip().startswith("{"):
         return None
     try:

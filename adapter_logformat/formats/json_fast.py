@@ -1,8 +1,7 @@
 """Many JSON lines at once: decoded in one call, grouped by shape, each group woven through the template of its shape.
 
-A group in which any value is not of the plain kind its key promises (an error object, an odd time) is rendered record by record
-with the slow path's own functions, so the bytes are the same.
-"""
+A group in which any value is not of the plain kind its key promises (an error object, an odd time) is
+rendered record by record with the slow path's own functions, so the bytes are the same."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
-"""logfmt: `key=value key="quoted value" bare`; at least two pairs, and nothing that is not one. logrus text and slog text are such.
+"""logfmt: `key=value key="quoted value" bare`; at least two pairs, and nothing that is not one. logrus text
+and slog text are such.
 
 A key that occurs twice keeps its last value. Values stay text, as logfmt has no types.
 """

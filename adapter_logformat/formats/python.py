@@ -1,4 +1,5 @@
-"""Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`; tracebacks join their record."""
+"""Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`; tracebacks
+join their record."""
 
 from typing import Final
 
@@ -23,7 +24,7 @@ LAYOUTS: Final = (
     ),
     Layout(
         name="python_asctime",
-        title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask and other usual orders",
+        title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask, gunicorn",
         rank=79,
         pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[\w.\-]++) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"

@@ -14,17 +14,19 @@ from adapter_logformat.timestamps import Times
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _RFC3164: Final = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?P<month>[A-Z][a-z][a-z]) {1,2}(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d)"
-    r" (?P<host>[^\s:\[\]]++) (?P<tag>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){0,2}+)(?:\[(?P<pid>[^\]\s]{1,128}+)\])?+: ?(?P<body>.*)",
+    r" (?P<host>[^\s:\[\]]++) (?P<tag>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){0,2}+)"
+    r"(?:\[(?P<pid>[^\]\s]{1,128}+)\])?+: ?(?P<body>.*)",
     re.ASCII,
 )
 _RFC5424: Final = re.compile(
-    r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) (?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?"
-    r"(?P<zone>Z|[+-]\d\d:\d\d)) (?P<host>[!-~]{1,255}) (?P<app>[!-~]{1,48}) (?P<pid>[!-~]{1,128}) (?P<id>[!-~]{1,32}) "
+    r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
+    r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)) "
+    r"(?P<host>[!-~]{1,255}) (?P<app>[!-~]{1,48}) (?P<pid>[!-~]{1,128}) (?P<id>[!-~]{1,32}) "
     r"(?P<structured>-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*+\")*+\])++)(?: (?P<body>.*))?",
     re.ASCII,
 )
-_ELEMENT: Final = re.compile(r'\[([!-~]+?)((?: [!-~]+?="(?:[^"\\]|\\.)*+")*+)\]', re.ASCII)
-_PARAMETER: Final = re.compile(r' ([!-~]+?)="((?:[^"\\]|\\.)*+)"', re.ASCII)
+_ELEMENT: Final = re.compile(r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+="(?:[^"\\]|\\.)*+")*+)\]', re.ASCII)
+_PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]|\\.)*+)"', re.ASCII)
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 
 
@@ -94,7 +96,7 @@ FORMATS: Final = (
         title="Syslog after RFC 5424",
         rank=75,
         read=read_5424,
-        sample='<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [ex@32473 iut="3"] An application event',
+        sample='<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [ex@32473 iut="3"] An event',
     ),
     Format(
         name="syslog_rfc3164",

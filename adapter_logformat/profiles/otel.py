@@ -1,7 +1,8 @@
-"""Profile `otel`: one flat JSON line in the OpenTelemetry logs data model, keys always in the same order, absent ones left out.
+"""Profile `otel`: one flat JSON line in the OpenTelemetry logs data model, keys always in the same order,
+absent ones left out.
 
-Values are encoded as they are; a `msgspec.Raw` among them is written verbatim (that is how templates are made, see `template`).
-"""
+Values are encoded as they are; a `msgspec.Raw` among them is written verbatim (that is how templates are
+made, see `template`)."""
 
 import msgspec
 

@@ -1,4 +1,5 @@
-"""One stream, whatever comes: the output is valid, complete, and the same however the input was cut and whichever path read it."""
+"""One stream, whatever comes: the output is valid, complete, and the same however the input was cut and
+whichever path read it."""
 
 import json
 
@@ -10,6 +11,7 @@ from adapter_logformat.grammar import Format
 from adapter_logformat.pipeline import Limits, Options, Stream
 
 NOW = 1_795_161_060_000_000_000
+DEFAULT = Options()
 
 ACCESS = b'203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /a?b=1 HTTP/1.1" 200 12 "-" "curl/8"'
 LINES = [
@@ -86,7 +88,7 @@ runs = st.lists(st.tuples(st.sampled_from(LINES), st.integers(1, 6)), max_size=1
 endings = st.sampled_from([b"\n", b"", b"\r\n"])
 
 
-def whole(raw: bytes, options: Options = Options()) -> bytes:
+def whole(raw: bytes, options: Options = DEFAULT) -> bytes:
     stream = Stream(options)
     return stream.feed(raw, NOW) + stream.flush(NOW)
 
@@ -98,7 +100,7 @@ class Slow(Stream):
         return None
 
 
-def slow(raw: bytes, options: Options = Options()) -> bytes:
+def slow(raw: bytes, options: Options = DEFAULT) -> bytes:
     stream = Slow(options)
     return stream.feed(raw, NOW) + stream.flush(NOW)
 

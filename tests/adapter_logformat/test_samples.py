@@ -1,4 +1,5 @@
-"""Each format's lines (`samples/<family>.txt`) become exactly the records beside them (`.jsonl`), checked by hand once."""
+"""Each format's lines (`samples/<family>.txt`) become exactly the records beside them (`.jsonl`), checked by
+hand once."""
 
 import json
 from pathlib import Path

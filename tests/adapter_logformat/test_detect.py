@@ -1,0 +1,57 @@
+"""Which format a stream is in: at once for clear lines, sticky for doubtful ones, and changed when others take over."""
+
+from adapter_logformat.detect import SWITCH_AFTER, Detector
+from adapter_logformat.timestamps import Times
+
+ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"'
+JSON = '{"level":"info","msg":"x"}'
+
+
+def names(detector: Detector, *lines: str) -> list[str | None]:
+    found = [detector.read(line, Times()) for line in lines]
+    return [format_and_record[1].format if format_and_record else None for format_and_record in found]
+
+
+def current(detector: Detector) -> str | None:
+    return detector.current.name if detector.current else None
+
+
+def test_the_first_line_that_any_format_reads_decides() -> None:
+    detector = Detector()
+    assert names(detector, "words", ACCESS) == [None, "combined"]
+    assert current(detector) == "access"
+
+
+def test_a_few_other_lines_are_read_but_change_nothing() -> None:
+    detector = Detector()
+    names(detector, ACCESS)
+    assert names(detector, *[JSON] * (SWITCH_AFTER - 1), ACCESS, JSON) == ["json"] * (SWITCH_AFTER - 1) + [
+        "combined",
+        "json",
+    ]
+    assert current(detector) == "access"
+
+
+def test_many_in_a_row_take_over() -> None:
+    detector = Detector()
+    names(detector, ACCESS, *[JSON] * SWITCH_AFTER)
+    assert current(detector) == "json_app"
+
+
+def test_specific_wins_over_generic_even_when_the_stream_began_generic() -> None:
+    detector = Detector()
+    assert names(detector, "a=1 b=2", "ERROR:root:a=1 b=2") == ["logfmt", "python_default"]
+
+
+def test_only_the_allowed_formats_are_asked() -> None:
+    assert names(Detector(["combined"]), JSON, ACCESS, "shop.example.com " + ACCESS) == [None, "combined", None]
+
+
+def test_a_snapshot_goes_on_deciding_alike() -> None:
+    first = Detector()
+    names(first, ACCESS, *[JSON] * (SWITCH_AFTER - 1))
+    second = Detector()
+    second.restore(first.snapshot())
+    assert current(second) == "access"
+    names(second, JSON)
+    assert current(second) == "json_app"
