@@ -41,7 +41,8 @@ class Listener(Generic[U]):
         self._sessions: set[Session] = set()
         self._starting: dict[asyncio.Task[None], Conversation] = {}
         self._work: set[asyncio.Task[None]] = set()
-        self._entering = 0
+        self._entering = 0  # connections between their start-up and their session
+        self._opening = 0  # those of them that talk to a server now
         self._emptied = asyncio.Event()
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -92,8 +93,7 @@ class Listener(Generic[U]):
                 async with upstream.gate.turn:
                     if upstream.gate.health is Health.DOWN:
                         continue
-                    self._check_room()
-                    opened = await open_at(upstream)
+                    opened = await self._open_in_room(upstream, open_at)
             except Unreachable as error:
                 upstream.gate.report_down(str(error))
             except GateClosed:
@@ -112,10 +112,15 @@ class Listener(Generic[U]):
                     return upstream, opened
                 opened.abandon()
 
-    def _check_room(self) -> None:
-        if len(self._sessions) >= self.settings.limits.connections:
-            limit = self.settings.limits.connections
+    async def _open_in_room(self, upstream: U, open_at: Callable[[U], Awaitable[OpenedT]]) -> OpenedT:
+        limit = self.settings.limits.connections
+        if len(self._sessions) + self._opening >= limit:
             raise Refused(Reason.CONNECTIONS, f"{self.settings.name}: {limit} connections are open already")
+        self._opening += 1
+        try:
+            return await open_at(upstream)
+        finally:
+            self._opening -= 1
 
     def entered(self, session: Session) -> None:
         """See `service.Floor.entered`."""
