@@ -6,6 +6,8 @@ rather than lost.
 
 from collections.abc import Iterator
 
+import msgspec
+
 from logtail.checkpoint import Entry
 from logtail.identity import Identity
 from logtail.life import Key
@@ -50,9 +52,14 @@ class Memory:
     def forget(self, gone: Entry) -> None:
         self._entries.pop((gone.device, gone.inode), None)
 
+    def give_up(self, gone: Entry) -> None:
+        """It was not found again; should it come back after all (a volume mounted late), it is still known."""
+        self.keep(msgspec.structs.replace(gone, finished=True))
+
     def keep(self, kept: Entry) -> None:
         self._entries.pop((kept.device, kept.inode), None)
         self._entries[kept.device, kept.inode] = kept
-        finished = [each for each in self._entries.values() if each.finished]
-        for each in finished[:-MOST_FINISHED]:
-            self.forget(each)
+        if kept.finished:
+            finished = [each for each in self._entries.values() if each.finished]
+            for each in finished[:-MOST_FINISHED]:
+                self.forget(each)

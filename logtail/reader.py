@@ -27,6 +27,35 @@ def open_regular(path: str) -> int:
     return descriptor
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an open file is like now; `linked`: some name leads to it."""
+
+    size: int
+    mtime_ns: int
+    linked: bool
+
+
+def look(descriptor: int) -> Condition:
+    status = os.fstat(descriptor)
+    return Condition(status.st_size, status.st_mtime_ns, status.st_nlink > 0)
+
+
+def close(descriptor: int) -> None:
+    os.close(descriptor)
+
+
+def at(descriptor: int, start: int, length: int) -> bytes:
+    """`length` bytes from `start`, fewer where the file ends."""
+    return os.pread(descriptor, length, start)
+
+
+def before(descriptor: int, offset: int, length: int) -> bytes:
+    """The `length` bytes just before `offset`, fewer at the beginning of the file."""
+    start = max(0, offset - length)
+    return os.pread(descriptor, offset - start, start)
+
+
 def sight(descriptor: int, path: str, known: Identity) -> Sighting:
     """What `identity.recognise` needs to compare an open file with `known`."""
     status = os.fstat(descriptor)

@@ -14,8 +14,9 @@ from chassis.errors import OperatorError
 from logtail import checkpoint
 from logtail.chunk import Chunk, TailStats
 from logtail.discovery import Discovery
-from logtail.follower import Follower, Happening, Step
+from logtail.follower import Follower, Step
 from logtail.hints import Hints
+from logtail.roll import Happening
 
 HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
 SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line

@@ -119,7 +119,7 @@ class Shipper:
         return False
 
     async def reload(self, settings: Settings) -> None:
-        raise OperatorError("", "the log shipper takes over changed settings at its next start")
+        raise OperatorError("settings", "the log shipper takes over changed settings at its next start")
 
     # ---- the flow
 

@@ -28,7 +28,7 @@ class Verdict:
 
 
 _RETRIED = frozenset({408, 425, 429})
-# 401, 403, 407 speak of the credentials; 404, 405 and a redirect of the address; 406, 411, 415 of the form. None of them
+# 401, 403, 407 speak of the credentials; 404, 405, a redirect of the address; 406, 411, 415 of the form. None of them
 # speaks of a record: taking them so would move the whole log into the dead-letter file while an ingress is deployed.
 _HELD = frozenset({401, 403, 404, 405, 406, 407, 411, 415})
 

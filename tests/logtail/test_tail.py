@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from chassis.errors import OperatorError
+from logtail.arrivals import COPY_GRACE_S
 from logtail.follow import QUIET_S, State
-from logtail.follower import COPY_GRACE_S
 from logtail.tail import Tail
 
 from .conftest import PATIENCE_S, Events, Follow, append

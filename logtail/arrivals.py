@@ -1,0 +1,267 @@
+"""Meeting files: is this one new, one that is remembered, or the copy of one that was truncated? And truncation itself.
+
+The verdicts are `identity`'s, the bytes come from `reader`; here they become lives on the roll. Called by `follower`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from logtail import reader
+from logtail.acks import Acks
+from logtail.checkpoint import Entry
+from logtail.chunk import Chunk, Source
+from logtail.discovery import Find, siblings
+from logtail.follow import Fact, State
+from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
+from logtail.life import Key, Life
+from logtail.roll import Roll
+
+COPY_GRACE_S = 2.0  # a file that begins like a followed one may be the copy of a rotation that truncates next
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(slots=True)
+class Suspect:
+    """A file that may be a copy: it is held back until it differs, or was quiet for COPY_GRACE_S."""
+
+    size: int
+    since: float
+
+
+class Arrivals:
+    def __init__(
+        self,
+        roll: Roll,
+        *,
+        start_at: Literal["beginning", "end"],
+        max_line_bytes: int,
+        wall: Callable[[], float],
+    ) -> None:
+        self._roll = roll
+        self._at_end = start_at == "end"
+        self._max_line = max_line_bytes
+        self._wall = wall
+        self._last_generation = 0
+        self._left_alone: dict[Key, Find] = {}
+        self.suspects: dict[Key, Suspect] = {}
+        self.first_start = False
+        """`start_at` holds for the files of the very first look only."""
+        self.unsaved = False
+        """There are lives whose generation no checkpoint knows yet."""
+
+    def meet(self, find: Find, now: float) -> None:
+        """A matching file that is not followed: begin, go on, hold back or leave it alone."""
+        if self._left_alone.get(find.key) == find:
+            return
+        self._left_alone.pop(find.key, None)
+        try:
+            descriptor = reader.open_regular(find.path)
+        except OSError as error:
+            self._roll.problem(find.path, "permission_denied" if isinstance(error, PermissionError) else "unreadable")
+            return
+        if self._put_off(descriptor, find, now):
+            return
+        self._roll.no_problem(find.path)
+        known = self._roll.memory.of(find.key, find.path)
+        if known is not None:
+            verdict = recognise(known.identity, reader.sight(descriptor, find.path, known.identity))
+            self._roll.memory.forget(known)
+            if verdict is Verdict.SAME:
+                self._resume(descriptor, known, find, now)
+                return
+            if verdict is Verdict.TRUNCATED:
+                self._truncated_while_away(known, find, now)
+        self._begin_new(descriptor, find, now)
+
+    def _put_off(self, descriptor: int, find: Find, now: float) -> bool:
+        """True when the file must not be followed, or not yet; it is closed then."""
+        if reader.at(descriptor, 0, 2) == GZIP_MAGIC:
+            self._roll.problem(find.path, "gzip")
+            self._left_alone[find.key] = find
+        elif not self._may_be_copy(descriptor, find, now):
+            return False
+        reader.close(descriptor)
+        return True
+
+    def _may_be_copy(self, descriptor: int, find: Find, now: float) -> bool:
+        """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?"""
+        if self._remembers(descriptor, find) or not self._begins_like_one(descriptor, find):
+            self.suspects.pop(find.key, None)
+            return False
+        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now))
+        if suspect.size != find.size:
+            suspect.size, suspect.since = find.size, now
+        if now - suspect.since < COPY_GRACE_S:
+            return True
+        del self.suspects[find.key]
+        return False
+
+    def _remembers(self, descriptor: int, find: Find) -> bool:
+        known = self._roll.memory.of(find.key, find.path)
+        if known is None:
+            return False
+        return recognise(known.identity, reader.sight(descriptor, find.path, known.identity)) is Verdict.SAME
+
+    def _begins_like_one(self, descriptor: int, find: Find) -> bool:
+        if find.size == 0:
+            return False
+        begin = reader.at(descriptor, 0, HEAD_BYTES)
+        return any(
+            _same_so_far(life, descriptor, find, begin)
+            for life in self._roll.lives.values()
+            if life.offset > 0 and life.open and life.state is State.FOLLOWING
+        )
+
+    def _begin_new(self, descriptor: int, find: Find, now: float) -> None:
+        offset, frontier = 0, b""
+        if self.first_start and self._at_end:
+            offset = reader.line_start(descriptor, find.size, self._max_line)
+            frontier = reader.before(descriptor, offset, FRONTIER_BYTES)
+        life = Life(
+            source=Source(find.path, self._generation(find.key)),
+            descriptor=descriptor,
+            key=find.key,
+            path=find.path,
+            acks=Acks(offset, frontier),
+            frontier=frontier,
+            head=Mark.of(reader.at(descriptor, 0, min(offset, HEAD_BYTES))),
+            midline=False,
+            changed_at=now,
+            size=find.size,
+            mtime_ns=find.mtime_ns,
+        )
+        self.unsaved = True
+        self._roll.add(life)
+        self._roll.tell("info", "file_found", path=find.path, generation=life.source.generation, offset=offset)
+
+    def _resume(self, descriptor: int, known: Entry, find: Find, now: float) -> None:
+        frontier = reader.before(descriptor, known.offset, known.frontier_length)
+        life = Life(
+            source=Source(known.source_path, known.generation),
+            descriptor=descriptor,
+            key=find.key,
+            path=find.path,
+            acks=Acks(known.offset, frontier),
+            frontier=frontier,
+            head=known.identity.head,
+            midline=bool(frontier) and not frontier.endswith(b"\n"),
+            changed_at=now,
+            size=find.size,
+            mtime_ns=find.mtime_ns,
+        )
+        self._roll.add(life)
+        self._roll.tell(
+            "info", "file_found", path=find.path, generation=known.generation, offset=known.offset, resumed=True
+        )
+
+    def _generation(self, key: Key) -> str:
+        # The time makes it unique where an inode is used again; it is saved before the first byte leaves.
+        self._last_generation = max(self._last_generation + 1, int(self._wall() * 1_000_000))
+        return f"{key[1]:x}-{self._last_generation:x}"
+
+    # ---- truncation, and the copy it may have left
+
+    def truncated(self, life: Life, now: float) -> None:
+        """The content of `life` is gone from its file; it goes on in a copy beside it, if there is one."""
+        self._roll.dequeue(life)
+        self._roll.counts["truncations"] += 1
+        find = Find(life.path, *life.key, life.size, life.mtime_ns)
+        copy = self._find_copy(life.identity(), find)
+        descriptor, state = life.descriptor, life.state
+        del self._roll.lives[life.key]
+        self._roll.tell(
+            "info", "file_truncated", path=life.path, offset=life.offset, size=life.size, copy=copy and copy[1].path
+        )
+        if copy is None:
+            life.gone = True
+            life.learn(Fact.ENDED)
+            self._roll.ended.append(Chunk(life.source, life.offset, b"", final=True))
+            if life.acks.in_flight == 0:
+                self._roll.by_generation.pop(life.source.generation, None)
+        else:
+            self._move_to(life, *copy, now)
+        self._begin_new(descriptor, find, now)
+        self._roll.lives[find.key].state = state
+        if copy is not None:
+            self._roll.lives[find.key].after = life
+
+    def _move_to(self, life: Life, descriptor: int, copy: Find, now: float) -> None:
+        life.descriptor, life.key, life.path = descriptor, copy.key, copy.path
+        life.size, life.mtime_ns, life.changed_at = copy.size, copy.mtime_ns, now
+        life.state = State.ROTATED
+        self._roll.lives[copy.key] = life
+        self.suspects.pop(copy.key, None)
+        self._roll.enqueue(life)
+
+    def _truncated_while_away(self, known: Entry, find: Find, now: float) -> None:
+        self._roll.counts["truncations"] += 1
+        copy = self._find_copy(known.identity, find)
+        self._roll.tell(
+            "info", "file_truncated", path=find.path, offset=known.offset, size=find.size, copy=copy and copy[1].path
+        )
+        if copy is not None:
+            self._resume(copy[0], known, copy[1], now)
+
+    def _find_copy(self, known: Identity, original: Find) -> tuple[int, Find] | None:
+        """The file beside a truncated one that holds what was read of it: its descriptor and name."""
+        prefix = original.path  # as app.log.1 and app.log-20260101 are named after app.log
+        for find in siblings(original.path):
+            named_after_it = find.path.startswith(prefix)
+            if find.key in self._roll.lives or find.size < known.offset:
+                continue
+            if not (named_after_it or find.key in self.suspects):
+                continue
+            try:
+                descriptor = reader.open_regular(find.path)
+            except OSError:
+                continue
+            seen = reader.sight(descriptor, find.path, known)
+            if recognise(known, seen) is Verdict.COPY and not self._remembers(descriptor, find):
+                return descriptor, find
+            reader.close(descriptor)
+        return None
+
+    def find_lost_names(self, now: float) -> None:
+        """Remembered files that no glob finds now: renamed while nobody looked? The inode tells, in the directory."""
+        beside: dict[str, dict[int, Find]] = {}
+        for known in self._roll.memory:
+            if known.finished:
+                continue
+            directory = known.path.rpartition("/")[0]
+            if directory not in beside:
+                beside[directory] = {find.inode: find for find in siblings(known.path)}
+            find = beside[directory].get(known.inode)
+            if find is not None and find.path == known.path:
+                continue  # it is there, and cannot be opened now
+            if find is None or find.key in self._roll.lives or not self._resume_renamed(known, find, now):
+                self._roll.tell("warning", "file_gone", path=known.path, offset=known.offset)
+                self._roll.memory.give_up(known)
+
+    def _resume_renamed(self, known: Entry, find: Find, now: float) -> bool:
+        try:
+            descriptor = reader.open_regular(find.path)
+        except OSError:
+            return False
+        if recognise(known.identity, reader.sight(descriptor, find.path, known.identity)) is not Verdict.SAME:
+            reader.close(descriptor)
+            return False
+        self._roll.memory.forget(known)
+        self._resume(descriptor, known, find, now)
+        life = self._roll.lives[find.key]
+        life.learn(Fact.RENAMED)
+        successor = next((e for e in self._roll.lives.values() if e.path == known.path and e is not life), None)
+        if successor is not None:
+            successor.after = life
+        self._roll.counts["rotations"] += 1
+        self._roll.tell("info", "file_rotated", path=known.path, now=find.path, offset=known.offset)
+        return True
+
+
+def _same_so_far(life: Life, descriptor: int, find: Find, begin: bytes) -> bool:
+    """Does the file hold nothing but what `life` holds at the same place, as far as a head and a tail can tell?"""
+    reach = min(find.size, life.size)
+    tail = min(reach, FRONTIER_BYTES)
+    return reader.at(life.descriptor, 0, len(begin)) == begin and (
+        reader.before(life.descriptor, reach, tail) == reader.before(descriptor, reach, tail)
+    )

@@ -1,0 +1,76 @@
+"""Who is followed now, whose turn it is to be read, who is remembered, and what there is to tell. Values only, pure.
+
+Shared by `follower`, which keeps it up to date, and `arrivals`, which adds to it.
+"""
+
+from collections import Counter, deque
+from typing import Any, Literal
+
+from logtail.chunk import Chunk
+from logtail.life import Key, Life
+from logtail.memory import Memory, entry
+
+Happening = tuple[Literal["info", "warning", "error"], str, dict[str, Any]]
+
+
+class Roll:
+    def __init__(self) -> None:
+        self.lives: dict[Key, Life] = {}
+        """Those with an open file."""
+        self.by_generation: dict[str, Life] = {}
+        """Those, and the truncated ones of which something is in flight."""
+        self.memory = Memory([])
+        self.queue: deque[Life] = deque()
+        """Those that may have a whole line to read, in turn."""
+        self.ended: deque[Chunk] = deque()
+        """Final chunks to hand out before anything else."""
+        self.counts: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self._reported: dict[str, str] = {}
+        self._happenings: list[Happening] = []
+
+    def add(self, life: Life) -> None:
+        earlier = [each for each in self.lives.values() if life.path in (each.path, each.source.path)]
+        life.after = earlier[-1] if earlier else None
+        self.lives[life.key] = life
+        self.by_generation[life.source.generation] = life
+        self.enqueue(life)
+
+    def remove(self, life: Life) -> None:
+        self.dequeue(life)
+        del self.lives[life.key]
+        self.by_generation.pop(life.source.generation, None)
+
+    def enqueue(self, life: Life) -> None:
+        if not life.queued:
+            life.queued = True
+            self.queue.append(life)
+
+    def dequeue(self, life: Life) -> None:
+        if life.queued:
+            life.queued = False
+            self.queue.remove(life)
+
+    def remember(self, life: Life, *, finished: bool = False) -> None:
+        """Keep what was acknowledged of it beyond its end, or for the next start."""
+        self.memory.keep(
+            entry(life.safe_identity(), life.source.generation, life.source.path, finished=finished),
+        )
+
+    def tell(self, level: Literal["info", "warning", "error"], event: str, **facts: Any) -> None:
+        self._happenings.append((level, event, facts))
+
+    def told(self) -> list[Happening]:
+        """What is to be logged since the last call."""
+        told, self._happenings = self._happenings, []
+        return told
+
+    def problem(self, path: str, word: str) -> None:
+        """A file that matches but cannot be followed: told once, until it is another problem or none."""
+        if self._reported.get(path) != word:
+            self._reported[path] = word
+            self.errors[word] += 1
+            self.tell("warning", "file_not_followed", path=path, reason=word)
+
+    def no_problem(self, path: str) -> None:
+        self._reported.pop(path, None)
