@@ -1,7 +1,10 @@
 """The mate: chunks from the tail through one stream per file into the output, and a checkpoint that fits both ends.
 
 Offsets, output length and the state of the streams are saved together, so that after any death each record is
-in the output exactly once. What a record is, the pipeline decides; how the file is written, `output`."""
+in the output exactly once. A record written again after a kill is the same but for `observed_timestamp`: that
+is always the reading to which the surviving bytes belong. What a record is, the pipeline decides; how the file
+is written, `output`.
+"""
 
 import asyncio
 import dataclasses
@@ -29,7 +32,7 @@ TICK_S: Final = 0.25
 """How often joined records that may be complete are looked at."""
 RETRY_FIRST_S: Final = 0.1
 RETRY_CAP_S: Final = 5.0
-CHUNK_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 128 * 1024
 NEARLY_FULL: Final = 16
 """A chunk has never made so many times its size of records; only nearer to the limit a rotation is thought of."""
 T = TypeVar("T")

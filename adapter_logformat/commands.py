@@ -1,4 +1,4 @@
-"""The short-lived commands: `convert` and `formats`. Their options, the files they open, and their exit status.
+"""The short-lived commands (`convert`, `explain`, `formats`): their options, the files they open, their exit status.
 
 0 done, 64 a mistake on the command line (a name, a file), 74 input or output failed midway.
 """
@@ -41,6 +41,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     filter_.add_argument("--keep-original", default="on_failure", choices=("never", "on_failure", "always"))
     filter_.add_argument("files", nargs="*", metavar="FILE", help="default, and `-`: standard input")
+    explainer = commands.add_parser(
+        "explain", help="which formats read how much of a log, and what they could not read"
+    )
+    explainer.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="of times written without one")
+    explainer.add_argument("files", nargs="+", metavar="FILE", help="`-` is standard input")
     commands.add_parser("formats", help="list the catalogue")
     return parser
 
@@ -67,6 +72,8 @@ def run_command(arguments: Sequence[str]) -> int:
     if chosen.command == "formats":
         print(listing(), end="")
         return EXIT_CLEAN
+    if chosen.command == "explain":
+        return _explain(chosen.files, chosen.timezone)
     options = Options(
         only=() if chosen.format == AUTO else (chosen.format,),
         zone=chosen.timezone,
@@ -85,6 +92,22 @@ def run_command(arguments: Sequence[str]) -> int:
         print(f"adapter-logformat: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
         return EXIT_MISTAKE if error.filename else EXIT_IO
     return EXIT_CLEAN
+
+
+def _explain(names: Sequence[str], zone: str) -> int:
+    from adapter_logformat.explain import explain, report  # the filter has no use for it
+
+    status = EXIT_CLEAN
+    for name in names:
+        try:
+            with _opened(name) as file:
+                found = explain(file, Options(zone=zone), time.time_ns())
+        except OSError as error:
+            print(f"adapter-logformat: {name}: {error.strerror}", file=sys.stderr)
+            status = EXIT_MISTAKE
+        else:
+            print(*report(name, found), sep="\n")
+    return status
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from adapter_logformat.formats import registry
 from adapter_logformat.pipeline import Options, Stream, Tally
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 128 * 1024
 
 
 def convert(sources: Iterable[BinaryIO], sink: BinaryIO, options: Options, now_ns: int) -> Tally:

@@ -2,7 +2,8 @@
 stops reading.
 
 The decision depends on the lines alone, never on how they were cut into chunks, so that every restart decides
-the same."""
+the same.
+"""
 
 from collections.abc import Sequence
 from typing import Final

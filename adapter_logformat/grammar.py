@@ -1,7 +1,8 @@
 """What a format declares, and how a declared layout (one regex, fields, scale, time) becomes a reader of lines.
 
 The families in `formats/` only fill these forms. Patterns are linear: possessive or atomic where a quantifier
-could give back."""
+could give back.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

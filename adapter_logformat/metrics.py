@@ -1,7 +1,8 @@
 """The metrics page: counts kept by the streams, the output and the tail, folded into families when somebody scrapes.
 
 All series exist from the start at zero. Label values come from the catalogue and the reasons in `pipeline`,
-never from logs."""
+never from logs.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol

@@ -2,7 +2,8 @@
 `traces.fold`.
 
 A recognised header starts a record; indentation and the marks of stack traces continue it. Rules differ in
-what they do with a line that nobody recognises."""
+what they do with a line that nobody recognises.
+"""
 
 import re
 from collections.abc import Callable
@@ -36,7 +37,6 @@ ALONE: Final = Rule(None)
 """One line is one record: never continued (access logs, complete JSON)."""
 JAVA: Final = Rule(JAVA_MARKS, joins_unknown=True, fast=True)
 PYTHON: Final = Rule(PYTHON_MARKS, joins_unknown=True, fast=True, tracebacks=True)
-INDENTED: Final = Rule(PYTHON_MARKS, fast=True)
 JAVA_TRACE: Final = Rule(r"[ \t].*|Caused by: .*|Suppressed: .*|\.\.\. \d++ (?:more|common frames omitted)")
 PYTHON_TRACE: Final = Rule(PYTHON_MARKS, tracebacks=True)
 

@@ -1,7 +1,8 @@
 """The output file: appended, rotated by size, and after any kind of death cut back to what the checkpoint knows.
 
 Blocking calls; the adapter runs them on one thread. When to write, and what is saved with the place, is the
-adapter's matter."""
+adapter's matter.
+"""
 
 import fcntl
 import hashlib

@@ -47,8 +47,6 @@ WORDS: Scale = {
 }  # fmt: skip
 """What loggers of no known dialect write; only words, as a bare number means nothing without its scale."""
 
-KLOG: Scale = {"I": INFO, "W": WARN, "E": ERROR, "F": FATAL}
-
 
 def of_status(status: int) -> int:
     """An access log has no level of its own: 5xx is the server's error, 4xx a warning, all else information."""

@@ -40,17 +40,6 @@ class Template:
         parts = _HOLE.split(render(record, observed))  # type: ignore[arg-type]  # holes stand in for strings
         return cls(tuple(parts[0::2]), tuple(int(number) for number in parts[1::2]))
 
-    def fill(self, number: int, value: bytes) -> "Template":
-        """The template with every hole `number` filled with the same `value` for all records."""
-        pieces, order = [self.pieces[0]], []
-        for hole, piece in zip(self.order, self.pieces[1:], strict=True):
-            if hole == number:
-                pieces[-1] += value + piece
-            else:
-                order.append(hole)
-                pieces.append(piece)
-        return Template(tuple(pieces), tuple(order))
-
     def loose(self, number: int) -> "Template":
         """The template whose hole `number` takes the whole text `,"key":"value"` (see `key_of`), or nothing."""
         at = self.order.index(number)

@@ -94,26 +94,21 @@ class Times:
         texts = [f"{prefixes[second]}.{fraction}Z" for second, fraction in zip(seconds, fractions, strict=True)]
         return texts, "" if zone else "zone"
 
-    def text_column(self, column: Sequence[str]) -> tuple[list[str], str] | None:
-        """`text` for many at once where all are in UTC with a point: such a text is already what comes out."""
+    def are_utc(self, column: Sequence[str]) -> bool:
+        """Are all of them moments in UTC with a fraction, written as `text` would give them back?"""
         if not _UTC_LINES.fullmatch("\n".join(column)):
-            return None
-        if any(self.iso(second, None, "Z") is None for second in {text[:19] for text in column}):
-            return None
-        return list(column), ""
+            return False
+        return all(self.iso(second, None, "Z") is not None for second in {text[:19] for text in column})
 
-    def milliseconds_column(self, column: Sequence[int]) -> tuple[list[str], str] | None:
-        """`epoch` for many at once where all are milliseconds of this and the last decades (13 digits)."""
-        if min(column) < 10**12 or max(column) >= 10**13:
-            return None
-        written = list(map(str, column))
+    def milliseconds_column(self, column: Sequence[bytes]) -> list[bytes] | None:
+        """Many numbers of 13 digits, milliseconds since 1970, as JSON texts; `None` if one is beyond reach."""
         prefixes = {}
-        for second in {text[:10] for text in written}:
+        for second in {text[:10] for text in column}:
             stamp = self.epoch(int(second))
             if stamp is None:
                 return None
-            prefixes[second] = stamp.text[:-1]
-        return [f"{prefixes[text[:10]]}.{text[10:]}Z" for text in written], ""
+            prefixes[second] = b'"%b.' % stamp.text[:-1].encode()
+        return [prefixes[text[:10]] + text[10:] + b'Z"' for text in column]
 
     def text(self, text: str) -> Stamp | None:
         """Any ISO 8601 moment, as loggers write it into JSON."""

@@ -3,7 +3,8 @@ any trailing fields.
 
 The first unescaped quote of a line opens the request, so the user may hold spaces and brackets; the request
 may be empty, `-`, TLS bytes or hold spaces. Apache escapes `\\"`, `\\\\` and `\\xHH`, nginx `\\xHH`. How to
-read many lines at once: `access_fast`."""
+read many lines at once: `access_fast`.
+"""
 
 import re
 from typing import Final

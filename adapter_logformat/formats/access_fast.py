@@ -2,7 +2,8 @@
 
 Two patterns of the same shape: a quick one that trusts clean text (ASCII, no backslash, no control
 characters: checked once a chunk) and whose matches are counted against the lines, and a strict one that
-leaves odd lines between its matches."""
+leaves odd lines between its matches.
+"""
 
 import re
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
 """Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka and ZooKeeper; stack traces
-join their record."""
+join their record.
+"""
 
 from typing import Final
 

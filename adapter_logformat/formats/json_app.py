@@ -2,7 +2,8 @@
 logstash-logback.
 
 What a key means depends on the keys beside it (`plan`); the plan is made once per set of keys. The app's own
-keys go under `app.`, nested values as they are. Many lines at once: `json_fast`."""
+keys go under `app.`, nested values as they are. Many lines at once: `json_fast`.
+"""
 
 import json
 import re

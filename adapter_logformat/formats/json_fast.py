@@ -1,11 +1,12 @@
 """Many JSON lines at once: decoded in one call, grouped by shape, each group woven through the template of its shape.
 
 A group in which any value is not of the plain kind its key promises (an error object, an odd time) is
-rendered record by record with the slow path's own functions, so the bytes are the same."""
+rendered record by record with the slow path's own functions, so the bytes are the same.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, Final
 
 import msgspec
@@ -61,15 +62,14 @@ class JsonFast:
         shapes = list(map(tuple, objects))
         if shapes.count(shapes[0]) == len(shapes):
             return self._group(shapes[0], objects, times, observed, names)
-        places: dict[Shape, list[int]] = {}
-        for place, shape in enumerate(shapes):
-            places.setdefault(shape, []).append(place)
-        out: list[bytes] = [b""] * len(objects)
-        for shape, found in places.items():
-            written = self._group(shape, [objects[place] for place in found], times, observed, names)
-            for place, line in zip(found, written.split(b"\n"), strict=False):
-                out[place] = line
-        return b"\n".join([*out, b""])
+        numbers: dict[Shape, int] = {}
+        numbered = [numbers.setdefault(shape, len(numbers)) for shape in shapes]
+        lines = []
+        for shape, number in numbers.items():
+            group = list(compress(objects, map(number.__eq__, numbered)))
+            lines.append(iter(self._group(shape, group, times, observed, names).split(b"\n")))
+        # Each group is in the order of the input, so drawing from them by turns restores it.
+        return b"\n".join([*map(next, map(lines.__getitem__, numbered)), b""])
 
     def _group(self, shape: Shape, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         """The lines of objects with the same keys; raises `_Special` for a record that needs the text of its line."""
@@ -106,7 +106,7 @@ class JsonFast:
                 stamps = _stamps(column, times)
                 if stamps is None:
                     return None
-                columns[STAMP], assumed = texts(stamps[0]), stamps[1]
+                columns[STAMP], assumed = stamps
             elif kind == "level" and (_only(column, str) or _only(column, int)):
                 levels = {level: self._level(plan, level) for level in set(column)}
                 if None in levels.values():
@@ -149,19 +149,17 @@ def _only(column: Sequence[object], kind: type) -> bool:
     return set(map(type, column)) == {kind}
 
 
-def _stamps(column: Sequence[Any], times: Times) -> tuple[list[str], str] | None:
-    """The times of a column and what was assumed of all of them alike; `None` where that cannot be said."""
-    found = None
-    if _only(column, str):
-        found = times.text_column(column)
-    elif _only(column, int):
-        found = times.milliseconds_column(column)
-    if found is not None:
-        return found
+def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | None:
+    """The times of a column as JSON, and what was assumed of all alike; `None` where that cannot be said."""
+    if _only(column, str) and times.are_utc(column):
+        return texts(column), ""
+    if _only(column, int) and min(column) >= 10**12 and max(column) < 10**13:
+        milliseconds = times.milliseconds_column(texts(column))
+        return None if milliseconds is None else (milliseconds, "")
     stamps = list(map(json_app.moment, column, repeat(times)))
     if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
         return None
-    return [stamp.text for stamp in stamps if stamp], stamps[0].assumed if stamps[0] else ""
+    return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
 
 
 def _holes(plan: json_app.Plan, assumed: str | None) -> Record:

@@ -1,5 +1,6 @@
 """Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`; tracebacks
-join their record."""
+join their record.
+"""
 
 from typing import Final
 

@@ -1,7 +1,8 @@
 """Which formats there are and where they live: enough to guess from a line without importing any family.
 
 A family's `probe` is a necessary condition: a line that it rejects is none of that family's. Families load
-when first asked."""
+when first asked.
+"""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Profiles: how a record is written. Each is an exact projection of `record.Record`, one JSON line per record.
 
 A profile is one function `render(record, observed) -> bytes` ending in a newline; `load` finds it by name and
-imports it then."""
+imports it then.
+"""
 
 from collections.abc import Callable
 from importlib import import_module

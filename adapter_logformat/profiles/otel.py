@@ -2,7 +2,8 @@
 absent ones left out.
 
 Values are encoded as they are; a `msgspec.Raw` among them is written verbatim (that is how templates are
-made, see `template`)."""
+made, see `template`).
+"""
 
 import msgspec
 

@@ -74,6 +74,17 @@ def test_mistakes_are_named_with_64() -> None:
         assert word in done.stderr
 
 
+def test_an_explanation_names_formats_shares_and_what_was_not_read(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(LINE * 3 + b"some words\n")
+    done = run("explain", str(log), str(tmp_path / "none"))
+    said = done.stdout.decode()
+    assert done.returncode == 64
+    assert "4 lines, 4 records, 75.0% read" in said
+    assert "not read: some words" in said
+    assert b"none" in done.stderr
+
+
 def test_the_catalogue_is_listed() -> None:
     names = [line.split()[0] for line in run("formats").stdout.decode().splitlines()]
     assert {"combined", "pino", "spring_boot", "python_default", "logfmt"} <= set(names)
