@@ -58,7 +58,7 @@ class Arrivals:
         try:
             descriptor = reader.open_regular(find.path)
         except OSError as error:
-            self._roll.problem(find.path, "permission_denied" if isinstance(error, PermissionError) else "unreadable")
+            self._roll.problem(find.path, reader.word(error))
             return
         if self._put_off(descriptor, find, now):
             return
@@ -232,17 +232,18 @@ class Arrivals:
             if directory not in beside:
                 beside[directory] = {find.inode: find for find in siblings(known.path)}
             find = beside[directory].get(known.inode)
-            if find is not None and find.path == known.path:
-                continue  # it is there, and cannot be opened now
-            if find is None or find.key in self._roll.lives or not self._resume_renamed(known, find, now):
+            try:
+                found = find is not None and find.key not in self._roll.lives and self._resume_unnamed(known, find, now)
+            except OSError as error:
+                self._roll.problem(known.path, reader.word(error))
+                continue  # it is there, and cannot be opened now: still remembered
+            if not found:
                 self._roll.tell("warning", "file_gone", path=known.path, offset=known.offset)
                 self._roll.memory.give_up(known)
 
-    def _resume_renamed(self, known: Entry, find: Find, now: float) -> bool:
-        try:
-            descriptor = reader.open_regular(find.path)
-        except OSError:
-            return False
+    def _resume_unnamed(self, known: Entry, find: Find, now: float) -> bool:
+        """Go on with a file that has no matching name; False when the inode belongs to another file now."""
+        descriptor = reader.open_regular(find.path)
         if recognise(known.identity, reader.sight(descriptor, find.path, known.identity)) is not Verdict.SAME:
             reader.close(descriptor)
             return False
@@ -250,11 +251,12 @@ class Arrivals:
         self._resume(descriptor, known, find, now)
         life = self._roll.lives[find.key]
         life.learn(Fact.RENAMED)
-        successor = next((e for e in self._roll.lives.values() if e.path == known.path and e is not life), None)
+        successor = next((e for e in self._roll.lives.values() if e.path == known.source_path and e is not life), None)
         if successor is not None:
             successor.after = life
-        self._roll.counts["rotations"] += 1
-        self._roll.tell("info", "file_rotated", path=known.path, now=find.path, offset=known.offset)
+        if find.path != known.path:
+            self._roll.counts["rotations"] += 1
+            self._roll.tell("info", "file_rotated", path=known.path, now=find.path, offset=known.offset)
         return True
 
 

@@ -11,6 +11,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from logtail import reader
+
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -71,7 +73,7 @@ def _look(path: str, scan: Scan) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        scan.problems[path] = _word(error)
+        scan.problems[path] = reader.word(error)
         return True
     if not stat.S_ISREG(status.st_mode):
         scan.problems[path] = "directory" if stat.S_ISDIR(status.st_mode) else "no_regular_file"
@@ -82,10 +84,6 @@ def _look(path: str, scan: Scan) -> bool:
     if held is None or (os.path.islink(held.path) and not os.path.islink(path)):
         scan.finds[find.key] = find
     return True
-
-
-def _word(error: OSError) -> str:
-    return "permission_denied" if isinstance(error, PermissionError) else "unreadable"
 
 
 def siblings(path: str) -> Iterator[Find]:

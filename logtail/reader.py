@@ -18,6 +18,11 @@ class NotRegular(OSError):
     """What the name leads to is no regular file."""
 
 
+def word(error: OSError) -> str:
+    """A short stable word for why a file cannot be read."""
+    return "permission_denied" if isinstance(error, PermissionError) else "unreadable"
+
+
 def open_regular(path: str) -> int:
     """A descriptor of the regular file at `path`; OSError otherwise."""
     descriptor = os.open(path, _FLAGS)

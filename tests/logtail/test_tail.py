@@ -358,6 +358,21 @@ async def test_renamed_while_away_to_a_name_that_does_not_match(follow: Follow, 
     assert await tail.lines(1) == [b"three"]
 
 
+async def test_renamed_file_is_found_again_by_every_later_start(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\nsix\n")
+    tail = await follow(chunk_bytes=4)
+    assert await tail.lines(1) == [b"one"]
+    await tail.tail.close()
+    log.rename(log.with_name("app.log.1"))
+    for line in (b"two", b"six"):
+        tail = await follow(chunk_bytes=4)
+        assert await tail.lines(1) == [line]
+        await tail.tail.close()
+    tail = await follow()
+    append(log.with_name("app.log.1"), b"late\n")
+    assert await tail.lines(1) == [b"late"]
+
+
 async def test_truncated_and_regrown_while_away(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
