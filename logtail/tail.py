@@ -22,7 +22,8 @@ HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss 
 SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line
 LOOK_SHARE = 20  # and a look that takes long is made seldom: at most 1/20 of the time is spent on looking
 DRAIN_POLL_S = 0.02
-SAVE_EVERY_S = 0.5
+SAVE_SOON_S = 0.02
+SAVE_EVERY_S = 0.25
 
 
 class Tail:
@@ -204,9 +205,12 @@ class Tail:
             self._log.error("checkpoint_write_failed", path=str(self._state_file), reason=error.strerror or str(error))
 
     async def _save_when_dirty(self) -> None:
+        saved_at = float("-inf")
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(SAVE_EVERY_S)
+            # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
+            await asyncio.sleep(max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic()))
+            saved_at = self._monotonic()
             await self.save()
 
     def stats(self) -> TailStats:

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Sequence
 
 from chassis.command import run_mate
+from sidecar_logshipper.allocator import keep_memory
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.shipper import Shipper
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the log shipper; returns its exit status (0 clean, 64 operator's mistake, 70 bug, 75 work left)."""
+    keep_memory()
     return run_mate(name="logshipper", prefix="LOGSHIPPER", model=Settings, build=Shipper, argv=argv)
 
 

@@ -72,8 +72,9 @@ class Collector:
         self._first_at = 0.0
         self._sent_at = float("-inf")
 
-    def __len__(self) -> int:
-        return len(self._waiting)
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes
 
     def add(self, part: Part, now: float) -> None:
         if not self._waiting:

@@ -9,28 +9,45 @@ from collections.abc import Callable
 from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.delivery import Delivery
 
+STUCK_S = 0.1
+
 
 class Lane:
-    """`done` is called with each part whose lines are all accounted for."""
+    """`done` is called with each part whose lines are all accounted for. `read_ahead`: bytes that may wait in it."""
 
     def __init__(
         self,
         collector: Collector,
         delivery: Delivery,
         done: Callable[[Part], None],
+        read_ahead: int,
         monotonic: Callable[[], float],
     ) -> None:
         self.delivery = delivery
         self._collector = collector
         self._done = done
         self._monotonic = monotonic
+        self._read_ahead = read_ahead
         self._changed = asyncio.Event()
+        self._roomy = asyncio.Event()
         self._ending = False
 
-    def put(self, part: Part) -> None:
-        """How much may be put is bounded by the memory budget, before the chunk is read."""
+    async def put(self, part: Part) -> None:
+        """Takes the part at once; returns when the lane wants more, or after a while all the same.
+
+        How much may be put is bounded by the memory budget, before the chunk is read. Waiting here only keeps the
+        reader from running far ahead, while the bytes are still in the processor's cache; a lane that is stuck does
+        not keep the others waiting.
+        """
         self._collector.add(part, self._monotonic())
         self._changed.set()
+        if self._collector.waiting_bytes > self._read_ahead:
+            self._roomy.clear()
+            try:
+                async with asyncio.timeout(STUCK_S):
+                    await self._roomy.wait()
+            except TimeoutError:
+                pass
 
     def end(self) -> None:
         """Nothing more will be put: send what there is without waiting for company, then return from `run`."""
@@ -40,6 +57,7 @@ class Lane:
     async def run(self) -> None:
         while await self._wait_until_due():
             batch = self._collector.take(self._monotonic())
+            self._roomy.set()
             await self.delivery.deliver(batch)
             for part in batch.parts:
                 self._done(part)

@@ -74,7 +74,7 @@ class Shipper:
             self._office, connection, _encoder(self._settings), compressor(sink.compression), sink.retry
         )
         collector = Collector(sink.batch.max_bytes, sink.batch.max_age)
-        return Lane(collector, delivery, self._done, self._context.monotonic)
+        return Lane(collector, delivery, self._done, sink.batch.max_bytes, self._context.monotonic)
 
     # ---- chassis.lifecycle.Mate
 
@@ -139,7 +139,7 @@ class Shipper:
             self._buffered += len(chunk.data)
             part = Part.of(chunk)
             self.ledger.take_in(part.count, len(chunk.data))
-            self._lane_of(chunk).put(part)
+            await self._lane_of(chunk).put(part)
 
     def _lane_of(self, chunk: Chunk) -> Lane:
         # By path, so that a rotated file and its successor share a lane and arrive in order.
