@@ -49,9 +49,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 1 <= seconds <= 3600:
-        raise argparse.ArgumentTypeError("between 1 and 3600")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 1 and 3600")
     return seconds
 
 

@@ -20,11 +20,12 @@ from podmates.child import Child, resident_mib
 from podmates.databases import Cluster
 from podmates.interruption import Interruption
 from podmates.launcher import Launcher
+from podmates.ledger import Ledger
 from podmates.load import CLIENTS, PER_SECOND, Load
 from podmates.local_pod import LocalPod
 from podmates.log_server_process import LogServer
 from podmates.ports import free_port
-from podmates.proof import Evidence, Proof, Written, parse_ledger, prove
+from podmates.proof import Evidence, Proof, prove
 from podmates.terminal import Terminal
 
 LONGEST_OUTAGE_S = 3.0
@@ -63,7 +64,7 @@ class Demo:
         self._session = session
         self._choose = random.Random()
         self._log_server = LogServer(launcher, session, store=directory / "records.jsonl", port=free_port(self._choose))
-        self._ledger = directory / "ledger.jsonl"
+        self._ledger = Ledger(directory / "ledger.jsonl")
         self._clusters: list[Cluster] = []
         self._pod: LocalPod
         self._load: Load
@@ -103,7 +104,9 @@ class Demo:
         self._terminal.step("The pod: three mates, then the app; they share a directory and loopback")
         known = {cluster.database.environment: cluster.database for cluster in self._clusters}
         logs_url = f"{self._log_server.url}/logs"
-        self._pod = LocalPod(self._launcher, self._directory / "pod", known, logs_url=logs_url, ledger=self._ledger)
+        self._pod = LocalPod(
+            self._launcher, self._directory / "pod", known, logs_url=logs_url, ledger=self._ledger.path
+        )
         async for child in self._pod.start("dev"):
             size = f"{resident_mib(child.pid):.0f} MiB"
             self._terminal.say(f"{child.name:<11} ready in {child.ready_after_s:.2f} s  {size}  pid {child.pid}")
@@ -123,7 +126,7 @@ class Demo:
     async def _show_record(self, kind: str) -> None:
         pod = self._pod
         await self._until(partial(self._have_logged, kind), RECORD_WITHIN_S, f"no {kind} event was logged", "app")
-        event = next(item.event for item in self._written() if item.kind == kind and item.event)
+        event = next(item.event for item in self._ledger.events() if item.kind == kind and item.event)
         record = await self._log_server.find(event, RECORD_WITHIN_S)
         if record is None:
             raise StepFailed(f"no record of {event} arrived", pod.members["adapter"], pod.members["shipper"])
@@ -163,12 +166,12 @@ class Demo:
 
     async def _kill_the_log_server(self, outage_s: float) -> None:
         self._terminal.step(f"The log server is killed, and gone for {outage_s:.1f} s")
-        written = len(self._written())
+        written = len(self._ledger.events())
         await self._log_server.kill()
         self._terminal.say("SIGKILL sent; the app goes on")
         await asyncio.sleep(outage_s)
         self._terminal.say(
-            f"{len(self._written()) - written} log events written meanwhile: they wait in the pod's files"
+            f"{len(self._ledger.events()) - written} log events written meanwhile: they wait in the pod's files"
         )
         await self._log_server.start()
         began = time.monotonic()
@@ -176,10 +179,11 @@ class Demo:
         self._terminal.say(f"it is back, and has everything {time.monotonic() - began:.1f} s later")
 
     async def _go_on_until(self, end: float) -> None:
-        self._terminal.step("The load goes on")
+        if time.monotonic() < end:
+            self._terminal.step("The load goes on")
         while (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(REPORT_EVERY_S, left))
-            made, written = self._load.counts.made, len(self._written())
+            made, written = self._load.counts.made, len(self._ledger.events())
             received = await self._log_server.received()
             self._terminal.say(f"{made} requests, {written} log events, {received} records received")
 
@@ -218,7 +222,7 @@ class Demo:
             queries=app["queries"],
             queries_failed=app["queries_failed"],
             sessions_replaced=app["sessions_replaced"],
-            written=self._written(),
+            written=self._ledger.events(),
             records=await self._log_server.records(),
             sent_again=await self._log_server.sent_again(),
             log_server_kills=self._log_server.kills,
@@ -249,22 +253,19 @@ class Demo:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _have_logged(self, kind: str) -> bool:
-        return any(item.kind == kind and item.event for item in self._written())
+        return any(item.kind == kind and item.event for item in self._ledger.events())
 
     async def _is_served_by(self, environment: str) -> bool:
         _, answer = await self._load.ask("/orders/1")
         return answer.get("environment") == environment
 
     async def _all_received(self) -> None:
-        goal = len(self._written())
+        goal = len(self._ledger.events())
 
         async def reached() -> bool:
             return await self._log_server.received() >= goal
 
         await self._until(reached, CATCH_UP_WITHIN_S, "not every log event was received", "adapter", "shipper")
-
-    def _written(self) -> list[Written]:
-        return parse_ledger(self._ledger.read_text())
 
     async def _app_counts(self) -> dict[str, int]:
         async with self._session.get(f"http://{self._pod.app_address}/-/stats") as response:

@@ -21,6 +21,8 @@ SESSION_OVER = (
     asyncpg.exceptions.AdminShutdownError,
     asyncpg.exceptions.CrashShutdownError,
     asyncpg.exceptions.CannotConnectNowError,
+    # The driver's own state when the farewell of an idle session was read, and its end was not yet.
+    asyncpg.InternalClientError,
 )
 FAILURES = (*SESSION_OVER, asyncpg.PostgresError)
 
@@ -54,13 +56,12 @@ class AppDatabase:
         self.counts.queries += 1
         session = await self._idle.get()
         try:
-            if session is not None:
-                try:
-                    return await session.fetchrow(sql, *arguments)
-                except SESSION_OVER:
-                    session.terminate()
-                    session = None
-                    self.counts.sessions_replaced += 1
+            session = session or await self._connect()
+            try:
+                return await session.fetchrow(sql, *arguments)
+            except SESSION_OVER:
+                session.terminate()
+            self.counts.sessions_replaced += 1
             session = await self._connect()
             return await session.fetchrow(sql, *arguments)
         except FAILURES as error:

@@ -31,7 +31,9 @@ class EventLog:
         """Log `text`, which holds `event` (None: it carries no identity). `facts` is what its record must say."""
         _append(self._files[kind], text + "\n")
         if self._ledger is not None:
-            written = {"event": event, "kind": kind, "last_line": text.rpartition("\n")[2], "facts": facts}
+            # The end of an event of many lines shows later whether they were kept together.
+            last_line = text.rpartition("\n")[2] if "\n" in text else ""
+            written = {"event": event, "kind": kind, "last_line": last_line, "facts": facts}
             _append(self._ledger, json.dumps(written) + "\n")
 
     def close(self) -> None:

@@ -47,6 +47,15 @@ def log_json(shop: Shop, level: str, message: str, **members: object) -> None:
     shop.events.write("json", event, text, {"severity_number": number})
 
 
+def log_python(shop: Shop, logger: str, message: str, error: Exception) -> None:
+    """One event of the log of stack traces."""
+    event = shop.events.new_event("python")
+    text = python_trace(now(), logger, f"{message} ({event})", error)
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    shop.events.write("python", event, text, {**ERROR, "exception.type": name})
+
+
 @web.middleware
 async def access_log(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,6 +69,9 @@ async def access_log(
         answer = await handler(request)
     except web.HTTPException as refusal:
         answer = web.json_response({"error": refusal.reason}, status=refusal.status)
+    except Exception as error:  # a bug: it is logged, and answered, like any other failure
+        log_python(request.app[SHOP], "shop", f"GET {request.path} failed", error)
+        answer = web.json_response({"error": "internal error"}, status=500)
     size = len(answer.body) if isinstance(answer, web.Response) and isinstance(answer.body, bytes) else 0
     version = f"HTTP/{request.version.major}.{request.version.minor}"
     headers = request.headers
@@ -96,9 +108,7 @@ async def price(request: web.Request) -> web.Response:
     try:
         _discount(number)
     except ValueError as error:
-        event = shop.events.new_event("python")
-        text = python_trace(now(), "shop.pricing", f"order {number} has no price ({event})", error)
-        shop.events.write("python", event, text, {**ERROR, "exception.type": "ValueError"})
+        log_python(shop, "shop.pricing", f"order {number} has no price", error)
     return web.json_response({"error": "no price"}, status=500)
 
 
