@@ -54,6 +54,9 @@ class _Walk:
                 raw = self.from_text(raw, path)
             if raw is _WRONG:
                 return _WRONG
+            least = _least_length(hint)
+            if isinstance(raw, list | dict) and len(raw) < least:
+                return self.wrong(path, f"expected at least {least} {'item' if least == 1 else 'items'}", raw)
             if is_struct(bare):
                 return self.struct(bare, raw, path)
             return self.mapping(bare, raw, path) if origin is dict else self.sequence(bare, raw, path)
@@ -70,22 +73,22 @@ class _Walk:
     def struct(self, model: type[msgspec.Struct], raw: object, path: str) -> object:
         if not isinstance(raw, Mapping):
             return self.wrong(path, f"expected a mapping of settings, got {_named(raw)}")
-        found = len(self.mistakes)
         fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
         tag = model.__struct_config__.tag_field
-        for key in raw:
-            if key not in fields and key != tag:
-                self.wrong(_join(path, key), _unknown(key, fields), raw[key])
-        values = {}
+        unknown = [key for key in raw if key not in fields and key != tag]
+        for key in unknown:
+            self.wrong(_join(path, key), _unknown(key, fields), raw[key])
+        values: dict[str, object] = {}
         for key, field in fields.items():
             if key in raw:
                 values[field.name] = self.value(field.type, raw[key], _join(path, key))
             elif field.required:
-                self.wrong(_join(path, key), "this setting is required")
-        if len(self.mistakes) > found:
+                values[field.name] = self.wrong(_join(path, key), "this setting is required")
+        if _WRONG in values.values():
             return _WRONG
         try:
-            return model(**values)
+            settings = model(**values)
+            return _WRONG if unknown else settings
         except SettingsError as error:
             self.mistakes += [Mistake(_join(path, each.path), each.message) for each in error.mistakes]
         except ValueError as error:
@@ -155,6 +158,12 @@ def _quantity(kind: type, raw: object) -> object:
     if issubclass(kind, Path) and isinstance(raw, str) and raw:
         return Path(raw)
     raise ValueError(f"expected {'a path' if issubclass(kind, Path) else kind.__name__}, got {_named(raw)}")
+
+
+def _least_length(hint: Any) -> int:
+    """What `describe(…, min_length=1)` asks of a list or mapping; msgspec checks it on single values only."""
+    notes = get_args(hint)[1:] if get_origin(hint) is typing.Annotated else ()
+    return next((note.min_length or 0 for note in notes if isinstance(note, msgspec.Meta)), 0)
 
 
 def is_struct(hint: Any) -> bool:

@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     count: Annotated[int, describe("how many", ge=1)] = 4
     on: bool = True
     state: Path | None = None
-    globs: list[str] = []
+    globs: Annotated[list[str], describe("which", min_length=1)] = msgspec.field(default_factory=lambda: ["*"])
     format: Literal["auto"] | str | list[str] = "auto"
     listeners: list[Listener] = []
 
@@ -96,8 +96,10 @@ listeners:
 
 
 def test_rules_over_several_fields(tmp_path: Path) -> None:
-    text = "{sink: {url: u}, listeners: [{name: reserved}, {name: odd}]}"
+    text = "{sink: {url: u}, globs: [], listeners: [{name: reserved, nam: x}, {name: odd}]}"
     assert mistakes(tmp_path, text) == [
+        "globs: expected at least 1 item",
+        "listeners[0].nam: unknown setting; did you mean name?",
         "listeners[0].name: is reserved",
         "listeners[1]: odd names do not go with this",
     ]
