@@ -12,19 +12,19 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Callable[[Handler], Awaitable[str]]]:
+async def server() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     """`await server(handler)`: the address where it listens."""
     started: list[asyncio.Server] = []
     handling: set[asyncio.Task[None]] = set()
 
-    async def start(handler: Handler) -> str:
+    async def start(handler: Handler, port: int = 0) -> str:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             handling.add(asyncio.current_task())  # type: ignore[arg-type]
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await handler(reader, writer)
             await close(writer)
 
-        started.append(await asyncio.start_server(handle, "127.0.0.1", 0))
+        started.append(await asyncio.start_server(handle, "127.0.0.1", port))
         return f"127.0.0.1:{started[-1].sockets[0].getsockname()[1]}"
 
     yield start
@@ -105,13 +105,9 @@ async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Ma
     while (await asyncio.to_thread(through.status))["listeners"][0]["waiting"] == 0:
         pass  # each look takes its time
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await echo(reader, writer)
-        await close(writer)
-
-    async with await asyncio.start_server(handle, "127.0.0.1", port):
-        assert await asyncio.wait_for(reader.read(-1), 10) == b"early<end>"
-        await close(writer)
+    await server(echo, port)
+    assert await asyncio.wait_for(reader.read(-1), 10) == b"early<end>"
+    await close(writer)
 
 
 async def test_a_switch_ends_old_connections_at_the_deadline(ambassador: Make, server: Make) -> None:
