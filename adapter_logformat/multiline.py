@@ -1,47 +1,69 @@
 """Which lines belong to the record before them. Pure: time is passed in, the joined lines are handed to
 `traces.fold`.
 
-A recognised header starts a record; indentation and the marks of stack traces continue it. Rules differ in
-what they do with a line that nobody recognises.
+A recognised header starts a record; indentation and the marks of stack traces continue it, in whatever language the
+trace is and whatever layout the header has. Rules differ in what they do with a line that nobody recognises.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from adapter_logformat.record import Record
 
-JAVA_MARKS: Final = (
-    r"[ \t].*|Caused by: .*|Suppressed: .*|\.\.\. \d++ (?:more|common frames omitted)|at [\w$.<>/]++\(.*"
-    r"|(?:[A-Za-z_$][\w$]*+\.)++[\w$]*(?:Exception|Error|Throwable|Failure|Fault)(?:: .*)?+"
-)
-"""Lines that continue a Java record whatever stood before them."""
-PYTHON_MARKS: Final = r"[ \t].*"
+JAVA_THROWN: Final = r"(?:[A-Za-z_$][\w$]*+\.)++[\w$]*(?:Exception|Error|Throwable|Failure|Fault)"
+"""The class of what was thrown on the JVM (and in .NET): dotted, and named as such."""
+_JAVA_GOES_ON: Final = r"[ \t].*|Caused by: .*|Suppressed: .*|\.\.\. \d++ (?:more|common frames omitted)"
+TEXT_MARKS: Final = rf"{_JAVA_GOES_ON}|at [\w$.<>/]++\(.*|{JAVA_THROWN}(?:: .*)?+"
+"""Lines that continue a record of text whatever stood before them."""
+INDENTED: Final = r"[ \t].*"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How records of a format go on. `marks`: full lines that always continue. `joins_unknown`: a line that
     no format reads continues too (the rest of a message with newlines in it). `fast`: the marks can be part
-    of the whole-chunk form."""
+    of the whole-chunk form. `traces`: a stack trace of any language may follow."""
 
     marks: str | None
     joins_unknown: bool = False
     fast: bool = False
-    tracebacks: bool = False
-    """A Python traceback may follow, with its unindented lines and blank lines between chained ones."""
+    traces: bool = False
 
 
 ALONE: Final = Rule(None)
 """One line is one record: never continued (access logs, complete JSON)."""
-JAVA: Final = Rule(JAVA_MARKS, joins_unknown=True, fast=True)
-PYTHON: Final = Rule(PYTHON_MARKS, joins_unknown=True, fast=True, tracebacks=True)
-JAVA_TRACE: Final = Rule(r"[ \t].*|Caused by: .*|Suppressed: .*|\.\.\. \d++ (?:more|common frames omitted)")
-PYTHON_TRACE: Final = Rule(PYTHON_MARKS, tracebacks=True)
+TEXT: Final = Rule(TEXT_MARKS, joins_unknown=True, fast=True, traces=True)
+"""An application's logger: its messages may hold newlines, and stack traces follow them."""
+LINES: Final = Rule(TEXT_MARKS, traces=True)
+"""A log whose messages are single lines (syslog): only marked lines and traces continue a record."""
 
-_PYTHON_START: Final = re.compile(
-    r"Traceback \(most recent call last\):|Exception Group Traceback \(most recent call last\):"
+TRACE_RULES: Final[Mapping[str, Rule]] = {
+    "java": Rule(_JAVA_GOES_ON),
+    "dotnet": Rule(r"[ \t].*|--- End of .*"),
+    "python": Rule(INDENTED),
+    "go": Rule(
+        r"[ \t].*|goroutine \d++ .*|[\w./*{}\[\]$\-~,@%]++(?:\([^()\n]*+\))?[\w./*{}\[\]$\-~,@%]*+\(.*\)|created by .*"
+        r"|\[signal .*|exit status \d++|runtime stack:|panic: .*|fatal error: .*|\.\.\. *additional frames elided.*"
+        r"|r\w{1,5} {1,6}0x[0-9a-f]++|PC=.*|\[recovered.*|\[originating from .*"
+    ),
+    "node": Rule(r"[ \t].*|\}|Node\.js v\d.*"),
+    "ruby": Rule(r"[ \t].*|[^\s:]++:\d++:in [`'].*"),
+    "php": Rule(r"[ \t].*|Stack trace:|#\d++ .*"),
+    "rust": Rule(r"[ \t].*|note: .*|stack backtrace:"),
+}
+"""Language → what continues one of its traces."""
+
+_START: Final = re.compile(
+    r"(?P<python>Traceback \(most recent call last\):|  \+ Exception Group Traceback \(most recent call last\):)"
+    r"|(?P<go>panic: |fatal error: |goroutine \d{1,19}+ \[[^\]]*+\]:\Z)"
+    r"|(?P<rust>thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at )"
+    r"|(?P<dotnet>Unhandled [Ee]xception[.:] |(?:System|Microsoft)\.[\w.`]*?Exception(?:: |\Z))"
+    rf'|(?P<java>(?:Exception in thread "[^"]*+" )?+{JAVA_THROWN}(?::? .*)?\Z)'
+    r"|(?P<ruby>[^\s:]++:\d{1,9}+:in [`'])"
+    r"|(?P<php>(?:PHP )?(?:(?:Catchable |Recoverable )?[Ff]atal error): {1,2}Uncaught |Stack trace:\Z|#0 )"
+    r"|(?P<node>(?:Uncaught )?[A-Z]\w{0,100}+(?:(?<=Error)|(?<=Exception))(?: \[\w++\])?+(?:: .*)?\Z)"
 )
 _PYTHON_CHAIN: Final = (
     "During handling of the above exception, another exception occurred:",
@@ -49,9 +71,21 @@ _PYTHON_CHAIN: Final = (
 )
 _PYTHON_END: Final = re.compile(
     r"(?!(?:NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARN|WARNING|ERROR|CRITICAL|FATAL):)"
-    r"(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
+    r"(?:[A-Za-z_<][\w<>]*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
 )
+_RUST_AT: Final = re.compile(r"thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at .*:\d++:\d++:")
 _compiled: dict[str, re.Pattern[str]] = {}
+
+
+def trace_of(line: str) -> str:
+    """The language of the trace that `line` begins; "" where it begins none."""
+    found = _START.match(line)
+    return (found.lastgroup or "") if found is not None else ""
+
+
+def stands_alone(line: str) -> bool:
+    """Only a dying thread of the JVM writes this, never a logger."""
+    return line.startswith('Exception in thread "')
 
 
 def _full(pattern: str) -> Callable[[str], re.Match[str] | None]:
@@ -72,36 +106,47 @@ class Pending:
     touched_ns: int
     size: int
     lines: list[str] = field(default_factory=list)
-    traceback: bool = False
-    """A Python traceback is open: its frames, or its exception line, are still to come."""
+    trace: str = ""
+    """The language of the trace that has begun, as in `TRACE_RULES`."""
+    awaits: bool = False
+    """The trace is sure to go on in an unmarked line: the exception of a Python traceback, the message of a Rust
+    panic."""
     damaged: bool = False
+
+    def opened(self, language: str, line: str) -> None:
+        """A trace begins with `line`."""
+        self.trace = language
+        self.awaits = language == "python" or (language == "rust" and _RUST_AT.fullmatch(line) is not None)
 
     def marks(self, line: str) -> bool:
         """Does `line` continue this record by its looks, before any format is asked?"""
         rule = self.rule
         if rule.marks is None:
             return False
-        if rule.tracebacks and self._continues_traceback(line):
+        if self.trace and self._continues_trace(line):
+            return True
+        if rule.traces and (language := trace_of(line)) and self._may_open(language, line):
+            self.opened(language, line)
             return True
         return _full(rule.marks)(line) is not None
 
-    def _continues_traceback(self, line: str) -> bool:
-        if self.traceback:
+    def _continues_trace(self, line: str) -> bool:
+        if self.awaits:
             if line[:1] in (" ", "\t"):
                 return True
-            self.traceback = False
-            return _PYTHON_END.fullmatch(line) is not None
-        if _PYTHON_START.match(line):
-            # A traceback printed after a plain INFO line is the interpreter's own, not that record's.
-            number = self.record.severity_number
-            follows = bool(self.lines) and _last_text(self.lines) in _PYTHON_CHAIN
-            self.traceback = follows or (not self._has_traceback() and (number is None or number >= 13))
-            return self.traceback
-        return line in _PYTHON_CHAIN and self._has_traceback()
+            self.awaits = False
+            return self.trace == "rust" or _PYTHON_END.fullmatch(line) is not None
+        if self.trace == "python":
+            if line in _PYTHON_CHAIN:
+                return True
+            if self._is_chained() and trace_of(line) == "python":
+                self.opened("python", line)
+                return True
+        return _full(TRACE_RULES[self.trace].marks or "")(line) is not None
 
-    def _has_traceback(self) -> bool:
-        return _PYTHON_START.match(self.first) is not None or any(map(_PYTHON_START.match, self.lines))
+    def _may_open(self, language: str, line: str) -> bool:
+        """A second traceback that nothing chains to the first is another record's matter."""
+        return not stands_alone(line) and not (language == self.trace == "python")
 
-
-def _last_text(lines: list[str]) -> str:
-    return next((line for line in reversed(lines) if line), "")
+    def _is_chained(self) -> bool:
+        return next((line for line in reversed(self.lines) if line), "") in _PYTHON_CHAIN

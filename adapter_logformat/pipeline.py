@@ -15,7 +15,7 @@ from adapter_logformat import traces
 from adapter_logformat.detect import Detector
 from adapter_logformat.formats.registry import RAW
 from adapter_logformat.grammar import Fast, Format, Odd, Run
-from adapter_logformat.multiline import ALONE, Pending, Rule
+from adapter_logformat.multiline import ALONE, Pending, Rule, stands_alone
 from adapter_logformat.profiles import Render, load
 from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times, rfc3339
@@ -175,8 +175,8 @@ class Stream:
         current = self._detector.current
         for piece in pieces:
             if isinstance(piece, Run):
-                if self._pending is not None and self._pending.traceback:
-                    # An open traceback looks at any line first: it may be its exception.
+                if self._pending is not None and self._pending.trace:
+                    # An open trace looks at any line first: it may be its exception.
                     rest = _after_lines(whole, done)
                     end = rest.index(b"\n") + 1
                     self._slowly(rest[:end], limit, current)
@@ -254,9 +254,10 @@ class Stream:
             self._join(pending, line, len(raw), damaged=damaged)
             return
         found = self._detector.read(line, self._times)
-        if found is not None:
+        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line)
+        if found is not None and not (joins and found[0].generic and _is_bare(found[1])):
             self._begin(found[1], found[0].rule, line, len(raw), damaged=damaged)
-        elif pending is not None and pending.rule.joins_unknown and not traces.stands_alone(line):
+        elif pending is not None and joins:
             self._join(pending, line, len(raw), damaged=damaged)
         else:
             self._unexplained(line, len(raw), damaged=damaged)
@@ -267,14 +268,15 @@ class Stream:
             self._finish()
             self._raw(line, INVALID_UTF8 if damaged else UNRECOGNISED)
         else:
-            self._begin(*trace, line, size, damaged=damaged)
+            self._begin(*trace[:2], line, size, damaged=damaged)
+            if self._pending is not None:
+                self._pending.opened(trace[2], line)
 
     def _begin(self, record: Record, rule: Rule, line: str, size: int, *, damaged: bool) -> None:
         self._finish()
         if not self._options.join:
             rule = ALONE
         pending = Pending(record, rule, line, self._observed, self._now_ns, self._now_ns, size, damaged=damaged)
-        pending.traceback = record.format == "python_traceback"
         self._pending = pending
         if rule.marks is None:
             self._finish()
@@ -308,8 +310,8 @@ class Stream:
             lines.pop()
         if record.error == AFTER_CAP:
             record.body = "\n".join([pending.first, *lines])
-        elif lines or record.body is None:
-            traces.fold(record, pending.first, lines)
+        elif (lines or record.body is None) and not traces.fold(record, pending.first, lines):
+            record = Record(RAW, body=pending.first, error=INVALID_UTF8 if pending.damaged else UNRECOGNISED)
         if pending.damaged:
             record.error = record.error or INVALID_UTF8
         keep = self._options.keep_original
@@ -360,6 +362,11 @@ class Stream:
 
 def _fits(whole: bytes, limit: int) -> bool:
     return len(whole) <= limit or max(map(len, whole.split(b"\n"))) <= limit
+
+
+def _is_bare(record: Record) -> bool:
+    """Neither time nor level: pairs in the middle of a message look like this too."""
+    return record.timestamp is None and record.severity_text is None
 
 
 def _boundary(line: bytes, limit: int) -> int:

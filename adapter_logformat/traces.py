@@ -1,54 +1,66 @@
-"""Stack traces: which lines are one, the type and message of what was thrown, and bare ones that start a
-record of their own.
+"""Stack traces: the type and message of what was thrown, and bare traces that start a record of their own.
 
 `fold` gives the joined lines of a record their place: the rest of the message to `body`, the trace to `exception.*`.
+Which lines are a trace's is left to `multiline`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from adapter_logformat.multiline import JAVA_TRACE, PYTHON_TRACE, Rule
+from adapter_logformat.multiline import JAVA_THROWN, TRACE_RULES, Rule, trace_of
 from adapter_logformat.record import Record
 from adapter_logformat.severity import ERROR
 
+NAMES: Final[Mapping[str, str]] = {
+    "java": "java_stacktrace", "python": "python_traceback", "go": "go_panic", "rust": "rust_panic",
+    "dotnet": "dotnet_stacktrace", "node": "node_stacktrace", "ruby": "ruby_backtrace", "php": "php_stacktrace",
+}  # fmt: skip
+"""Language → `log.format` of a trace that no header belongs to."""
+_LANGUAGES: Final = {name: language for language, name in NAMES.items()}
+
 _THROWN: Final = re.compile(
-    r"(?:Exception in thread \"(?P<thread>[^\"]*+)\" )?+"
-    r"(?P<type>(?:[A-Za-z_$][\w$]*+\.)++[\w$]*(?:Exception|Error|Throwable|Failure|Fault))(?:: (?P<message>.*))?"
+    r"(?:Exception in thread \"(?P<thread>[^\"]*+)\" |Unhandled [Ee]xception[.:] |Uncaught )?+"
+    rf"(?P<type>{JAVA_THROWN}|[A-Z]\w{{0,100}}+(?:(?<=Error)|(?<=Exception)))(?: \[\w++\])?+(?::? (?P<message>.*))?"
 )
-_FRAME: Final = re.compile(r"\s++(?:at |\.\.\. \d)|Caused by: ")
+_FRAME: Final = re.compile(r"\s++(?:at |\.\.\. \d)|Caused by: |\s++---(?:>| End of) ")
+_RUBY_FRAME: Final = re.compile(r"\s*+(?:from )?[^\s:]++:\d{1,9}+:in [`']")
+_PHP_FRAME: Final = re.compile(r"#\d{1,6}+ |Stack trace:|  thrown in ")
 _PYTHON_TRACE: Final = re.compile(r"(?:  \+ Exception Group |\s*+)Traceback \(most recent call last\):")
-_PYTHON_RAISED: Final = re.compile(r"(?P<type>(?:[A-Za-z_]\w*+\.)*+[A-Za-z_]\w*+)(?:: ?(?P<message>.*))?")
+_PYTHON_RAISED: Final = re.compile(r"(?P<type>(?:[A-Za-z_<][\w<>]*+\.)*+[A-Za-z_]\w*+)(?:: ?(?P<message>.*))?")
+_GO_DIED: Final = re.compile(r"\s*+(?P<type>panic|fatal error): (?P<message>.*?)(?: \[recovered[^\]]*+\])?")
+_RUST_OLD: Final = re.compile(r"thread '([^']*+)' (?:\(\d{1,19}+\) )?+panicked at '(.*)', [^']*+:\d++:\d++")
+_RUST_NEW: Final = re.compile(r"thread '([^']*+)' (?:\(\d{1,19}+\) )?+panicked at .*:\d++:\d++:")
+_RUBY_RAISED: Final = re.compile(r"(?:[^\s:]++:\d{1,9}+:in [`'][^']*+': )?+(?P<message>.*) \((?P<type>[A-Z][\w:]*+)\)")
+_RAILS_RAISED: Final = re.compile(r"(?P<type>[A-Z][\w:]*+) \((?P<message>.*)\):?")
+_PHP_RAISED: Final = re.compile(r"Uncaught (?:exception ')?(?P<type>[A-Z\\][\w\\]*+)(?:'[^:]*+)?: (?P<message>.*)")
+_PHP_PLACE: Final = re.compile(r" in [^\s:]++:\d++\Z")
 
 
-def start(line: str) -> tuple[Record, Rule] | None:
-    """The record that a bare trace's first line begins, or `None` when it is none."""
-    if line.startswith("Traceback (most recent call last):") or line.startswith("  + Exception Group Traceback (most"):
-        return Record("python_traceback", severity_number=ERROR), PYTHON_TRACE
-    thrown = _THROWN.fullmatch(line)
-    if thrown is None:
+def start(line: str) -> tuple[Record, Rule, str] | None:
+    """The record that a bare trace's first line begins, how it goes on, and the trace's language; `None` when
+    it is none."""
+    language = trace_of(line)
+    if not language:
         return None
-    record = Record("java_stacktrace", severity_number=ERROR)
-    if thrown["thread"] is not None:
+    record = Record(NAMES[language], severity_number=ERROR)
+    thrown = _THROWN.fullmatch(line)
+    if thrown is not None and thrown["thread"] is not None:
         record.attributes["thread.name"] = thrown["thread"]
-    return record, JAVA_TRACE
+    return record, TRACE_RULES[language], language
 
 
-def stands_alone(line: str) -> bool:
-    """Only an interpreter or a dying thread writes this, never a logger as the rest of a message."""
-    return line.startswith(("Traceback (most recent call last):", 'Exception in thread "'))
-
-
-def fold(record: Record, first: str, lines: Sequence[str]) -> None:
+def fold(record: Record, first: str, lines: Sequence[str]) -> bool:
     """Puts the lines joined to `record` where they belong; `first` is the whole first line (a bare trace
-    begins there)."""
-    if record.format == "python_traceback":
-        _python(record, [first, *lines])
-    elif record.format == "java_stacktrace":
-        _java(record, [first, *lines])
-        # Alone, such a line may also be an ordinary sentence of some program, but it names what was thrown.
-    else:
+    begins there). False: what began like a bare trace is none after all."""
+    language = _LANGUAGES.get(record.format)
+    if language is None:
         _fold_header(record, lines)
+        return True
+    if language in _NEED_FRAMES and not any(line for line in lines):
+        return False
+    _READ[language](record, [first, *lines])
+    return True
 
 
 def thrown(text: str, key: str) -> dict[str, str] | None:
@@ -60,29 +72,41 @@ def thrown(text: str, key: str) -> dict[str, str] | None:
     if any(_PYTHON_TRACE.match(line) for line in trace):
         _python(record, trace)
     else:
-        _java(record, trace)
+        _READ[trace_of(trace[0]) or "java"](record, trace)
     return {name: str(value) for name, value in record.attributes.items()} | {"exception.stacktrace": text}
 
 
 def _fold_header(record: Record, lines: Sequence[str]) -> None:
-    begin = next((at for at, line in enumerate(lines) if _begins(line)), len(lines))
+    begin, language = next(((at, found) for at, line in enumerate(lines) if (found := _begins(line))), (len(lines), ""))
     trace = list(lines[begin:])
+    while begin and not lines[begin - 1]:
+        # A blank line before the trace separates, it is no part of the message.
+        begin -= 1
     if begin:
         record.body = "\n".join([record.body or "", *lines[:begin]])
-    if not trace:
-        return
-    if any(_PYTHON_TRACE.match(line) for line in trace[:1]):
-        _python(record, trace)
-    else:
-        _java(record, trace)
+    if trace:
+        _READ[language](record, trace)
 
 
-def _begins(line: str) -> bool:
-    return bool(_FRAME.match(line) or _THROWN.fullmatch(line) or _PYTHON_TRACE.match(line))
+def _begins(line: str) -> str:
+    """The language of the trace that `line` is the first of, even when it is no more than a frame."""
+    if not line:
+        return ""
+    if _PYTHON_TRACE.match(line):
+        return "python"
+    if _FRAME.match(line):
+        return "java"
+    if _RUBY_FRAME.match(line):
+        return "ruby"
+    if _PHP_FRAME.match(line):
+        return "php"
+    return trace_of(line.lstrip(" \t"))
 
 
 def _java(record: Record, trace: Sequence[str]) -> None:
-    thrown = _THROWN.fullmatch(trace[0])
+    """Also .NET and Node: a type, its message, frames that begin with `at`."""
+    first = trace[0].lstrip(" \t")
+    thrown = _THROWN.fullmatch(first)
     text = None
     if thrown is None and record.body:
         # log.error(e.toString(), e) and friends: what was thrown is the last line of the message.
@@ -91,10 +115,7 @@ def _java(record: Record, trace: Sequence[str]) -> None:
         more = next((at for at, line in enumerate(trace) if at and _FRAME.match(line)), len(trace))
         text = "\n".join([thrown["message"] or "", *trace[1:more]]) if more > 1 else thrown["message"]
     if thrown is not None:
-        record.attributes["exception.type"] = thrown["type"]
-        message = text if text is not None else thrown["message"]
-        if message is not None:
-            record.attributes["exception.message"] = message
+        _put(record, thrown["type"], text if text is not None else thrown["message"])
     if record.body is None:
         record.body = trace[0]
         if len(trace) == 1:
@@ -109,9 +130,62 @@ def _python(record: Record, trace: Sequence[str]) -> None:
     at = next((at for at in range(begin + 1, len(trace)) if trace[at][:1] not in (" ", "\t", "")), None)
     raised = _PYTHON_RAISED.fullmatch(trace[at]) if at is not None else None
     if at is not None and raised is not None:
-        record.attributes["exception.type"] = raised["type"]
-        if raised["message"] is not None:
-            record.attributes["exception.message"] = "\n".join([raised["message"], *trace[at + 1 :]])
+        message = raised["message"]
+        _put(record, raised["type"], None if message is None else "\n".join([message, *trace[at + 1 :]]))
+    _rest(record, trace, trace[at] if at is not None else trace[0])
+
+
+def _go(record: Record, trace: Sequence[str]) -> None:
+    """`panic:` or `fatal error:` and the goroutines; a panic in the handling of another is named by the first."""
+    died = next((found for line in trace if (found := _GO_DIED.fullmatch(line))), None)
+    if died is not None:
+        _put(record, died["type"], died["message"])
+    _rest(record, trace, trace[0])
+
+
+def _rust(record: Record, trace: Sequence[str]) -> None:
+    """Rust before 1.73 wrote the message before the place, later ones in the next line."""
+    old, new = _RUST_OLD.fullmatch(trace[0]), _RUST_NEW.fullmatch(trace[0])
+    message = old[2] if old else trace[1] if new and len(trace) > 1 else None
+    named = old or new
+    if named:
+        _put(record, "panic", message)
+        record.attributes.setdefault("thread.name", named[1])
+    _rest(record, trace, trace[0] if message is None else message)
+
+
+def _ruby(record: Record, trace: Sequence[str]) -> None:
+    raised = _RUBY_RAISED.fullmatch(trace[0])
+    if raised is None and record.body:
+        last = record.body.rsplit("\n", 1)[-1]
+        raised = _RAILS_RAISED.fullmatch(last) or _RUBY_RAISED.fullmatch(last)
+    if raised is not None:
+        _put(record, raised["type"], raised["message"])
+    _rest(record, trace, trace[0])
+
+
+def _php(record: Record, trace: Sequence[str]) -> None:
+    raised = _PHP_RAISED.search(trace[0]) or (_PHP_RAISED.search(record.body) if record.body else None)
+    if raised is not None:
+        _put(record, raised["type"], _PHP_PLACE.sub("", raised["message"]))
+    _rest(record, trace, trace[0])
+
+
+def _put(record: Record, kind: str, message: str | None) -> None:
+    record.attributes["exception.type"] = kind
+    if message is not None:
+        record.attributes["exception.message"] = message
+
+
+def _rest(record: Record, trace: Sequence[str], body: str) -> None:
     if record.body is None:
-        record.body = trace[at] if at is not None else trace[0]
+        record.body = body
     record.attributes["exception.stacktrace"] = "\n".join(trace)
+
+
+_READ: Final[Mapping[str, Callable[[Record, Sequence[str]], None]]] = {
+    "java": _java, "dotnet": _java, "node": _java, "python": _python, "go": _go, "rust": _rust, "ruby": _ruby,
+    "php": _php,
+}  # fmt: skip
+_NEED_FRAMES: Final = ("node", "ruby", "php", "go")
+"""One line of these alone is no trace but a sentence that looks like its beginning."""

@@ -5,7 +5,7 @@ join their record.
 from typing import Final
 
 from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time
-from adapter_logformat.multiline import JAVA
+from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import JAVA as SCALE
 
 _LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
@@ -31,7 +31,7 @@ LAYOUTS: Final = (
         },
         resource={"application": "service.name"},
         time=iso_time,
-        rule=JAVA,
+        rule=TEXT,
     ),
     Layout(
         name="zookeeper",
@@ -49,7 +49,7 @@ LAYOUTS: Final = (
             "line": ("code.line.number", int),
         },
         time=iso_time,
-        rule=JAVA,
+        rule=TEXT,
     ),
     Layout(
         name="kafka",
@@ -60,7 +60,7 @@ LAYOUTS: Final = (
         scale=SCALE,
         fields={"logger": _LOGGER_FIELD},
         time=iso_time,
-        rule=JAVA,
+        rule=TEXT,
     ),
     Layout(
         name="logback",
@@ -71,7 +71,7 @@ LAYOUTS: Final = (
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
         time=clock_time,
-        rule=JAVA,
+        rule=TEXT,
     ),
     Layout(
         name="log4j",
@@ -89,7 +89,7 @@ LAYOUTS: Final = (
             "line": ("code.line.number", int),
         },
         time=iso_time,
-        rule=JAVA,
+        rule=TEXT,
     ),
 )
 

@@ -5,7 +5,7 @@ join their record.
 from typing import Final
 
 from adapter_logformat.grammar import ISO, Field, Format, Layout, iso_time
-from adapter_logformat.multiline import PYTHON
+from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import PYTHON as SCALE
 
 _LEVEL: Final = r"(?P<level>NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARNING|WARN|ERROR|CRITICAL|FATAL)"
@@ -21,7 +21,7 @@ LAYOUTS: Final = (
         scale=SCALE,
         fields={"logger": _LOGGER},
         time=None,
-        rule=PYTHON,
+        rule=TEXT,
     ),
     Layout(
         name="python_asctime",
@@ -40,7 +40,7 @@ LAYOUTS: Final = (
             "module": ("app.module", str),
         },
         time=iso_time,
-        rule=PYTHON,
+        rule=TEXT,
     ),
 )
 

@@ -31,7 +31,10 @@ FAMILIES = (
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"), r"<\d|[A-Z][a-z][a-z] [ \d]\d "),
     Family("logfmt", ("logfmt",), r"[^\s=]++="),
 )  # fmt: skip
-TRACES = ("java_stacktrace", "python_traceback")
+TRACES = (
+    "java_stacktrace", "python_traceback", "go_panic", "rust_panic", "dotnet_stacktrace", "node_stacktrace",
+    "ruby_backtrace", "php_stacktrace",
+)  # fmt: skip
 """Records of stack traces that no header belongs to; they come from `traces`, and cannot be chosen."""
 RAW = "raw"
 
