@@ -27,10 +27,7 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = ()
 
     def __post_init__(self) -> None:
-        mistakes = []
-        if not self.hosts:
-            mistakes.append(Mistake("hosts", 'name at least one server, as in ["localhost:5432"]'))
-        mistakes += [
+        mistakes = [
             Mistake(f"hosts[{at}]", "a port of 0 cannot be connected to")
             for at, host in enumerate(self.hosts)
             if not host.path and not host.port
@@ -123,8 +120,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def __post_init__(self) -> None:
         mistakes = []
-        if not self.listeners:
-            mistakes.append(Mistake("listeners", "name at least one listener"))
         seen: set[str] = set()
         for at, listener in enumerate(self.listeners):
             if listener.name in seen:
