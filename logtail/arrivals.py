@@ -191,6 +191,7 @@ class Arrivals:
         life.size, life.mtime_ns, life.changed_at = copy.size, copy.mtime_ns, now
         life.state = State.ROTATED
         self._roll.lives[copy.key] = life
+        self._roll.touched.add(life)
         self.suspects.pop(copy.key, None)
         self._roll.enqueue(life)
 

@@ -1,7 +1,8 @@
-"""The one file that remembers: versioned JSON, replaced atomically (temporary file, fsync, rename, fsync directory).
+"""What remembers: versioned JSON, replaced atomically (temporary file, fsync, rename, fsync directory).
 
-A file that cannot be used is put beside itself under another name, never overwritten. When to save, and what to do
-without a disk, the tail decides.
+Beside it lies a small file of what changed since, replaced often and without fsync: it outlives the process, not the
+machine, and counts only on top of the very checkpoint it was made for. A checkpoint that cannot be used is put beside
+itself under another name, never overwritten. When to save, and what to do without a disk, the tail decides.
 """
 
 import os
@@ -45,8 +46,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
+    token: int = 0
+    """Unlike that of any other checkpoint."""
     files: list[Entry] = []
     extra: dict[str, Any] = {}
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be laid over the checkpoint with the token `on`: entries by device and inode."""
+
+    on: int
+    files: list[Entry]
 
 
 class _Version(msgspec.Struct):
@@ -75,9 +85,25 @@ def load(path: Path) -> Checkpoint | None:
         version = msgspec.json.decode(raw, type=_Version).version
         if version != VERSION:
             raise CheckpointUnusable(path, f"version {version}, this program knows {VERSION}", _quarantine(path))
-        return msgspec.json.decode(raw, type=Checkpoint)
+        return _with_changes(msgspec.json.decode(raw, type=Checkpoint), path)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CheckpointUnusable(path, str(error), _quarantine(path)) from error
+
+
+def _with_changes(saved: Checkpoint, path: Path) -> Checkpoint:
+    try:
+        changes = msgspec.json.decode(_changes_path(path).read_bytes(), type=Changes)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return saved  # none, or cut short when the machine went down: the checkpoint itself is whole
+    if changes.on != saved.token:
+        return saved
+    entries = {(each.device, each.inode): each for each in saved.files}
+    entries |= {(each.device, each.inode): each for each in changes.files}
+    return msgspec.structs.replace(saved, files=list(entries.values()))
+
+
+def _changes_path(path: Path) -> Path:
+    return path.with_name(path.name + ".changes")
 
 
 def _quarantine(path: Path) -> Path | None:
@@ -92,18 +118,15 @@ def _quarantine(path: Path) -> Path | None:
     return None
 
 
-def encode(checkpoint: Checkpoint) -> bytes:
-    return msgspec.json.encode(checkpoint)
+def encode(content: Checkpoint | Changes) -> bytes:
+    return msgspec.json.encode(content)
 
 
 def write(path: Path, raw: bytes) -> None:
     """Replace the file so that a crash at any moment leaves the old or the new one whole; OSError when it cannot."""
     temporary = path.with_name(path.name + ".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    descriptor = _write(temporary, raw)
     try:
-        rest = memoryview(raw)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -113,3 +136,23 @@ def write(path: Path, raw: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def write_changes(path: Path, raw: bytes) -> None:
+    """Replace the changes beside the checkpoint `path`: kept when this process is killed; OSError when it cannot."""
+    temporary = _changes_path(path).with_name(path.name + ".changes.tmp")
+    os.close(_write(temporary, raw))
+    os.replace(temporary, _changes_path(path))
+
+
+def _write(path: Path, raw: bytes) -> int:
+    """A new file with `raw` in it, still open."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        rest = memoryview(raw)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

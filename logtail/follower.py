@@ -15,7 +15,7 @@ from logtail.chunk import Chunk, TailStats
 from logtail.discovery import Discovery, Find, Scan
 from logtail.follow import Fact, State, over
 from logtail.identity import HEAD_BYTES, Mark, extend
-from logtail.life import Life
+from logtail.life import Key, Life
 from logtail.memory import Memory
 from logtail.roll import Happening, Roll
 
@@ -54,6 +54,10 @@ class Follower:
         self._looked_at = float("-inf")
         self._quiet: float | None = None
         self.extra: Mapping[str, object] = {}
+        self._wall = wall
+        self._token = 0
+        self._written: object = None
+        self._changed: dict[Key, checkpoint.Entry] = {}
 
     # ---- called from the loop's thread; each is a single append or assignment
 
@@ -88,6 +92,7 @@ class Follower:
         if saved is not None:
             self._roll.memory = Memory(saved.files)
             self.extra = saved.extra
+            self._token = saved.token
         for pattern in self._look().empty:
             self._roll.tell("warning", "glob_matches_nothing", pattern=pattern)
         self._arrivals.find_lost_names(self._looked_at)
@@ -109,13 +114,29 @@ class Follower:
         done = chunk is None and self._quiet is not None and not any(life.open for life in self._roll.lives.values())
         return Step(chunk, done=done and not self._arrivals.suspects, happenings=self._roll.told())
 
-    def snapshot(self) -> bytes:
-        """The checkpoint as it must be written now."""
+    def snapshot(self) -> bytes | None:
+        """The checkpoint as it must be written now; None when it would be the one before."""
         self._take_acks()
         self._arrivals.unsaved = False
-        for life in self._roll.lives.values():
-            self._roll.remember(life)
-        return checkpoint.encode(checkpoint.Checkpoint(files=list(self._roll.memory), extra=dict(self.extra)))
+        self._roll.remember_touched()
+        content = (tuple(self._roll.memory), dict(self.extra))
+        if content == self._written:
+            return None
+        self._written = content
+        self._changed.clear()
+        self._token = max(self._token + 1, int(self._wall() * 1_000_000))
+        files = list(content[0])
+        return checkpoint.encode(checkpoint.Checkpoint(token=self._token, files=files, extra=content[1]))
+
+    def not_written(self) -> None:
+        """The last snapshot did not reach the disk."""
+        self._written = None
+
+    def changes(self) -> bytes:
+        """What was acknowledged since the last snapshot."""
+        self._take_acks()
+        self._changed |= {(each.device, each.inode): each for each in self._roll.remember_touched()}
+        return checkpoint.encode(checkpoint.Changes(on=self._token, files=list(self._changed.values())))
 
     def close(self) -> None:
         for life in self._roll.lives.values():
@@ -173,6 +194,7 @@ class Follower:
             self._roll.counts["rotations"] += 1
             self._roll.tell("info", "file_rotated", path=life.path, now=path, offset=life.offset)
             life.path = path
+            self._roll.touched.add(life)
 
     def _unname(self, life: Life, *, removed: bool) -> None:
         before = life.state
@@ -225,6 +247,7 @@ class Follower:
             return None
         if reading.skipped:
             life.acks.skip(life.offset + reading.skipped)
+            self._roll.touched.add(life)
             self._roll.tell("info", "padding_skipped", path=life.path, bytes=reading.skipped)
         if not reading.data:
             self._roll.dequeue(life)
@@ -310,7 +333,8 @@ class Follower:
             life = self._roll.by_generation.get(generation)
             if life is None:
                 continue
-            life.acks.ack(start, end)
+            if life.acks.ack(start, end):
+                self._roll.touched.add(life)
             if life.gone and life.acks.in_flight == 0:
                 del self._roll.by_generation[generation]
 

@@ -6,6 +6,7 @@ Shared by `follower`, which keeps it up to date, and `arrivals`, which adds to i
 from collections import Counter, deque
 from typing import Any, Literal
 
+from logtail.checkpoint import Entry
 from logtail.chunk import Chunk
 from logtail.life import Key, Life
 from logtail.memory import Memory, entry
@@ -24,6 +25,8 @@ class Roll:
         """Those that may have a whole line to read, in turn."""
         self.ended: deque[Chunk] = deque()
         """Final chunks to hand out before anything else."""
+        self.touched: set[Life] = set()
+        """Those of which the memory is not up to date."""
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._reported: dict[str, str] = {}
@@ -34,10 +37,12 @@ class Roll:
         life.after = earlier[-1] if earlier else None
         self.lives[life.key] = life
         self.by_generation[life.source.generation] = life
+        self.touched.add(life)
         self.enqueue(life)
 
     def remove(self, life: Life) -> None:
         self.dequeue(life)
+        self.touched.discard(life)
         del self.lives[life.key]
         self.by_generation.pop(life.source.generation, None)
 
@@ -53,9 +58,15 @@ class Roll:
 
     def remember(self, life: Life, *, finished: bool = False) -> None:
         """Keep what was acknowledged of it beyond its end, or for the next start."""
-        self.memory.keep(
-            entry(life.safe_identity(), life.source.generation, life.source.path, finished=finished),
-        )
+        self.memory.keep(_entry(life, finished=finished))
+
+    def remember_touched(self) -> list[Entry]:
+        """Bring the memory up to date with the lives; the entries that changed."""
+        changed = [_entry(life) for life in self.touched if self.lives.get(life.key) is life]
+        self.touched.clear()
+        for each in changed:
+            self.memory.keep(each)
+        return changed
 
     def tell(self, level: Literal["info", "warning", "error"], event: str, **facts: Any) -> None:
         self._happenings.append((level, event, facts))
@@ -74,3 +85,7 @@ class Roll:
 
     def no_problem(self, path: str) -> None:
         self._reported.pop(path, None)
+
+
+def _entry(life: Life, *, finished: bool = False) -> Entry:
+    return entry(life.safe_identity(), life.source.generation, life.source.path, finished=finished)

@@ -43,11 +43,13 @@ class Tail:
         chunk_bytes: int = 262144,
         poll_interval: float = 0.25,
         autosave: bool = True,
+        saved: Callable[[], None] = lambda: None,
         log: Any,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`autosave=False`: only `save` writes the checkpoint, for a caller whose `extra` must fit the offsets exactly.
+        `saved` is called after each try to write it, with or without success.
 
         `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0.
         """
@@ -75,7 +77,10 @@ class Tail:
         self._dirty = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
         self._save_lock = asyncio.Lock()
-        self._written = b""
+        self._acked_bytes = 0
+        self._saved_bytes = 0
+        self._hurry = asyncio.Event()
+        self._saved = saved
         self._degraded = False
         self._save_failures = 0
         self._look_s = 0.0
@@ -165,7 +170,17 @@ class Tail:
         `extra`, when given, replaces what is stored in the same atomic file: no checkpoint has one without the other.
         """
         self._follower.ack(chunk, extra)
+        self._acked_bytes += len(chunk.data)
         self._dirty.set()
+
+    @property
+    def unsaved_bytes(self) -> int:
+        """Acknowledged, but not in the checkpoint: a killed process hands them out again."""
+        return self._acked_bytes - self._saved_bytes
+
+    def hurry(self) -> None:
+        """Save what is acknowledged now, instead of at the next beat."""
+        self._hurry.set()
 
     def drain(self, quiet: float) -> None:
         """From now on look again, read to the end, wait until all files were quiet for `quiet` seconds, then hand out
@@ -183,21 +198,41 @@ class Tail:
         loop = asyncio.get_running_loop()
         async with self._save_lock:
             self._dirty.clear()
+            acked_bytes = self._acked_bytes
             raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
-            if raw == self._written:
-                return True
             try:
-                await loop.run_in_executor(self._writer, checkpoint.write, self._state_file, raw)
+                if raw is not None:
+                    await loop.run_in_executor(self._writer, checkpoint.write, self._state_file, raw)
             except OSError as error:
+                self._follower.not_written()
                 self._save_failed(error)
                 return False
-            self._written = raw
-            if self._degraded:
-                self._degraded = False
-                self._log.info("checkpoint_written_again", path=str(self._state_file))
+            self._save_succeeded(acked_bytes)
             return True
 
+    async def _save_changes(self) -> None:
+        """The quick form of `save`, for what was acknowledged since: kept when the process is killed."""
+        assert self._state_file is not None
+        loop = asyncio.get_running_loop()
+        async with self._save_lock:
+            acked_bytes = self._acked_bytes
+            raw = await loop.run_in_executor(self._worker, self._follower.changes)
+            try:
+                await loop.run_in_executor(self._writer, checkpoint.write_changes, self._state_file, raw)
+            except OSError as error:
+                self._save_failed(error)
+            else:
+                self._save_succeeded(acked_bytes)
+
+    def _save_succeeded(self, acked_bytes: int) -> None:
+        self._saved_bytes = acked_bytes
+        if self._degraded:
+            self._degraded = False
+            self._log.info("checkpoint_written_again", path=str(self._state_file))
+        self._saved()
+
     def _save_failed(self, error: OSError) -> None:
+        self._saved()
         self._save_failures += 1
         self._dirty.set()
         if not self._degraded:
@@ -209,9 +244,18 @@ class Tail:
         while True:
             await self._dirty.wait()
             # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
-            await asyncio.sleep(max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic()))
-            saved_at = self._monotonic()
-            await self.save()
+            wait_s = max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic())
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            self._hurry.clear()
+            if self._monotonic() - saved_at < SAVE_EVERY_S and not self._degraded:
+                await self._save_changes()
+            else:
+                saved_at = self._monotonic()
+                await self.save()
 
     def stats(self) -> TailStats:
         stats = self._follower.stats()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.delivery import Delivery
+from sidecar_logshipper.window import Window
 
 STUCK_S = 0.1
 
@@ -20,12 +21,14 @@ class Lane:
         collector: Collector,
         delivery: Delivery,
         done: Callable[[Part], None],
+        window: Window,
         read_ahead: int,
         monotonic: Callable[[], float],
     ) -> None:
         self.delivery = delivery
         self._collector = collector
         self._done = done
+        self._window = window
         self._monotonic = monotonic
         self._read_ahead = read_ahead
         self._changed = asyncio.Event()
@@ -58,9 +61,11 @@ class Lane:
         while await self._wait_until_due():
             batch = self._collector.take(self._monotonic())
             self._roomy.set()
+            await self._window.enter(batch.size)
             await self.delivery.deliver(batch)
             for part in batch.parts:
                 self._done(part)
+            self._window.leave(batch.size)
 
     async def _wait_until_due(self) -> bool:
         """False at the end, when everything was sent."""

@@ -24,6 +24,7 @@ from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.raw import Raw
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import http
+from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
 
@@ -54,10 +55,13 @@ class Shipper:
             state_file=settings.checkpoint_path,
             max_line_bytes=settings.files.max_line_bytes,
             chunk_bytes=min(MOST_CHUNK_BYTES, settings.sink.batch.max_bytes),
+            saved=self._saved,
             log=context.log,
             monotonic=context.monotonic,
             wall=context.clock,
         )
+        sink = settings.sink
+        self._window = Window(sink.in_flight * sink.batch.max_bytes, self._unsaved_bytes, self._tail.hurry)
         self._connections = [http.HttpLane(settings.sink, _encoder(settings).content_type) for _ in self._lane_numbers]
         self._lanes = [self._lane(connection) for connection in self._connections]
         self._buffered = 0
@@ -74,7 +78,7 @@ class Shipper:
             self._office, connection, _encoder(self._settings), compressor(sink.compression), sink.retry
         )
         collector = Collector(sink.batch.max_bytes, sink.batch.max_age)
-        return Lane(collector, delivery, self._done, sink.batch.max_bytes, self._context.monotonic)
+        return Lane(collector, delivery, self._done, self._window, sink.batch.max_bytes, self._context.monotonic)
 
     # ---- chassis.lifecycle.Mate
 
@@ -149,6 +153,12 @@ class Shipper:
         self._tail.ack(part.chunk)
         self._buffered -= len(part.chunk.data)
         self._room.set()
+
+    def _saved(self) -> None:
+        self._window.look()
+
+    def _unsaved_bytes(self) -> int:
+        return 0 if self._tail.degraded else self._tail.unsaved_bytes
 
     # ---- metrics.Readings
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
 AT_THE_BORDER = {
     "chassis": {"command", "lifecycle", "log", "ops", "secret", "settings"},
     "logtail": {"checkpoint", "discovery", "follower", "hints", "reader", "tail"},
-    "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.http"},
+    "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.http", "window"},
     "adapter_logformat": {"adapter", "commands", "output"},
     "ambassador_dbproxy": {
         "ambassador",

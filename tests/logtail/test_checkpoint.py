@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from logtail.checkpoint import Checkpoint, CheckpointUnusable, Entry, encode, load, write
+from logtail.checkpoint import Changes, Checkpoint, CheckpointUnusable, Entry, encode, load, write, write_changes
 
 ENTRY = Entry(
     path="/log/app.log",
@@ -86,3 +87,20 @@ def test_a_failed_write_leaves_the_old_one(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="directory"):
         write(path, encode(Checkpoint()))
     assert load(path) == Checkpoint(files=[ENTRY])
+
+
+def test_changes_lie_over_their_own_checkpoint_only(tmp_path: Path) -> None:
+    path = tmp_path / "tail.json"
+    old, new = ENTRY, msgspec.structs.replace(ENTRY, offset=4712)
+    write(path, encode(Checkpoint(token=7, files=[old])))
+    write_changes(path, encode(Changes(on=7, files=[new])))
+    assert load(path) == Checkpoint(token=7, files=[new])
+    write_changes(path, encode(Changes(on=6, files=[new])))
+    assert load(path) == Checkpoint(token=7, files=[old])
+
+
+def test_changes_cut_short_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "tail.json"
+    write(path, encode(Checkpoint(token=7, files=[ENTRY])))
+    write_changes(path, b'{"on":7,"files":[{"pa')
+    assert load(path) == Checkpoint(token=7, files=[ENTRY])

@@ -106,6 +106,13 @@ class Shipper:
             lines = (await response.text()).splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 
+    async def metrics_when(self, met: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        """The first scrape that `met` agrees with: the shipper counts an answer a moment after the server gave it."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not met(metrics := await self.metrics()):
+                await asyncio.sleep(0.01)
+        return metrics
+
     async def status(self) -> int:
         status = await asyncio.wait_for(self.process.wait(), PATIENCE_S)
         await self._listening
