@@ -47,6 +47,7 @@ class _Blocks:
         self._pattern = re.compile(f"^{layout.pattern}(?P<_rest>(?:\n(?:{marks}))*+)\n", re.MULTILINE | re.ASCII)
         self._groups = self._pattern.groupindex
         self._looms: dict[tuple[str, tuple[bool, ...]], Loom] = {}
+        self._is_special = layout.accept is not None or layout.finish is not None or bool(layout.absent)
         numbers = {word: b"%d" % number for word, number in layout.scale.items()}
         self._numbers = {
             spelled: number for word, number in numbers.items() for spelled in (word, word.lower(), word.title())
@@ -149,7 +150,7 @@ class _Blocks:
         alike = all(
             found[name].count(None) == (0 if there else count) for name, there in zip(names, present, strict=True)
         )
-        if stamps is None or not alike or None in numbers.values() or layout.accept is not None:
+        if stamps is None or not alike or None in numbers.values() or self._is_special:
             return self._one_by_one(columns, times, observed)
         key = (stamps[1], present)
         if key not in self._looms:
@@ -159,9 +160,9 @@ class _Blocks:
             woven[2] = texts(found["level"])
             woven[3] = [number for number in map(numbers.__getitem__, found["level"]) if number]
         for name, there in zip(names, present, strict=True):
-            exact = name in layout.fields and layout.fields[name][1] is int
+            kind = layout.fields[name][1] if name in layout.fields else str
             woven.append(
-                () if not there else texts([int(value or 0) for value in found[name]] if exact else found[name])
+                () if not there else texts(found[name] if kind is str else [kind(value or "") for value in found[name]])
             )
         return self._looms[key].weave(woven, count)
 

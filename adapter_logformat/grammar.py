@@ -59,6 +59,8 @@ class Format:
     rule: Rule = ALONE
     generic: bool = False
     fast: Callable[[Render], Fast] | None = None
+    fold: Callable[[Record, str, Sequence[str]], None] | None = None
+    """Where `rule.folds`: gives the first line and the joined ones their place in the record."""
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,17 @@ ISO: Final = (
 """Date and time with optional fraction and zone; groups `second`, `fraction`, `zone`."""
 CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
 
-Field = tuple[str, type[str] | type[int]]
+CLF: Final = (
+    r"(?P<day>\d\d)/(?P<month>[A-Z][a-z][a-z])/(?P<year>\d{4}):(?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?+"
+    r" (?P<zone>[+-]\d{4})"
+)
+"""The common log format's time, in pieces for `parts_time`."""
+YMD: Final = r"(?P<year>\d{4})[-/.](?P<month>\d\d)[-/.](?P<day>\d\d)"
+HMS: Final = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
+
+Field = tuple[str, Callable[[str], object]]
+NOTHING: Final = frozenset({"-", ""})
+"""What access logs write for an absent value."""
 
 
 def iso_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
@@ -83,6 +95,13 @@ def clock_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
     return times.clock(found["clock"] or "", found["fraction"])
 
 
+def parts_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    return times.parts(
+        found.get("year"), found["month"] or "", found["day"] or "", found["clock"] or "",
+        found.get("fraction"), found.get("zone"), found.get("half"),
+    )  # fmt: skip
+
+
 TimeOf = Callable[[Times, Mapping[str, str | None]], Stamp | None]
 
 
@@ -90,7 +109,8 @@ TimeOf = Callable[[Times, Mapping[str, str | None]], Stamp | None]
 class Layout:
     """A declared layout. In `pattern` the groups `level` and `body` have their fixed meaning, the time's
     groups belong to `time`, every other group is listed in `fields` with its attribute and type; a group that
-    matched nothing is left out."""
+    matched nothing, or one of the words in `absent`, is left out. `finish` does what a table cannot say, and may
+    refuse the line."""
 
     name: str
     title: str
@@ -104,12 +124,15 @@ class Layout:
     generic: bool = False
     resource: Mapping[str, str] = field(default_factory=dict)
     accept: Callable[[Mapping[str, str | None]], bool] | None = None
+    absent: frozenset[str] = frozenset()
+    finish: Callable[[Record, Mapping[str, str | None]], bool] | None = None
+    fold: Callable[[Record, str, Sequence[str]], None] | None = None
 
     def format(self) -> Format:
         """The catalogue entry of this layout."""
         return Format(
             name=self.name, title=self.title, rank=self.rank, read=self.reader(), sample=self.sample,
-            rule=self.rule, generic=self.generic, fast=self._fast if self.rule.fast else None,
+            rule=self.rule, generic=self.generic, fast=self._fast if self.rule.fast else None, fold=self.fold,
         )  # fmt: skip
 
     def reader(self) -> Read:
@@ -125,24 +148,24 @@ class Layout:
         """The record of one match; a time that is no moment is kept as text and named in `parse.error`."""
         if self.accept is not None and not self.accept(found):
             return None
-        record = Record(self.name, body=found["body"])
+        record = Record(self.name, body=found.get("body"))
         level = found.get("level")
         if level:
             record.severity_text = level
             record.severity_number = self.scale.get(level.upper())
         for group, (attribute, kind) in self.fields.items():
             value = found[group]
-            if value is not None:
+            if value is not None and value not in self.absent:
                 record.attributes[attribute] = kind(value)
         for group, attribute in self.resource.items():
             value = found[group]
-            if value is not None:
+            if value is not None and value not in self.absent:
                 record.resource[attribute] = value
         if self.time is not None:
             record.timestamp = self.time(times, found)
             if record.timestamp is None:
                 unread_time(record, " ".join(filter(None, (found.get(g) for g in _TIME_GROUPS))))
-        return record
+        return record if self.finish is None or self.finish(record, found) else None
 
     def _fast(self, render: Render) -> Fast:
         from adapter_logformat.blocks import blocks  # only streams that found their format need it
@@ -150,7 +173,7 @@ class Layout:
         return blocks(self, render)
 
 
-_TIME_GROUPS: Final = ("second", "month", "day", "clock", "fraction", "zone")
+_TIME_GROUPS: Final = ("second", "year", "month", "day", "clock", "fraction", "zone")
 
 
 def unread_time(record: Record, text: str) -> None:

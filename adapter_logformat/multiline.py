@@ -24,12 +24,16 @@ INDENTED: Final = r"[ \t].*"
 class Rule:
     """How records of a format go on. `marks`: full lines that always continue. `joins_unknown`: a line that
     no format reads continues too (the rest of a message with newlines in it). `fast`: the marks can be part
-    of the whole-chunk form. `traces`: a stack trace of any language may follow."""
+    of the whole-chunk form. `traces`: a stack trace of any language may follow. `parts`: lines that repeat the
+    beginning of the first line (their first group) and continue it. `folds`: the format itself gives the joined lines
+    their place."""
 
     marks: str | None
     joins_unknown: bool = False
     fast: bool = False
     traces: bool = False
+    parts: str | None = None
+    folds: bool = False
 
 
 ALONE: Final = Rule(None)
@@ -128,6 +132,8 @@ class Pending:
         if rule.traces and (language := trace_of(line)) and self._may_open(language, line):
             self.opened(language, line)
             return True
+        if rule.parts is not None and (part := _full(rule.parts)(line)) is not None:
+            return self.first.startswith(part[1])
         return _full(rule.marks)(line) is not None
 
     def _continues_trace(self, line: str) -> bool:

@@ -29,6 +29,15 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+ZONES: Final = {
+    "Z": 0, "UTC": 0, "GMT": 0, "UT": 0, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "EET": 120, "EEST": 180,
+    "MSK": 180, "EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480,
+    "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "KST": 540, "AEST": 600, "AEDT": 660,
+    "NZST": 720, "NZDT": 780,
+}  # fmt: skip
+"""Minutes east of Greenwich by abbreviation; one that means several zones (IST, BST) is not here and counts as none."""
+
+
 def rfc3339(ns: int) -> str:
     """Nanoseconds since the epoch as RFC 3339 with microseconds: the form of `observed_timestamp`."""
     moment = _EPOCH + timedelta(microseconds=ns // 1000)
@@ -48,6 +57,9 @@ class Times:
         self._iso: dict[str, str | None] = {}
         self._near: dict[str, Stamp | None] = {}
         self._seconds: dict[int, str | None] = {}
+        self._parts: dict[tuple[str | None, ...], Stamp | None] = {}
+        self.directives: dict[str, str] = {}
+        """What header lines of the stream said about the lines below them (`#Fields:` of the W3C format)."""
 
     def observe(self, now_ns: int) -> None:
         """The moment the following lines were read; guesses of year and date lean on its day only."""
@@ -56,6 +68,24 @@ class Times:
             self._day_ns = day
             self._observed_day = _EPOCH + timedelta(days=day)
             self._near.clear()
+            self._parts.clear()
+
+    def observe_date(self, date: str) -> None:
+        """The same for a moment that is written out: `2026-11-20…`."""
+        self.observe((datetime.fromisoformat(date[:10]).replace(tzinfo=UTC) - _EPOCH).days * 86400 * _NS)
+
+    def parts(
+        self, year: str | None, month: str, day: str, clock: str,
+        fraction: str | None = None, zone: str | None = None, half: str | None = None,
+    ) -> Stamp | None:  # fmt: skip
+        """A moment in pieces: year of 4 or 2 digits or missing, month as number or English name, clock as `8:51:00`,
+        `085100` or with points, zone as offset or abbreviation, `half` AM or PM."""
+        key = (year, month, day, clock, zone, half)
+        try:
+            found = self._parts[key]
+        except KeyError:
+            found = _kept(self._parts, key, self._of_parts(*key))
+        return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
 
     def clf(self, text: str) -> Stamp | None:
         """`10/Oct/2000:13:55:36 -0700` (the common log format)."""
@@ -169,6 +199,42 @@ class Times:
             if not zone:
                 return _utc(moment.replace(tzinfo=self._zone))
             return _utc(moment.replace(tzinfo=UTC) - _offset(zone))
+        except (ValueError, OverflowError):
+            return None
+
+    def _of_parts(
+        self, year: str | None, month: str, day: str, clock: str, zone: str | None, half: str | None
+    ) -> Stamp | None:
+        number = int(month) if month.isdigit() else MONTHS.get(month[:3].title(), 0)
+        digits = [clock[at : at + 2] for at in (0, 2, 4)] if clock.isdigit() else re.split(r"[:.]", clock)
+        hour, *rest = [int(part) for part in digits]
+        if half is not None:
+            hour = hour % 12 + (12 if half[:1] in "pP" else 0)
+        written = ":".join(f"{part:02d}" for part in [hour, *rest, 0][:3])
+        if zone is not None and zone[:1].isalpha():
+            minutes = ZONES.get(zone.upper())
+            hours, rest_minutes = divmod(abs(minutes or 0), 60)
+            zone = None if minutes is None else f"{'-' if minutes < 0 else '+'}{hours:02d}{rest_minutes:02d}"
+        if year is None:
+            return self._near_year(number, int(day), written, zone)
+        whole = int(year) + (0 if len(year) > 2 else 2000 if int(year) < 70 else 1900)
+        return self._moment(whole, number, int(day), written, zone, "")
+
+    def _near_year(self, month: int, day: int, clock: str, zone: str | None) -> Stamp | None:
+        year = self._observed_day.year
+        found = [self._moment(at, month, day, clock, zone, "year") for at in (year, year - 1, year + 1)]
+        return min(
+            (stamp for stamp in found if stamp),
+            key=lambda stamp: abs(datetime.fromisoformat(stamp.text) - self._observed_day),
+            default=None,
+        )
+
+    def _moment(self, year: int, month: int, day: int, clock: str, zone: str | None, assumed: str) -> Stamp | None:
+        if zone is None:
+            return self._stamp(year, month, day, clock, f"{assumed},zone".lstrip(","))
+        try:
+            moment = datetime(year, month, day, int(clock[:2]), int(clock[3:5]), int(clock[6:8]), tzinfo=UTC)
+            return Stamp(_utc(moment - _offset(zone)) + "Z", assumed)
         except (ValueError, OverflowError):
             return None
 

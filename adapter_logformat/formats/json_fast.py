@@ -18,6 +18,7 @@ from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.template import Loom, Template, json_hole, text_hole
 from adapter_logformat.timestamps import Times
+from adapter_logformat.wrappers import is_docker
 
 OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
 LOOMS_KEPT: Final = 256
@@ -60,6 +61,8 @@ class JsonFast:
 
     def _all(self, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         shapes = list(map(tuple, objects))
+        if any(map(is_docker, set(shapes))):
+            raise _Special
         if shapes.count(shapes[0]) == len(shapes):
             return self._group(shapes[0], objects, times, observed, names)
         numbers: dict[Shape, int] = {}

@@ -23,6 +23,7 @@ class Family:
 
 
 FAMILIES = (
+    Family("container", ("cri", "docker_json"), r'\d{4}-\d\d-\d\dT\S+ std(?:out|err) |\{"log":'),
     Family("json_app", ("json", "pino", "bunyan", "winston", "zap", "logrus", "slog", "zerolog", "structlog",
                         "python_json", "logstash"), r"\s*\{"),
     Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*\] "'),
@@ -37,6 +38,8 @@ TRACES = (
 )  # fmt: skip
 """Records of stack traces that no header belongs to; they come from `traces`, and cannot be chosen."""
 RAW = "raw"
+WRAPPERS = ("cri", "docker_json")
+"""Peeled from each line; a record of what is inside says what it is inside."""
 
 NAMES = tuple(name for family in FAMILIES for name in family.names)
 

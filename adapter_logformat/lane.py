@@ -1,0 +1,242 @@
+"""One sequence of lines to records: format → joined records → the profile's JSON lines, with counters. Pure.
+
+A file is one lane; in a container's log each of the app's two streams is one. How bytes become lines, and the
+whole-chunk forms, are the matter of `pipeline`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from adapter_logformat import traces
+from adapter_logformat.detect import Detector
+from adapter_logformat.formats import registry
+from adapter_logformat.formats.registry import RAW
+from adapter_logformat.multiline import ALONE, Pending, Rule, stands_alone
+from adapter_logformat.profiles import Render, load
+from adapter_logformat.record import Record
+from adapter_logformat.timestamps import Times, rfc3339
+
+KeepOriginal = Literal["never", "on_failure", "always"]
+UNRECOGNISED: Final = "unrecognised"
+INVALID_UTF8: Final = "invalid_utf8"
+LINE_TOO_LONG: Final = "line_too_long"
+AFTER_CAP: Final = "continues_truncated"
+TIME: Final = "time"
+REASONS: Final = (UNRECOGNISED, INVALID_UTF8, LINE_TOO_LONG, AFTER_CAP, TIME)
+FAST_LINES: Final = 256
+FAST_BYTES: Final = 1 << 18
+"""Caps below these leave no room for what the fast forms join without asking."""
+_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps of one stream. A line over `line_bytes` is cut into records of that size; a joined record over `lines` or
+    `record_bytes` is written as it is, marked `log.truncated`, and its rest becomes a record of its own."""
+
+    line_bytes: int = 1 << 20
+    lines: int = 1000
+    record_bytes: int = 1 << 20
+    idle_s: float = 1.0
+    age_s: float = 10.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, as plain counts; the owner takes them away with `drain`."""
+
+    lines: int = 0
+    blank_lines: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    truncated: int = 0
+    records: Counter[str] = field(default_factory=Counter)
+    unparsed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How one input is read; `only` empty means that the format is detected."""
+
+    only: Sequence[str] = ()
+    zone: str = "UTC"
+    profile: str = "otel"
+    join: bool = True
+    keep_original: KeepOriginal = "on_failure"
+    limits: Limits = Limits()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """Everything of a lane that is not yet in the output."""
+
+    pending: Pending | None
+    detector: dict[str, object]
+    directives: dict[str, str] = field(default_factory=dict)
+
+
+class Lane:
+    """Lines in, rendered records at the end of `out`."""
+
+    def __init__(self, options: Options, tally: Tally, out: list[bytes]) -> None:
+        self.tally = tally
+        self.options = options
+        self.render = _with_attributes(load(options.profile), options.attributes)
+        self.times = Times(options.zone)
+        self.detector = Detector(options.only)
+        self.pending: Pending | None = None
+        self.observed = ""
+        self._now_ns = 0
+        self._out = out
+
+    def at(self, now_ns: int) -> None:
+        """The moment at which the following lines were read."""
+        if now_ns != self._now_ns:
+            self._now_ns = now_ns
+            self.observed = rfc3339(now_ns)
+            self.times.observe(now_ns)
+
+    def at_moment(self, now_ns: int, moment: str) -> None:
+        """The same where somebody else read them, at `moment` (RFC 3339 in UTC)."""
+        self._now_ns = now_ns
+        self.observed = moment
+        self.times.observe_date(moment)
+
+    def line(self, raw: bytes) -> None:
+        """One line without its newline."""
+        if raw[-1:] == b"\r":
+            raw = raw[:-1]
+        pending = self.pending
+        if not raw:
+            # Only a separator: inside a joined record it is kept between lines, else it carries nothing.
+            self.tally.blank_lines += 1
+            if pending is not None:
+                self._join(pending, "", 0)
+            return
+        damaged = False
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError:
+            line, damaged = raw.decode(errors="replace"), True
+        if pending is not None and pending.marks(line):
+            self._join(pending, line, len(raw), damaged=damaged)
+            return
+        found = self.detector.read(line, self.times)
+        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line)
+        if found is not None and not (joins and found[0].generic and _is_bare(found[1])):
+            self._begin(found[1], found[0].rule, line, len(raw), damaged=damaged)
+        elif pending is not None and joins:
+            self._join(pending, line, len(raw), damaged=damaged)
+        else:
+            self._unexplained(line, len(raw), damaged=damaged)
+
+    def _unexplained(self, line: str, size: int, *, damaged: bool) -> None:
+        trace = traces.start(line) if self.options.join else None
+        if trace is None:
+            self.finish()
+            self.raw(line, INVALID_UTF8 if damaged else UNRECOGNISED)
+        else:
+            self._begin(*trace[:2], line, size, damaged=damaged)
+            if self.pending is not None:
+                self.pending.opened(trace[2], line)
+
+    def _begin(self, record: Record, rule: Rule, line: str, size: int, *, damaged: bool) -> None:
+        self.finish()
+        if not self.options.join:
+            rule = ALONE
+        pending = Pending(record, rule, line, self.observed, self._now_ns, self._now_ns, size, damaged=damaged)
+        self.pending = pending
+        if rule.marks is None:
+            self.finish()
+
+    def _join(self, pending: Pending, line: str, size: int, *, damaged: bool = False) -> None:
+        limits = self.options.limits
+        if len(pending.lines) >= limits.lines or pending.size + size > limits.record_bytes:
+            self._cut(pending, line, size, damaged=damaged)
+            return
+        pending.lines.append(line)
+        pending.size += size + 1
+        pending.touched_ns = self._now_ns
+        pending.damaged |= damaged
+
+    def _cut(self, pending: Pending, line: str, size: int, *, damaged: bool) -> None:
+        """A cap is reached: out with what there is, and the rest of it is collected in a record that says so."""
+        pending.record.truncated = True
+        self.tally.truncated += 1
+        rule = pending.rule
+        self.finish()
+        if line:
+            rest = Record(RAW, body=line, error=AFTER_CAP)
+            self.pending = Pending(rest, rule, line, self.observed, self._now_ns, self._now_ns, size, damaged=damaged)
+
+    def finish(self) -> None:
+        """Nothing continues the record that waits: out with it."""
+        pending, self.pending = self.pending, None
+        if pending is None:
+            return
+        record, lines = pending.record, pending.lines
+        while lines and not lines[-1]:
+            lines.pop()
+        if record.error == AFTER_CAP:
+            record.body = "\n".join([pending.first, *lines])
+        elif pending.rule.folds:
+            fold = registry.named(record.format).fold
+            if fold is not None:
+                fold(record, pending.first, lines)
+        elif (lines or record.body is None) and not traces.fold(record, pending.first, lines):
+            record = Record(RAW, body=pending.first, error=INVALID_UTF8 if pending.damaged else UNRECOGNISED)
+        if pending.damaged:
+            record.error = record.error or INVALID_UTF8
+        keep = self.options.keep_original
+        if keep == "always" or (keep == "on_failure" and record.error and record.format != RAW):
+            record.original = "\n".join([pending.first, *lines])
+        self._emit(record, pending.observed)
+
+    def raw(self, line: str, reason: str, *, truncated: bool = False) -> None:
+        """A line as it is, and why."""
+        record = Record(RAW, body=line, error=reason, truncated=truncated)
+        if self.options.keep_original == "always":
+            record.original = line
+        self._emit(record, self.observed)
+
+    def _emit(self, record: Record, observed: str) -> None:
+        self.tally.records[record.format] += 1
+        if record.error:
+            self.tally.unparsed[record.error] += 1
+        self._out.append(self.render(record, observed))
+
+    def expire(self, now_ns: int) -> None:
+        """Writes the joined record that has waited long enough: idle, or older than its age allows."""
+        pending, limits = self.pending, self.options.limits
+        if pending is not None and (
+            now_ns - pending.touched_ns >= limits.idle_s * _NS or now_ns - pending.since_ns >= limits.age_s * _NS
+        ):
+            self.finish()
+
+    def state(self) -> LaneState:
+        return LaneState(self.pending, self.detector.snapshot(), dict(self.times.directives))
+
+    def restore(self, state: LaneState) -> None:
+        self.pending = state.pending
+        self.detector.restore(state.detector)
+        self.times.directives = dict(state.directives)
+
+
+def _is_bare(record: Record) -> bool:
+    """Neither time nor level: pairs in the middle of a message look like this too."""
+    return record.timestamp is None and record.severity_text is None
+
+
+def _with_attributes(render: Render, attributes: Mapping[str, str]) -> Render:
+    if not attributes:
+        return render
+    fixed: dict[str, Any] = dict(attributes)
+
+    def with_attributes(record: Record, observed: str) -> bytes:
+        record.attributes = fixed | record.attributes
+        return render(record, observed)
+
+    return with_attributes
