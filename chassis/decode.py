@@ -130,12 +130,15 @@ class _Walk:
             return self.wrong(path, f"expected a list, got {_named(raw)}")
         item = get_args(hint)[0]
         values = [self.value(item, each, f"{path}[{i}]") for i, each in enumerate(raw)]
+        if _WRONG in values:
+            return _WRONG
         return tuple(values) if get_origin(hint) is tuple else values
 
     def mapping(self, hint: Any, raw: object, path: str) -> object:
         if not isinstance(raw, dict):
             return self.wrong(path, f"expected a mapping, got {_named(raw)}")
-        return {key: self.value(get_args(hint)[1], each, _join(path, key)) for key, each in raw.items()}
+        values = {key: self.value(get_args(hint)[1], each, _join(path, key)) for key, each in raw.items()}
+        return _WRONG if _WRONG in values.values() else values
 
     def choice(self, allowed: tuple[Any, ...], raw: object, path: str) -> object:
         if raw in allowed:

@@ -28,6 +28,8 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.name == "reserved":
             raise SettingsError([Mistake("name", "is reserved")])
+        if any(not each.url for each in self.environments.values()):  # sees whole values only
+            raise ValueError("an empty url")
         if self.name == "odd":
             raise ValueError("odd names do not go with this")
 
