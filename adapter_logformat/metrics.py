@@ -4,7 +4,7 @@ All series exist from the start at zero. Label values come from the catalogue an
 never from logs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from prometheus_client import Metric
@@ -16,6 +16,26 @@ from adapter_logformat.pipeline import REASONS, Tally
 from logtail.chunk import TailStats
 
 
+class Counts(Protocol):
+    """What one input received."""
+
+    bytes: int
+    datagrams: int
+    connections: int
+    open_connections: int
+    broken_frames: int
+
+
+class Listening(Protocol):
+    """One input that listens."""
+
+    listen: str
+
+    @property
+    def received(self) -> Counts: ...
+    def dropped(self) -> int: ...
+
+
 class Readings(Protocol):
     """Where the numbers come from."""
 
@@ -24,6 +44,7 @@ class Readings(Protocol):
     def tail_stats(self) -> TailStats: ...
     def output_counts(self) -> Mapping[str, int]: ...
     def is_blocked(self) -> bool: ...
+    def listeners(self) -> Sequence[Listening]: ...
 
 
 class LogformatMetrics(Collector):
@@ -54,6 +75,7 @@ class LogformatMetrics(Collector):
             "output_blocked", "1 while the output cannot be written and reading waits", self._readings.is_blocked()
         )
         yield from _tail(self._readings.tail_stats())
+        yield from _received(self._readings.listeners())
 
 
 def _tail(stats: TailStats) -> Iterator[Metric]:
@@ -67,6 +89,26 @@ def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _labelled(
         "file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors
     )
+
+
+def _received(listeners: Sequence[Listening]) -> Iterator[Metric]:
+    """Labels are the addresses of the settings."""
+    counts: dict[str, tuple[str, Callable[[Listening], int]]] = {
+        "received_bytes": ("Bytes received by an input that listens", lambda each: each.received.bytes),
+        "received_datagrams": ("Datagrams received", lambda each: each.received.datagrams),
+        "dropped_datagrams": ("UDP datagrams the kernel dropped, unread in time", lambda each: each.dropped()),
+        "connections": ("Connections accepted", lambda each: each.received.connections),
+        "broken_frames": ("Connections whose octet counts were none", lambda each: each.received.broken_frames),
+    }
+    for name, (text, read) in counts.items():
+        family = CounterMetricFamily(f"logformat_{name}", text, labels=["listen"])
+        for listener in listeners:
+            family.add_metric([listener.listen], read(listener))
+        yield family
+    open_now = GaugeMetricFamily("logformat_open_connections", "Connections open now", labels=["listen"])
+    for listener in listeners:
+        open_now.add_metric([listener.listen], listener.received.open_connections)
+    yield open_now
 
 
 def _labelled(name: str, text: str, label: str, known: tuple[str, ...], counts: Mapping[str, int]) -> Metric:

@@ -1,7 +1,8 @@
-"""The output file: appended, rotated by size, and after any kind of death cut back to what the checkpoint knows.
+"""The output file: appended, and rotated by size.
 
-Blocking calls; the adapter runs them on one thread. When to write, and what is saved with the place, is the
-adapter's matter.
+A whole line that is in it stays as it is, whatever happens: somebody may have followed the file and shipped it. Only
+a last line that a kill left without its end is cut off. Blocking calls; the adapter runs them on one thread. When to
+write, and which records after a kill, is the adapter's matter.
 """
 
 import fcntl
@@ -18,6 +19,7 @@ from chassis.errors import OperatorError
 
 TAIL_BYTES: Final = 1024
 """So many bytes before a saved length prove, with the inode, that a file is the one we wrote."""
+PIECE_BYTES: Final = 64 * 1024
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -41,6 +43,7 @@ class Output:
 
     def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
         self.length = 0
+        self.known = False
         self.rotations = 0
         self.errors = 0
         self._path = path
@@ -50,16 +53,18 @@ class Output:
         self._rest = memoryview(b"")
 
     def open(self, saved: Place | None) -> list[Found]:
-        """Opens or makes the file. `saved`: anything our file holds beyond that place was never acknowledged, and goes.
-
-        Only a regular file that is known by inode and content as the one we wrote is ever shortened."""
+        """Opens or makes the file. Only where it is known by inode and content as the one we wrote is a last line
+        without an end cut off, and `known` says so; somebody else's is ended instead."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
         except OSError as error:
             raise OperatorError("output.to", f"cannot write {self._path}: {error.strerror}") from error
-        found = self._take_back(saved)
-        self._end_line()
+        found = self._recognise(saved)
+        if self.known and saved is not None:
+            found += self._cut_torn_line(saved.length)
+        elif self.length and os.pread(self._descriptor, 1, self.length - 1) != b"\n":
+            self.append(b"\n")
         return found
 
     def _open(self) -> None:
@@ -78,33 +83,46 @@ class Output:
             raise
         self._descriptor, self.length = descriptor, status.st_size
 
-    def _take_back(self, saved: Place | None) -> list[Found]:
+    def _recognise(self, saved: Place | None) -> list[Found]:
+        self.known = False
         if saved is None:
             return []
         if os.fstat(self._descriptor).st_ino == saved.inode:
             if self.length < saved.length:
                 return [Found("output_shorter_than_saved", {"length": self.length, "saved": saved.length})]
-            if _digest(self._descriptor, saved.length) == saved.digest:
-                extra = self.length - saved.length
-                if extra:
-                    os.ftruncate(self._descriptor, saved.length)
-                    self.length = saved.length
-                    return [Found("output_taken_back", {"bytes": extra, "length": saved.length})]
-                return []
+            self.known = _digest(self._descriptor, saved.length) == saved.digest
         elif any(self._is_at(self._rotated(number), saved.inode) for number in range(1, self._keep + 1)):
             return []  # rotated, and died before the new place was saved: nothing had been written to the new file
-        return [Found("output_is_another_file", {"path": str(self._path)})]
+        return [] if self.known else [Found("output_is_another_file", {"path": str(self._path)})]
+
+    def _cut_torn_line(self, begin: int) -> list[Found]:
+        """`begin`: where the checkpoint left off, at the end of a line."""
+        end = size = self.length
+        while end > begin:
+            piece = max(begin, end - PIECE_BYTES)
+            newline = os.pread(self._descriptor, end - piece, piece).rfind(b"\n")
+            if newline >= 0:
+                begin = piece + newline + 1
+                break
+            end = piece
+        if begin == size:
+            return []
+        os.ftruncate(self._descriptor, begin)
+        self.length = begin
+        return [Found("torn_line_cut", {"bytes": size - begin, "length": begin})]
+
+    def records_in(self, begin: int, end: int) -> int:
+        """How many lines end within these bytes."""
+        count = 0
+        for at in range(begin, end, PIECE_BYTES):
+            count += os.pread(self._descriptor, min(PIECE_BYTES, end - at), at).count(b"\n")
+        return count
 
     def _is_at(self, path: Path, inode: int) -> bool:
         try:
             return path.stat().st_ino == inode
         except OSError:
             return False
-
-    def _end_line(self) -> None:
-        """Someone else's last line without an end must not swallow our first record."""
-        if self.length and os.pread(self._descriptor, 1, self.length - 1) != b"\n":
-            self.append(b"\n")
 
     def is_full_for(self, size: int) -> bool:
         """Would `size` more bytes make the file grow beyond its limit?"""
@@ -129,6 +147,8 @@ class Output:
     def sync(self) -> Place:
         """Everything written is on the disk; the place to save."""
         os.fsync(self._descriptor)
+        # Somebody who truncated it (logrotate's copytruncate) has taken the bytes before away.
+        self.length = min(self.length, os.fstat(self._descriptor).st_size)
         return Place(os.fstat(self._descriptor).st_ino, self.length, _digest(self._descriptor, self.length))
 
     def was_moved(self) -> bool:

@@ -1,8 +1,10 @@
 """What may be configured, with its default, bounds and the rules between fields. Only what works is accepted.
 
-Decoding, `${VAR}` and overrides are the chassis's; which formats exist the catalogue knows.
+Decoding, `${VAR}` and overrides are the chassis's; which formats exist the catalogue knows, which patterns are safe
+`patterns`.
 """
 
+import difflib
 import re
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,18 +12,27 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from adapter_logformat.endpoint import Endpoint
 from adapter_logformat.formats.registry import NAMES
+from adapter_logformat.profiles import ProfileName
 from chassis.settings import Address, Mistake, OpsSettings, Seconds, SettingsError, Size, describe
 
 SMALLEST_OUTPUT = 64 * 1024
 AUTO = "auto"
+LISTEN_SCHEMES = ("udp", "tcp", "unix", "unixgram", "fifo", "stdin")
+OUTPUT_SCHEMES = ("file", "stdout", "tcp", "unix")
 
 
 class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of log files and how they are read."""
+    """One set of log files, or one address that is listened on, and how it is read."""
 
-    paths: Annotated[list[str], describe("globs of the files to follow; ** is any number of directories", min_length=1)]
+    paths: Annotated[list[str], describe("globs of the files to follow; ** is any number of directories")] = []
     exclude: Annotated[list[str], describe("globs of names (or, with a slash, of whole paths) to leave out")] = []
+    listen: Annotated[
+        str,
+        describe("instead of paths: udp://HOST:PORT, tcp://HOST:PORT, unix:///PATH, unixgram:///PATH, fifo:///PATH or "
+                 "stdin:; without a host it is loopback"),
+    ] = ""  # fmt: skip
     format: Annotated[
         str | list[str], describe("auto, the name of one format, or the names of those that may occur")
     ] = AUTO
@@ -37,20 +48,13 @@ class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
             return () if self.format == AUTO else (self.format,)
         return tuple(self.format)
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where to listen; only where `listen` is set."""
+        return Endpoint.of(self.listen, LISTEN_SCHEMES)
+
     def __post_init__(self) -> None:
-        mistakes = [
-            Mistake(f"paths[{at}]", "write an absolute path, as in /var/log/app/*.log")
-            for at, pattern in enumerate(self.paths)
-            if not pattern.startswith("/")
-        ]
-        if not self.paths:
-            mistakes.append(Mistake("paths", "name at least one file"))
-        for at, name in enumerate(self.formats):
-            if name not in NAMES:
-                path = "format" if isinstance(self.format, str) else f"format[{at}]"
-                mistakes.append(Mistake(path, f"no format is called {name!r}; `adapter-logformat formats` lists them"))
-        if isinstance(self.format, list) and not self.format:
-            mistakes.append(Mistake("format", f"name at least one format, or write {AUTO}"))
+        mistakes = [*self._place_mistakes(), *self._format_mistakes()]
         if not is_zone(self.timezone):
             mistakes.append(
                 Mistake("timezone", f"no time zone is called {self.timezone!r}; write one as in Europe/Berlin")
@@ -58,25 +62,59 @@ class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
         if mistakes:
             raise SettingsError(mistakes)
 
+    def _place_mistakes(self) -> list[Mistake]:
+        mistakes = [
+            Mistake(f"paths[{at}]", "write an absolute path, as in /var/log/app/*.log")
+            for at, pattern in enumerate(self.paths)
+            if not pattern.startswith("/")
+        ]
+        if self.listen:
+            try:
+                Endpoint.of(self.listen, LISTEN_SCHEMES)
+            except ValueError as error:
+                mistakes.append(Mistake("listen", str(error)))
+        if bool(self.paths) == bool(self.listen):
+            mistakes.append(Mistake("paths", "name at least one file, or an address to listen on, and not both"))
+        return mistakes
+
+    def _format_mistakes(self) -> list[Mistake]:
+        mistakes = []
+        for at, name in enumerate(self.formats):
+            if name not in NAMES:
+                path = "format" if isinstance(self.format, str) else f"format[{at}]"
+                mistakes.append(Mistake(path, unknown_format(name)))
+        if isinstance(self.format, list) and not self.format:
+            mistakes.append(Mistake("format", f"name at least one format, or write {AUTO}"))
+        return mistakes
+
 
 class OutputSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the records go."""
 
-    to: Annotated[str, describe("the file that the records are written to, as in file:///var/log/podmates/app.jsonl")]
-    profile: Annotated[Literal["otel"], describe("how a record is written")] = "otel"
-    max_bytes: Annotated[Size, describe("the file is rotated before it grows beyond this")] = Size("64MiB")
+    to: Annotated[
+        str,
+        describe("file:///PATH, stdout:, tcp://HOST:PORT or unix:///PATH; only a file holds each record exactly once "
+                 "after a kill"),
+    ]  # fmt: skip
+    profile: Annotated[ProfileName, describe("how a record is written")] = "otel"
+    max_bytes: Annotated[Size, describe("a file is rotated before it grows beyond this")] = Size("64MiB")
     keep: Annotated[int, describe("so many rotated files stay beside it (.1 is the youngest)", ge=1, le=100)] = 3
 
     @property
-    def path(self) -> Path:
-        return Path(self.to.removeprefix("file://"))
+    def endpoint(self) -> Endpoint:
+        return Endpoint.of(self.to, OUTPUT_SCHEMES)
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where it is one."""
+        return Path(self.endpoint.path) if self.endpoint.scheme == "file" else None
 
     def __post_init__(self) -> None:
         mistakes = []
-        if not self.to.startswith("file:///") or self.to.endswith("/"):
-            mistakes.append(
-                Mistake("to", f"expected a file such as file:///var/log/podmates/app.jsonl, got {self.to!r}")
-            )
+        try:
+            Endpoint.of(self.to, OUTPUT_SCHEMES)
+        except ValueError as error:
+            mistakes.append(Mistake("to", str(error)))
         if self.max_bytes < SMALLEST_OUTPUT:
             mistakes.append(Mistake("max_bytes", "expected at least 64KiB"))
         if mistakes:
@@ -130,14 +168,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             mistakes.append(Mistake("inputs", "name at least one input"))
         for at, source in enumerate(self.inputs):
             for place, pattern in enumerate(source.paths):
-                if glob_regex(pattern).fullmatch(str(self.output.path)):
+                if self.output.path and glob_regex(pattern).fullmatch(str(self.output.path)):
                     mistakes.append(
                         Mistake(f"inputs[{at}].paths[{place}]", "matches the output file, which would feed itself")
                     )
+        listens = [source.listen for source in self.inputs if source.listen]
+        for at, source in enumerate(self.inputs):
+            if source.listen and listens.index(source.listen) < len([s for s in self.inputs[:at] if s.listen]):
+                mistakes.append(Mistake(f"inputs[{at}].listen", f"{source.listen} is listened on already"))
         if self.max_line_bytes < 1024:
             mistakes.append(Mistake("max_line_bytes", "expected at least 1KiB"))
         if mistakes:
             raise SettingsError(mistakes)
+
+
+def unknown_format(name: str) -> str:
+    """What to say of a format that is not in the catalogue."""
+    close = difflib.get_close_matches(name, [AUTO, *NAMES], n=1)
+    hint = f"did you mean {close[0]}?" if close else "`adapter-logformat formats` lists them"
+    return f"no format is called {name!r}; {hint}"
 
 
 def is_zone(name: str) -> bool:

@@ -6,12 +6,14 @@ imports it then.
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Final, Literal, get_args
 
 from adapter_logformat.record import Record
 
 Render = Callable[[Record, str], bytes]
 
-PROFILES = ("otel",)
+ProfileName = Literal["otel"]
+PROFILES: Final[tuple[str, ...]] = get_args(ProfileName)
 
 
 def load(name: str) -> Render:
