@@ -23,7 +23,17 @@ AT_THE_BORDER = {
     "chassis": {"command", "lifecycle", "log", "ops", "secret", "settings"},
     "logtail": {"checkpoint", "discovery", "follower", "hints", "reader", "tail"},
     "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.http", "window"},
-    "adapter_logformat": {"adapter", "commands", "output"},
+    "adapter_logformat": {
+        "adapter",
+        "commands",
+        "conversion",
+        "inputs.intake",
+        "inputs.listeners",
+        "journal",
+        "outlets",
+        "output",
+        "writer",
+    },
     "ambassador_dbproxy": {
         "ambassador",
         "commands",
