@@ -12,6 +12,12 @@ class Source:
 
     path: str
     generation: str
+    """`<inode>-<microseconds since 1970 when it was first seen>`, both in hexadecimal."""
+
+    @property
+    def since_ns(self) -> int:
+        """When this file was first seen, in nanoseconds since 1970; the same after every restart."""
+        return int(self.generation.rpartition("-")[2], 16) * 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,29 @@
 """Getting one batch to the sink: try for ever, hold, split or bisect, and dead-letter what is refused for good.
 
-One delivery serves one lane. What an answer means is `verdict`'s matter, what goes into a batch the lane's.
+One delivery serves one lane. What an answer means is the sink's matter, what goes into a batch the lane's.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from chassis.backoff import full_jitter
 from chassis.secret import SecretUnreadable
 from sidecar_logshipper import verdict
 from sidecar_logshipper.batch import Batch, Part
-from sidecar_logshipper.compression import Compress
 from sidecar_logshipper.dead_letter import DeadLetterFile, DeadLetterFull
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.outage import Outage
-from sidecar_logshipper.settings import RetrySettings
-from sidecar_logshipper.sinks.http import Answer, HttpLane, Unreachable
+from sidecar_logshipper.records import around, only
+from sidecar_logshipper.sinks.seam import Sent, Sink, Unreachable
+from sidecar_logshipper.sinks.settings import RetrySettings
+from sidecar_logshipper.trust import Trust
 from sidecar_logshipper.verdict import Action, Verdict
 
-
-class Encoder(Protocol):
-    content_type: str
-
-    def encode(self, lines: bytes, *, partial: bool = False) -> bytes: ...
+More = Callable[[], Batch | None]
 
 
 @dataclass
@@ -41,76 +38,158 @@ class Office:
     clock: Callable[[], float]
     monotonic: Callable[[], float]
     random: Callable[[], float]
+    trust: Trust = field(default_factory=Trust)
     outcomes: Counter[str] = field(default_factory=Counter)
     """Requests by action."""
     sent_bytes: int = 0
     """Request bodies, as they went over the wire."""
 
 
+@dataclass
+class Errand:
+    """One batch on its way: what is still to be sent, in order from the end, and what was refused but not believed."""
+
+    parts: list[Part]
+    waiting: list[Batch]
+    waits: Iterator[float]
+    doubted: list[Batch] = field(default_factory=list)
+    complaint: str = ""
+    """The last refusal that was not believed, for people."""
+
+
 class Delivery:
-    def __init__(
-        self, office: Office, lane: HttpLane, encoder: Encoder, compress: Compress | None, retry: RetrySettings
-    ) -> None:
+    def __init__(self, office: Office, sink: Sink, retry: RetrySettings) -> None:
         self._office = office
-        self._lane = lane
-        self._encoder = encoder
-        self._compress = compress
+        self._sink = sink
         self._retry = retry
 
-    async def deliver(self, batch: Batch) -> None:
-        """Returns when every line of the batch is acknowledged, dead-lettered or dropped, and so in the ledger."""
-        ledger = self._office.ledger
-        waiting = [batch]
-        while waiting:
-            piece = waiting.pop()
-            decided, answer = await self._until_decided(piece)
-            if decided.action is Action.ACK:
-                ledger.ack(piece.count, piece.size)
-                continue
-            halves = piece.halves()
-            if halves is None:
-                await self._give_up(piece.parts[0], decided.reason, answer)
+    async def deliver(self, batch: Batch, more: More = lambda: None) -> list[Part]:
+        """Returns when every line of the batch is acknowledged, dead-lettered or dropped, and so in the ledger.
+
+        `more` may give another batch, which is then delivered together with this one: asked when the sink has refused
+        all of this one and nothing shows yet whether these lines are to blame. All parts delivered are returned.
+        """
+        errand = Errand(list(batch.parts), [batch], self._waits())
+        while errand.waiting or errand.doubted:
+            if errand.waiting:
+                piece = errand.waiting.pop()
+                await self._carry_out(await self._try(piece), piece, errand)
             else:
-                waiting += reversed(halves)  # in order: the first half is sent first
+                await self._probe(errand, more)
+        return errand.parts
 
-    async def _until_decided(self, piece: Batch) -> tuple[Verdict, str]:
-        """Tries again until the sink takes the piece or refuses it for good."""
-        waits = full_jitter(self._retry.initial, self._retry.max, self._office.random)
-        while True:
-            decided, answer = await self._try(piece)
-            self._office.outcomes[decided.action.value] += 1
-            if decided.action not in (Action.RETRY, Action.HOLD):
-                self._reached()
-                return decided, answer
-            wait_s = max(next(waits), decided.after)
-            self._failed(decided, wait_s)
-            await asyncio.sleep(wait_s)
+    def _waits(self) -> Iterator[float]:
+        return full_jitter(self._retry.initial, self._retry.max, self._office.random)
 
-    async def _try(self, piece: Batch) -> tuple[Verdict, str]:
+    async def _try(self, piece: Batch) -> Sent:
+        """One request, encoded anew each time, so that an outage holds no second copy."""
         loop = asyncio.get_running_loop()
         try:
-            answer = await loop.run_in_executor(self._office.threads, self._send, piece)
+            sent = await loop.run_in_executor(self._office.threads, self._sink.send, piece)
         except Unreachable as error:
-            return verdict.of_failure(str(error)), ""
+            sent = Sent(verdict.of_failure(error.reason, error.detail))
         except SecretUnreadable as error:
-            return verdict.of_credentials(), error.why
-        return verdict.of_status(answer.status, answer.retry_after, self._office.clock()), answer.text
+            sent = Sent(verdict.of_credentials(str(error)))
+        self._office.outcomes[sent.verdict.action.value] += 1
+        self._office.sent_bytes += sent.size
+        return sent
 
-    def _send(self, piece: Batch) -> Answer:
-        """Encodes and sends, on a worker thread. Encoded anew at each try, so that an outage holds no second copy."""
-        body = [self._encoder.encode(part.chunk.data, partial=part.chunk.piece) for part in piece.parts]
-        if self._compress is not None:
-            body = [self._compress(b"".join(body) if len(body) > 1 else body[0])]
-        answer = self._lane.send(body)
-        self._office.sent_bytes += sum(map(len, body))
-        return answer
+    async def _carry_out(self, sent: Sent, piece: Batch, errand: Errand) -> None:
+        """Do what the verdict asks for; what remains to be sent is put back first in `errand.waiting`."""
+        decided = sent.verdict
+        match decided.action:
+            case Action.ACK:
+                self._taken(piece, decided, errand)
+            case Action.PARTIAL:
+                await self._sort(sent, piece, errand)
+            case Action.RETRY | Action.HOLD:
+                errand.waiting.append(piece)
+                await self._wait(decided, sent.answer, errand)
+            case _:
+                await self._cut(sent, piece, errand)
 
-    def _failed(self, decided: Verdict, wait_s: float) -> None:
+    def _taken(self, piece: Batch, decided: Verdict, errand: Errand) -> None:
+        """The sink has it, all of it or all but some that it does not name."""
+        count, size, rejected = piece.count, piece.size, min(decided.rejected, piece.count)
+        lost = size * rejected // count if count else 0
+        self._office.ledger.ack(count - rejected, size - lost)
+        if rejected:
+            self._office.ledger.drop("rejected_by_sink", rejected, lost)
+            self._office.log.error("records_rejected", count=rejected, of=count, detail=decided.detail)
+        self._accepted(errand)
+
+    def _accepted(self, errand: Errand, *, all_of_it: bool = True) -> None:
+        self._office.trust.accepted()
+        if all_of_it:
+            self._reached()
+            errand.waits = self._waits()
+        if errand.doubted:  # now that the sink takes something, its refusals mean something
+            errand.waiting += reversed(errand.doubted)
+            errand.doubted = []
+
+    async def _sort(self, sent: Sent, piece: Batch, errand: Errand) -> None:
+        """Each record as the sink says: acknowledged, to be sent again alone, or refused."""
+        verdicts = sent.verdict.records
+        left = only(piece, verdicts)
+        if left.count < piece.count:
+            self._office.ledger.ack(piece.count - left.count, piece.size - left.size)
+            self._accepted(errand, all_of_it=all(each.action is Action.REFUSE for each in verdicts.values()))
+        again: list[Part] = []
+        waiting_for: Verdict | None = None
+        for part, of_record in zip(left.parts, (verdicts[place] for place in sorted(verdicts)), strict=True):
+            if of_record.action is Action.REFUSE:
+                await self._refuse(part, of_record, of_record.detail or sent.answer, errand)
+            else:
+                again.append(part)
+                if waiting_for is None or of_record.action is Action.HOLD:
+                    waiting_for = of_record
+        if waiting_for is not None:
+            errand.waiting.append(Batch(tuple(again)))
+            await self._wait(waiting_for, sent.answer, errand)
+
+    async def _cut(self, sent: Sent, piece: Batch, errand: Errand) -> None:
+        """Too large, or something in it is refused."""
+        decided = sent.verdict
+        halves = piece.halves()
+        if halves is None:
+            await self._refuse(piece.parts[0], decided, sent.answer, errand)
+        elif errand.doubted and not self._office.trust.is_given:
+            errand.doubted.append(piece)  # one line was found that is refused alone; more of the same tells nothing
+        elif decided.suspect is not None and decided.suspect < piece.count:
+            errand.waiting += reversed(around(piece, decided.suspect))
+        else:
+            errand.waiting += reversed(halves)  # in order: the first half is sent first
+
+    async def _probe(self, errand: Errand, more: More) -> None:
+        """All that was sent is refused, and nothing shows that it is the lines: wait, then try one of them, any one,
+        and what has been written since. Where anything is taken, the refusals were about the lines after all."""
+        trust = self._office.trust
+        if not trust.is_given:
+            await self._wait(Verdict(Action.HOLD, "everything_refused", detail=errand.complaint), "", errand)
+        if trust.is_given:  # another lane had luck
+            self._accepted(errand)
+            return
+        if (batch := more()) is not None:
+            errand.parts += batch.parts
+            errand.waiting.append(batch)
+        piece = errand.doubted.pop(int(self._office.random() * len(errand.doubted)))
+        place = int(self._office.random() * piece.count)
+        pieces = around(piece, place)
+        errand.waiting.append(pieces.pop(1 if place else 0))  # the one line; it is sent next
+        errand.doubted += pieces
+
+    async def _wait(self, decided: Verdict, answer: str, errand: Errand) -> None:
+        wait_s = max(next(errand.waits), decided.after)
+        self._failed(decided, answer, wait_s)
+        await asyncio.sleep(wait_s)
+
+    def _failed(self, decided: Verdict, answer: str, wait_s: float) -> None:
         office = self._office
         if office.outage.failed(decided.reason, office.monotonic()):
             office.log.warning(
                 "sink_unavailable",
                 reason=decided.reason,
+                detail=decided.detail or answer,
                 action=decided.action.value,
                 attempt=office.outage.failed_tries,
                 retry_in_s=round(wait_s, 3),
@@ -123,8 +202,21 @@ class Delivery:
                 "sink_recovered", outage_s=round(recovery.seconds, 3), failed_tries=recovery.failed_tries
             )
 
+    async def _refuse(self, part: Part, decided: Verdict, answer: str, errand: Errand) -> None:
+        """One record is refused: into the dead-letter file with it, if that can be believed."""
+        trust = self._office.trust
+        if decided.certain:
+            await self._give_up(part, decided.reason, answer)
+        elif trust.is_given:
+            trust.refused()
+            self._reached()
+            await self._give_up(part, decided.reason, answer)
+        else:
+            errand.complaint = f"{decided.reason}: {answer}"
+            errand.doubted.append(Batch((part,)))
+
     async def _give_up(self, part: Part, reason: str, answer: str) -> None:
-        """One line is refused for good: into the dead-letter file with it."""
+        """Into the dead-letter file with it; what that cannot take is dropped and counted."""
         office = self._office
         where = {"path": part.chunk.source.path, "offset": part.chunk.start, "reason": reason}
         try:

@@ -6,7 +6,7 @@ Collecting is `batch`'s matter, sending `delivery`'s; the lane waits and passes 
 import asyncio
 from collections.abc import Callable
 
-from sidecar_logshipper.batch import Collector, Part
+from sidecar_logshipper.batch import Batch, Collector, Part
 from sidecar_logshipper.delivery import Delivery
 from sidecar_logshipper.window import Window
 
@@ -62,10 +62,14 @@ class Lane:
             batch = self._collector.take(self._monotonic())
             self._roomy.set()
             await self._window.enter(batch.size)
-            await self.delivery.deliver(batch)
-            for part in batch.parts:
+            for part in await self.delivery.deliver(batch, self._more):
                 self._done(part)
             self._window.leave(batch.size)
+
+    def _more(self) -> Batch | None:
+        """What has come since, for a delivery that cannot go on without it."""
+        now = self._monotonic()
+        return None if self._collector.due_in(now) is None else self._collector.take(now)
 
     async def _wait_until_due(self) -> bool:
         """False at the end, when everything was sent."""

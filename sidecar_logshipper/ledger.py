@@ -5,7 +5,7 @@ A record is a line, or a piece of a line that was too long.
 
 from dataclasses import dataclass, field
 
-DROP_REASONS = ("dead_letter_full", "dead_letter_unwritable")
+DROP_REASONS = ("dead_letter_full", "dead_letter_unwritable", "rejected_by_sink")
 
 
 @dataclass(slots=True)

@@ -13,17 +13,15 @@ from chassis.errors import OperatorError
 from logtail.chunk import Chunk, TailStats
 from logtail.tail import Tail
 from sidecar_logshipper.batch import Collector, Part
-from sidecar_logshipper.compression import compressor
 from sidecar_logshipper.dead_letter import DeadLetterFile
-from sidecar_logshipper.delivery import Delivery, Encoder, Office
+from sidecar_logshipper.delivery import Delivery, Office
 from sidecar_logshipper.lane import Lane
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.metrics import LogshipperMetrics
-from sidecar_logshipper.ndjson import Ndjson
 from sidecar_logshipper.outage import Outage
-from sidecar_logshipper.raw import Raw
 from sidecar_logshipper.settings import Settings
-from sidecar_logshipper.sinks import http
+from sidecar_logshipper.sinks import roster
+from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
@@ -62,31 +60,25 @@ class Shipper:
         )
         sink = settings.sink
         self._window = Window(sink.in_flight * sink.batch.max_bytes, self._unsaved_bytes, self._tail.hurry)
-        self._connections = [http.HttpLane(settings.sink, _encoder(settings).content_type) for _ in self._lane_numbers]
-        self._lanes = [self._lane(connection) for connection in self._connections]
+        self._sinks = [roster.open_sink(settings, context.clock) for _ in range(sink.in_flight)]
+        self._lanes = [self._lane(sink) for sink in self._sinks]
         self._buffered = 0
         self._room = asyncio.Event()
         self._drained = asyncio.Event()
 
-    @property
-    def _lane_numbers(self) -> range:
-        return range(self._settings.sink.in_flight)
-
-    def _lane(self, connection: http.HttpLane) -> Lane:
+    def _lane(self, opened: Sink) -> Lane:
         sink = self._settings.sink
-        delivery = Delivery(
-            self._office, connection, _encoder(self._settings), compressor(sink.compression), sink.retry
-        )
         collector = Collector(sink.batch.max_bytes, sink.batch.max_age)
+        delivery = Delivery(self._office, opened, sink.retry)
         return Lane(collector, delivery, self._done, self._window, sink.batch.max_bytes, self._context.monotonic)
 
     # ---- chassis.lifecycle.Mate
 
     async def start(self) -> dict[str, object]:
-        http.check(self._settings.sink)
+        roster.check(self._settings.sink)
         await self._tail.start()
         self._context.registry.register(LogshipperMetrics(self))
-        return {"sink": self._settings.sink.url, "files": self._tail.stats().files}
+        return {"sink": roster.peer(self._settings.sink), "files": self._tail.stats().files}
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -103,12 +95,12 @@ class Shipper:
         await self._drained.wait()
 
     async def close(self) -> bool:
-        for connection in self._connections:
-            connection.abort()
+        for sink in self._sinks:
+            sink.abort()
         await self._tail.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for connection in self._connections:
-            connection.close()
+        for sink in self._sinks:
+            sink.close()
         left = self._tail.stats().lag_bytes
         pending = self.ledger.pending
         if left == 0 and pending.bytes == 0:
@@ -176,16 +168,3 @@ class Shipper:
 
     def checkpoint_is_good(self) -> bool:
         return not self._tail.degraded
-
-
-def _encoder(settings: Settings) -> Encoder:
-    if settings.sink.encoding == "raw":
-        return Raw()
-    return Ndjson(metadata(settings))
-
-
-def metadata(settings: Settings) -> dict[str, str]:
-    """The members put in front of every record."""
-    pod = settings.pod
-    named = {"k8s.pod.name": pod.name, "k8s.namespace.name": pod.namespace, "k8s.node.name": pod.node}
-    return settings.labels | {key: value for key, value in named.items() if value}

@@ -3,7 +3,8 @@
 The actions are carried out by `delivery`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -16,15 +17,28 @@ class Action(Enum):
     HOLD = "hold"  # nothing will work until somebody mends the settings or the server; keep trying, slowly
     SPLIT = "split"  # too large: send it in halves
     BISECT = "bisect"  # something in it is refused: look for it in halves
+    PARTIAL = "partial"  # the sink said of each record what became of it
+    REFUSE = "refuse"  # of one record: refused for good
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`after`: do not try again before that many seconds. `reason`: for logs, metrics and the dead-letter file."""
+    """What one answer, or one record's part of it, asks for. `reason` is a stable word for logs and dead letters."""
 
     action: Action
     reason: str
     after: float = 0.0
+    """Do not try again before that many seconds."""
+    detail: str = ""
+    """What the sink says about it, for people."""
+    records: Mapping[int, "Verdict"] = field(default_factory=dict)
+    """With PARTIAL: RETRY, HOLD or REFUSE for the records at these places in the batch; all others are acknowledged."""
+    suspect: int | None = None
+    """With BISECT: the place of the record that the sink complains about, where it says so."""
+    rejected: int = 0
+    """With ACK: so many records were dropped by the sink, which does not say which."""
+    certain: bool = False
+    """With REFUSE: this can be about nothing but the record."""
 
 
 _RETRIED = frozenset({408, 425, 429})
@@ -39,25 +53,41 @@ def of_status(status: int, retry_after: str | None, now: float) -> Verdict:
     if 200 <= status < 300:
         return Verdict(Action.ACK, reason)
     if status in _RETRIED or status >= 500:
-        return Verdict(Action.RETRY, reason, _floor(retry_after, now))
+        return Verdict(Action.RETRY, reason, floor(retry_after, now))
     if status == 413:
         return Verdict(Action.SPLIT, reason)
     if status in _HELD or status < 400:
-        return Verdict(Action.HOLD, reason, _floor(retry_after, now))
+        return Verdict(Action.HOLD, reason, floor(retry_after, now))
     return Verdict(Action.BISECT, reason)
 
 
-def of_failure(reason: str) -> Verdict:
+def of_failure(reason: str, detail: str = "") -> Verdict:
     """No answer: it could not be reached, or went away, or was too slow."""
-    return Verdict(Action.RETRY, reason)
+    return Verdict(Action.RETRY, reason, detail=detail)
 
 
-def of_credentials() -> Verdict:
+def of_credentials(detail: str = "") -> Verdict:
     """The request could not be made because a credentials file cannot be read."""
-    return Verdict(Action.HOLD, "credentials_unreadable")
+    return Verdict(Action.HOLD, "credentials_unreadable", detail=detail)
 
 
-def _floor(retry_after: str | None, now: float) -> float:
+def of_record(status: int, reason: str, detail: str = "") -> Verdict | None:
+    """What the sink's status (as in HTTP) for a single record of a batch asks for; None when it has the record."""
+    if 200 <= status < 300:
+        return None
+    if status in _RETRIED or status >= 500:
+        return Verdict(Action.RETRY, reason, detail=detail)
+    if status in _HELD or status < 400:
+        return Verdict(Action.HOLD, reason, detail=detail)
+    return Verdict(Action.REFUSE, reason, detail=detail)
+
+
+def partial(records: Mapping[int, Verdict]) -> Verdict:
+    """ACK when there is nothing to say about any record."""
+    return Verdict(Action.PARTIAL, "partial", records=records) if records else Verdict(Action.ACK, "ack")
+
+
+def floor(retry_after: str | None, now: float) -> float:
     """Seconds from a Retry-After header (RFC 9110 section 10.2.3); 0 when absent or unreadable."""
     if not retry_after:
         return 0.0

@@ -21,8 +21,8 @@ MAY_IMPORT = {
 # A module is pure unless it is named here: it decides, and leaves sockets, files, clocks and waiting to these.
 AT_THE_BORDER = {
     "chassis": {"command", "lifecycle", "log", "ops", "secret", "settings"},
-    "logtail": {"checkpoint", "discovery", "follower", "hints", "reader", "tail"},
-    "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.http", "window"},
+    "logtail": {"checkpoint", "discovery", "follower", "hints", "opened", "reader", "tail"},
+    "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.dial", "sinks.http", "window"},
     "adapter_logformat": {
         "adapter",
         "commands",

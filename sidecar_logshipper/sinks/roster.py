@@ -1,0 +1,49 @@
+"""All sinks by the settings that ask for them: how one is opened for a lane, checked at the start, and called."""
+
+from collections.abc import Callable, Mapping
+
+from sidecar_logshipper.compression import compressor
+from sidecar_logshipper.origin import Origin
+from sidecar_logshipper.settings import Settings
+from sidecar_logshipper.sinks import settings as given
+from sidecar_logshipper.sinks.credentials import credentials, token
+from sidecar_logshipper.sinks.dial import check_tls
+from sidecar_logshipper.sinks.over_http import OverHttpSink
+from sidecar_logshipper.sinks.plain import LinesWriter, Plain
+from sidecar_logshipper.sinks.seam import Dialect, Sink
+
+
+def open_sink(settings: Settings, clock: Callable[[], float]) -> Sink:
+    """A sink for one lane. Connects to nothing yet."""
+    sink, origin = settings.sink, Origin.of(settings)
+    if isinstance(sink, given.OverHttp):
+        return OverHttpSink(sink, _dialect(sink, origin), compressor(sink.compression), _authorization(sink), clock)
+    raise NotImplementedError
+
+
+def _dialect(sink: given.OverHttp, origin: Origin) -> Dialect:
+    match sink:
+        case given.HttpSink():
+            return Plain(LinesWriter(sink.encoding, sink.record_id_field, origin))
+    raise NotImplementedError
+
+
+def _authorization(sink: given.OverHttp) -> Callable[[], Mapping[str, str]]:
+    if isinstance(sink, given.SplunkHecSink):
+        path = sink.token_file
+        return lambda: token(path, "Splunk")
+    auth = sink.auth
+    return lambda: credentials(auth)
+
+
+def check(sink: given.SinkSettings) -> None:
+    """OperatorError when a file that the sink needs cannot be used now."""
+    if isinstance(sink, given.OverHttp) and sink.url.startswith("https:"):
+        check_tls(sink.tls)
+
+
+def peer(sink: given.SinkSettings) -> str:
+    """Where the records go, for events."""
+    if isinstance(sink, given.OverHttp):
+        return sink.url
+    return ""
