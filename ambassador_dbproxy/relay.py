@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.conversation import LINGER_S, Conversation
 
 WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 262144, 65536
 """A leg whose peer reads slowly is given this much; then the other leg is paused until it is down to the low mark."""
@@ -33,6 +33,17 @@ class Leg(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
         self.forward(data)
+
+    def joined(self) -> None:
+        """Called by `join` once both legs are wired, before anything moves: the moment to forward elsewhere first."""
+
+    def say_goodbye(self) -> None:
+        """Close after what was written has gone out and the peer has closed, or after LINGER_S."""
+        if self.eof:
+            self.transport.close()
+            return
+        self.transport.write_eof()
+        asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
 
     def pause_writing(self) -> None:
         if not self.peer.ended:
@@ -70,6 +81,8 @@ def join(app: tuple[Conversation, Leg], server: tuple[Conversation, Leg], on_los
         conversation.on_gone = None
         leg.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
         leg.transport.set_protocol(cast(asyncio.BaseProtocol, leg))
+    app[1].joined()
+    server[1].joined()
     for conversation, leg in (app, server):
         if unread := conversation.take_unread():
             leg.data_received(unread)

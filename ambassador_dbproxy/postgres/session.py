@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ambassador_dbproxy.conversation import LINGER_S, ConnectionEnded, Conversation
+from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
@@ -230,14 +230,6 @@ class _AppLeg(Leg):
         self.received += len(data)
         self.forward(data)
         self._look(data)
-
-    def say_goodbye(self) -> None:
-        """Close after what was written has gone out and the app has closed, or after LINGER_S."""
-        if self.eof:
-            self.transport.close()
-            return
-        self.transport.write_eof()
-        asyncio.get_running_loop().call_later(LINGER_S, self.transport.close)
 
 
 class _ServerLeg(Leg):
