@@ -1,0 +1,119 @@
+"""The ambassador's login at a Redis server: four questions sent at once, their replies judged in turn. No I/O.
+
+AUTH, SELECT, ROLE and PING go out together, so a login costs one round trip. PING finds a server that is still
+loading, which answers the others all the same.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply, encode_command
+
+NOT_READY = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN"})
+"""Errors of a server that is not up yet: worth waiting for, unlike a refusal."""
+WRONG_PASSWORD = "WRONGPASS"
+_TURNED_AWAY = ("ERR max number of clients reached", "DENIED ")  # said to whatever comes first
+
+
+class Role(Enum):
+    """What ROLE said of a server."""
+
+    PRIMARY = "primary"
+    REPLICA = "replica"
+    STALE = "replica without its primary"
+    SENTINEL = "sentinel"
+    UNKNOWN = "unknown"  # it would not say, to this user
+
+
+class LoginFailed(Exception):
+    """The login cannot go on. The text holds nothing secret."""
+
+
+class ServerRefused(Exception):
+    """The server answered the login with this error."""
+
+    def __init__(self, error: ErrorReply) -> None:
+        super().__init__(error.text)
+        self.error = error
+
+
+class NotReady(Exception):
+    """The server is not up yet, in its own words."""
+
+
+class Step(Enum):
+    """What was asked, in this order."""
+
+    AUTH = auto()
+    SELECT = auto()
+    ROLE = auto()
+    PING = auto()
+
+
+class UpstreamLogin:
+    """One login. Send `request`, feed the replies one by one to `receive`, until `done`.
+
+    Raises LoginFailed, ServerRefused, NotReady or ProtocolViolation, after which it is of no further use.
+    """
+
+    def __init__(self, *, user: str | None, password: str | None, database: int | None) -> None:
+        self.role = Role.UNKNOWN
+        self.role_reason = ""
+        self._database = database
+        asked: list[tuple[Step, tuple[bytes, ...]]] = []
+        if user is not None:
+            asked.append((Step.AUTH, (b"AUTH", user.encode(), (password or "").encode())))
+        elif password is not None:
+            asked.append((Step.AUTH, (b"AUTH", password.encode())))
+        if database is not None:
+            asked.append((Step.SELECT, (b"SELECT", b"%d" % database)))
+        asked += [(Step.ROLE, (b"ROLE",)), (Step.PING, (b"PING",))]
+        self.request = b"".join(encode_command(*words) for _, words in asked)
+        self._due = [step for step, _ in asked]
+
+    @property
+    def done(self) -> bool:
+        return not self._due
+
+    def receive(self, reply: Reply) -> None:
+        """Judge the next reply of the server."""
+        if isinstance(reply, Push):
+            return
+        if not self._due:
+            raise ProtocolViolation("a reply to nothing")
+        step = self._due.pop(0)
+        if isinstance(reply, ErrorReply):
+            if reply.code in NOT_READY:
+                raise NotReady(reply.text)
+            self._refused(step, reply)
+        elif step is Step.ROLE:
+            self.role = read_role(reply)
+        elif step is not Step.PING and reply != b"OK":
+            raise ProtocolViolation(f"an unexpected reply to {step.name}")
+
+    def _refused(self, step: Step, error: ErrorReply) -> None:
+        if step is Step.AUTH or error.text.startswith(_TURNED_AWAY):
+            raise ServerRefused(error)
+        if step is Step.SELECT:
+            raise LoginFailed(f"the server does not let it select database {self._database}: {error.text}")
+        if step is Step.ROLE:
+            self.role_reason = error.text
+        # PING: NOAUTH where the app logs in itself, NOPERM, BUSY, MISCONF. All come from a server that is up.
+
+
+def read_role(reply: Reply) -> Role:
+    """What a reply to ROLE says; ProtocolViolation if it is none."""
+    if not isinstance(reply, tuple) or not reply:
+        raise ProtocolViolation("an unexpected reply to ROLE")
+    match reply:
+        case (b"master", *_):
+            return Role.PRIMARY
+        case (b"slave", _, _, b"connected", *_):
+            return Role.REPLICA
+        case (b"slave", *_):
+            return Role.STALE
+        case (b"sentinel", *_):
+            return Role.SENTINEL
+        case _:
+            return Role.UNKNOWN

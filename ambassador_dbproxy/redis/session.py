@@ -1,0 +1,233 @@
+"""One app's Redis session: refusals in RESP, the app's handshake, the relay, and leaving at a quiet moment.
+
+After the handshake no byte is read, so replies are not counted: one command may have none (CLIENT REPLY OFF), many
+(SUBSCRIBE), or an endless row (MONITOR). How a session is judged to be quiet all the same is written at `RedisSession`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.redis.handshake import Handshake, Moves
+from ambassador_dbproxy.redis.login import LoginFailed, ServerRefused
+from ambassador_dbproxy.redis.resp import ProtocolViolation, encode_error
+from ambassador_dbproxy.redis.upstream import LoggedIn, RedisUpstream
+from ambassador_dbproxy.refusal import Reason, Refused
+from ambassador_dbproxy.relay import Leg, join
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.service import Floor
+from ambassador_dbproxy.surroundings import Surroundings
+from chassis.secret import SecretUnreadable
+
+SILENCE_S = 0.02
+"""So long nothing may come from the server behind its last reply before a session counts as quiet."""
+_IN_TRANSACTION = b"+QUEUED\r\n"
+
+_CODES = {
+    Reason.CONNECTIONS: "ERR",
+    Reason.WAITING: "LOADING",
+    Reason.HOLD: "LOADING",
+    Reason.LOGIN: "ERR",
+    Reason.PROTOCOL: "ERR",
+    Reason.CLOSING: "ERR",
+    Reason.BUG: "ERR",
+}
+"""LOADING is what Redis says while it is not up yet; drivers wait and try again."""
+# Drivers know this error by exactly these words.
+TOO_MANY_TEXT = "ERR max number of clients reached"
+TOO_MANY = b"-" + TOO_MANY_TEXT.encode() + b"\r\n"
+
+
+class RedisService:
+    """See `service.Service`."""
+
+    def upstream(self, route: Route, around: Surroundings) -> RedisUpstream:
+        return RedisUpstream(route, around)
+
+    def farewell(self, reason: Reason, text: str) -> bytes:
+        return TOO_MANY if reason is Reason.CONNECTIONS else encode_error(_CODES[reason], text)
+
+    async def serve(self, app: Conversation, floor: Floor[RedisUpstream]) -> None:
+        """The server is dialled at once, before the app has said anything, as it would be without an ambassador."""
+        began = asyncio.get_running_loop().time()
+        try:
+            upstream, opened = await floor.admit(RedisUpstream.open)
+        except ServerRefused as error:
+            raise _login_refused(error, floor.upstream.route) from error
+        except (LoginFailed, SecretUnreadable) as error:
+            text = f"the database ambassador could not log in to {floor.upstream.route.name}: {error}"
+            raise Refused(Reason.LOGIN, text) from error
+        RedisSession(app, opened, upstream, floor)
+        floor.tally.logged_in(asyncio.get_running_loop().time() - began)
+
+
+class RedisSession:
+    """An app joined with a server.
+
+    When it is to leave, it does so at the first moment at which, as far as can be known without reading, nothing is
+    under way: the last bytes were the server's, they ended a line that is not `+QUEUED`, and SILENCE_S have passed
+    since without another byte, while the app was kept from asking on. What the app has asked meanwhile waits unread,
+    so it has not been done and may be asked again. A command that blocks (BLPOP) or a stream that never pauses
+    (MONITOR) is left to the deadline. The app gets a plain end-of-file: an error of ours could be taken for the reply
+    to something else, and drivers replace a closed connection by themselves.
+    """
+
+    __slots__ = ("_app", "_floor", "_handshake", "_leaving", "_server", "_silence", "_upstream", "asked")
+
+    def __init__(
+        self, app: Conversation, opened: LoggedIn, upstream: RedisUpstream, floor: Floor[RedisUpstream]
+    ) -> None:
+        self.asked = False  # the last bytes were the app's
+        self._upstream = upstream
+        self._floor = floor
+        self._leaving = False
+        self._silence: asyncio.TimerHandle | None = None
+        self._handshake: Handshake | None = None
+        self._app = _MarkingLeg(app, self, asks=True)
+        self._server = _MarkingLeg(opened.conversation, self, asks=False)
+        if upstream.logs_in:
+            self._handshake = Handshake(database_is_set=upstream.route.target.database is not None)
+            self._app.first_forward, self._server.first_forward = self._from_app, self._from_server
+        floor.entered(self)
+        join((app, self._app), (opened.conversation, self._server), self._lost)
+        if floor.upstream.route != upstream.route:
+            self.leave("")
+
+    @property
+    def route(self) -> Route:
+        return self._upstream.route
+
+    def leave(self, text: str) -> None:
+        if self._leaving:
+            return
+        self._leaving = True
+        if self._handshake is None:
+            self._server.forward = self._last_words
+        if not self.asked:
+            self._listen_for_silence()
+
+    def end(self, text: str) -> None:
+        """Leave the server now, and let the app have what has come and the end-of-file."""
+        if self._server.peer is self._server:
+            return
+        self._stop_listening()
+        self._server.transport.close()
+        self._server.peer, self._app.peer = self._server, self._app
+        self._app.forward = _discard
+        if not self._app.ended:
+            self._app.say_goodbye()
+
+    def abort(self) -> None:
+        self._app.transport.abort()
+        self._server.transport.abort()
+
+    def counts(self) -> tuple[int, int, int]:
+        return self._app.received, self._server.received, 0
+
+    def _from_app(self, data: bytes) -> None:
+        """What both legs forward to until the handshake is done, and its twin."""
+        assert self._handshake is not None
+        self._obey(self._handshake, self._handshake.app_bytes, data)
+        if self._leaving and not self.asked:
+            self._listen_for_silence()
+
+    def _from_server(self, data: bytes) -> None:
+        assert self._handshake is not None
+        self._obey(self._handshake, self._handshake.server_bytes, data)
+        if self._leaving:
+            self._listen_after(data)
+
+    def _obey(self, handshake: Handshake, take: Callable[[bytes], Moves], data: bytes) -> None:
+        try:
+            moves = take(data)
+        except ProtocolViolation as error:
+            self._floor.log.warning("handshake_broken", target=self.route.name, reason=str(error))
+            if not handshake.waiting:
+                self._app.transport.write(encode_error("ERR", f"Protocol error: {error}"))
+            self.end("")
+            return
+        if moves.to_server:
+            self._server.transport.write(moves.to_server)
+        if moves.to_app:
+            self._app.transport.write(moves.to_app)
+        if handshake.done:
+            self._handshake = None
+            self._app.forward = self._server.transport.write
+            self._server.forward = self._last_words if self._leaving else self._app.transport.write
+        elif not handshake.waiting:
+            self.asked = False
+        if handshake.blocked:
+            self._app.transport.pause_reading()
+        elif not self._app.ended:
+            self._app.transport.resume_reading()
+
+    def _last_words(self, data: bytes) -> None:
+        """What the server's leg forwards to when the session is leaving."""
+        self._app.transport.write(data)
+        self._listen_after(data)
+
+    def _listen_after(self, data: bytes) -> None:
+        if data.endswith(b"\r\n") and not data.endswith(_IN_TRANSACTION):
+            self._listen_for_silence()
+        else:
+            self._stop_listening()
+
+    def _listen_for_silence(self) -> None:
+        self._stop_listening()
+        if not self._app.ended:
+            self._app.transport.pause_reading()
+        self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self._silent)
+
+    def _stop_listening(self) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
+            if not self._app.ended:
+                self._app.transport.resume_reading()
+
+    def _silent(self) -> None:
+        if self.asked:
+            self._stop_listening()  # the next chance is behind the server's next words
+        else:
+            self.end("")
+
+    def _lost(self, _: Leg) -> None:
+        if self._app.ended and self._server.ended:
+            self._stop_listening()
+            self._floor.left(self)
+
+
+class _MarkingLeg(Leg):
+    """Marks in its session who spoke last; `first_forward`, if set, stands before the other side at the beginning."""
+
+    __slots__ = ("_asks", "_session", "first_forward")
+
+    def __init__(self, conversation: Conversation, session: RedisSession, *, asks: bool) -> None:
+        super().__init__(conversation)
+        self._session = session
+        self._asks = asks
+        self.first_forward: Callable[[bytes], None] | None = None
+
+    def joined(self) -> None:
+        if self.first_forward is not None:
+            self.forward = self.first_forward
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self._session.asked = self._asks
+        self.forward(data)
+
+
+def _login_refused(refusal: ServerRefused, route: Route) -> Refused:
+    """The server's own verdict, with words that say whose login it was about."""
+    said = refusal.error
+    user = route.target.user or "default"
+    text = f"{route.name}: the server refused the login of the database ambassador as user {user}: {said.words}"
+    answer = TOO_MANY if said.text == TOO_MANY_TEXT else encode_error(said.code, text)
+    return Refused(Reason.LOGIN, text, answer)
+
+
+def _discard(_: bytes) -> None:
+    pass
