@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ambassador_dbproxy.postgres.session import PostgresService
+from ambassador_dbproxy.redis.session import RedisService
 from ambassador_dbproxy.service import Service
 from ambassador_dbproxy.tcp import TcpService
 
 SERVICES: dict[str, Callable[[], Service[Any]]] = {
     "postgres": PostgresService,
+    "redis": RedisService,
     "tcp": TcpService,
 }

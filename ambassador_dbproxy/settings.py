@@ -5,6 +5,7 @@ Decoding, `${VAR}` and overrides are the chassis's. Which target an environment 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -60,7 +61,7 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     name: Annotated[str, describe("name in logs, metrics and `status`", min_length=1, max_length=63)]
     listen: Annotated[Address, describe("where the app connects: loopback, or unix:///path/.s.PGSQL.5432")]
-    protocol: Annotated[Literal["postgres", "tcp"], describe("what is spoken here; it is never guessed")]
+    protocol: Annotated[Literal["postgres", "redis", "tcp"], describe("what is spoken here; it is never guessed")]
     environments: Annotated[dict[str, TargetSettings], describe("the target of each environment, by its name")]
     limits: Annotated[LimitSettings, describe("how much this listener takes on")] = LimitSettings()
     allow_remote: Annotated[
@@ -77,6 +78,12 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                     "reaches it. Set `allow_remote: true` if that is meant",
                 )
             )
+        if self.protocol == "redis":
+            mistakes += [
+                Mistake(f"environments.{env}.database", f"{target.database!r} is no number, as Redis has them")
+                for env, target in self.environments.items()
+                if target.database is not None and not re.fullmatch(r"[0-9]{1,9}", target.database)
+            ]
         if self.protocol == "tcp":
             mistakes += [
                 Mistake(f"environments.{env}.{field}", "the protocol tcp knows no logins")

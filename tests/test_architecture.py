@@ -45,6 +45,8 @@ AT_THE_BORDER = {
         "operations",
         "postgres.session",
         "postgres.upstream",
+        "redis.session",
+        "redis.upstream",
         "relay",
         "tcp",
     },
