@@ -1,0 +1,18 @@
+"""`python -m benchmarks <which>`: one command for each comparison; `--help` after its name shows its options."""
+
+import sys
+
+from benchmarks import shipper
+
+BENCHMARKS = {"shipper": shipper.main}
+
+
+def main() -> int:
+    if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
+        print(f"usage: python -m benchmarks {'|'.join(BENCHMARKS)} [--quick]", file=sys.stderr)
+        return 64
+    return BENCHMARKS[sys.argv[1]](sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
