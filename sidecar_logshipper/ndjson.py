@@ -8,17 +8,23 @@ its end is dropped. Bytes inside an object that are not UTF-8 are left alone.
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from sidecar_logshipper.ledger import count
 
 
-class _Object(msgspec.Struct):
+class _Object(msgspec.Struct, gc=False):
     """Any JSON object: unknown members are checked for their syntax and skipped."""
 
 
 _OBJECT = msgspec.json.Decoder(_Object)
+_MARK = "\x7f"
+_BETWEEN = b'"\x7f"'  # what stands in for a newline while lines are checked
+_OBJECTS_AND_MARKS = msgspec.json.Decoder(_Object | Literal["\x7f"])
+# A RecursionError: no JSON reader follows objects thousands deep.
+_NO_OBJECT = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MAY_BE_OBJECT = re.compile(rb"\n[ \t\r]*\{")
 _ESCAPED_CONTROLS = [
     (code, {0x09: b"\\t", 0x0D: b"\\r"}.get(code, b"\\u%04x" % code)) for code in range(0x20) if code != 0x0A
@@ -61,17 +67,19 @@ class Ndjson:
 
     def _merge_all(self, lines: bytes) -> bytes | None:
         """The records if every line is a JSON object, None if that is not sure."""
+        if self._bare and _MARK.encode() not in lines:
+            return lines if _one_object_a_line(lines) else None
         try:
             objects = len(_OBJECT.decode_lines(lines))
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except _NO_OBJECT:
             return None
-        # As many objects as lines, and so one on each. (Where one line holds two and another object spans two lines,
-        # the numbers agree too; then they go through as they are.)
-        if self._bare:
-            return lines if objects == count(lines) else None
+        # Between two values inside an object there is a comma or a colon, inside a string no raw newline: so each of
+        # these cuts is between two objects of their own. Then as many pieces and objects as lines is one on each.
         pieces = lines.split(b'}\n{"')
-        if objects != len(pieces) or objects != count(lines) or not lines.startswith(b'{"'):
+        if not len(pieces) == objects == count(lines) or not lines.startswith(b'{"'):
             return None
+        if self._bare:
+            return lines
         # split and join, because replace by a longer text looks for each place twice.
         return self._front + self._between_objects.join(pieces)[1:]
 
@@ -85,7 +93,7 @@ class Ndjson:
             return self._wrapped(line, self._message)
         try:
             _OBJECT.decode(line)
-        except (msgspec.DecodeError, msgspec.ValidationError):
+        except _NO_OBJECT:
             return self._wrapped(line, self._message)
         if self._bare:
             return line + b"\n"
@@ -101,6 +109,19 @@ class Ndjson:
         if b"\r" in lines:
             lines = lines.replace(b"\r\n", b"\n")
         return self._message + _escape(lines[:-1]).replace(b"\n", self._between_messages) + b'"}\n'
+
+
+def _one_object_a_line(lines: bytes) -> bool:
+    """Is each of these terminated lines one JSON object? They must not hold `_MARK`."""
+    # Each newline becomes a value that no line can hold. What is parsed then is a row of objects with one of these
+    # after each, unless a newline lay inside a value or a line holds no object or two. Costs little more than parsing.
+    marked = lines.replace(b"\n", _BETWEEN)
+    newlines = (len(marked) - len(lines)) // (len(_BETWEEN) - 1)
+    try:
+        values = _OBJECTS_AND_MARKS.decode_lines(marked)
+    except _NO_OBJECT:
+        return False
+    return len(values) == 2 * newlines and values[1::2].count(_MARK) == newlines
 
 
 def _escape(text: bytes) -> bytes:

@@ -50,6 +50,7 @@ def test_everything_else_becomes_a_message() -> None:
         b"null",
         b"{",
         b"}",
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
     ],
 )
 def test_what_only_looks_like_an_object_becomes_a_message(line: bytes) -> None:
@@ -68,6 +69,33 @@ def test_an_object_over_several_lines_is_several_messages() -> None:
         {"message": "}"},
         {"b": 2},
     ]
+
+
+TRAPS = [
+    b'{"a":1}{"b":2}\n{"c":\n3}\n',
+    b'{"a":1} {"b":2}\n{"c":{}\n}\n',
+    b'{"a":1}\n{"b":\n{"c":2}}\n{}{}\n',
+    b'{"a":1} "\x7f" {"b":2}\n{"c":\n}\n',
+    b'{"a":"x\ny"}\n{}{}\n',
+    b'{"a":[\n]}\n{}{}\n',
+    b'{"a":1}\n"text"\n{}{}\n',
+    b'{"a":1}\n\n{}{}\n',
+    b'{"a":1\n,"b":2}\n{}{}\n',
+    b'{"a":"delete \x7f"}\n{"c":\n3}\n{}{}\n',
+]
+
+
+@pytest.mark.parametrize("chunk", TRAPS)
+def test_as_many_objects_as_lines_is_not_yet_one_on_each(chunk: bytes) -> None:
+    for encoder in (BARE, MERGED):
+        records = encoder.encode(chunk)
+        assert records == encoder.encode_by_line(chunk)
+        assert all(isinstance(json.loads(record), dict) for record in records.splitlines())
+
+
+def test_lines_that_hold_the_mark_of_the_check_are_checked_in_another_way() -> None:
+    lines = b'{"a":"delete \x7f"}\n{"b":2}\n'
+    assert BARE.encode(lines) == lines
 
 
 def test_escapes() -> None:
@@ -102,6 +130,9 @@ LINES = st.one_of(
     st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",))).map(str.encode),
     st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")),
     st.sampled_from([b"{}", b"{", b"}", b'{"', b'"}', b"{ }", b' {"a":1}', b'{"a":1} ', b'{"a":1}\r', b"", b'{"":0}']),
+    st.sampled_from(
+        [b'{"a":', b"1}", b"{}{}", b"{} {}", b'{"a":[', b"]}", b'"\x7f"', b'{"a":"\x7f"}', b',"b":2}', b"null"]
+    ),
     st.dictionaries(st.text(max_size=3), st.integers() | st.text(max_size=5), max_size=3).map(
         lambda members: json.dumps(members).encode()
     ),
