@@ -45,13 +45,16 @@ format: .venv/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-LOCK := $(BIN)/uv pip compile pyproject.toml --upgrade --quiet --universal --python-version 3.11 --generate-hashes \
+GROUP_LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --custom-compile-command 'make lock'
+LOCK := $(GROUP_LOCK) --upgrade pyproject.toml
 lock: .venv/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) -o locks/runtime.txt
 	$(LOCK) -c locks/runtime.txt --extra demo --group build -o locks/demo.txt
 	$(LOCK) -c locks/demo.txt --extra demo --group dev -o locks/dev.txt
+	for image in logshipper logformat dbproxy demo-app logserver; do \
+	  $(GROUP_LOCK) -c locks/demo.txt --group $$image -o locks/$$image.txt || exit 1; done
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
