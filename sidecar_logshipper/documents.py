@@ -7,15 +7,16 @@ A line that is no JSON object becomes `{"message": …}`.
 import msgspec
 
 from sidecar_logshipper.batch import Part
-from sidecar_logshipper.lines import LineReader, Lines
+from sidecar_logshipper.lines import LineReader, Lines, Told
 from sidecar_logshipper.origin import Origin
-from sidecar_logshipper.times import Clock
+from sidecar_logshipper.times import Clock, is_rfc3339
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PARTIAL = b'"log.partial":true,'
 
 
 class Documents:
-    """`time_name`: each document gets its time under this name, unless it has a usable one there; empty for none.
+    """`time_name`: each document gets its time under this name, unless it has RFC 3339 text there; empty for none.
 
     `id_name`: each gets its id under this name; empty for none. `time_field`: where a JSON line holds its time.
     """
@@ -26,12 +27,15 @@ class Documents:
         self._origin = origin
         self._reader = LineReader(time_field)
         self._clock = Clock()
-        self._time_field = time_field
         self._time_name = time_name
+        self._time_is_own = time_name == time_field
         self._id_name = id_name
         self._members = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in origin.members.items()}
         self._front = msgspec.json.encode(origin.members)[:-1]
-        self._names = [msgspec.json.encode(name) for name in (*origin.members, time_name, id_name) if name]
+        self._time_key = msgspec.json.encode(time_name)
+        self._id_key = msgspec.json.encode(id_name)
+        # As JSON texts nearly always write them. A name with needless escapes in it is not seen, and comes twice.
+        self._names = [msgspec.json.encode(name) for name in (*origin.members, id_name) if name]
 
     def of(self, part: Part) -> list[bytes]:
         return self.written(part, self._reader.read(part))
@@ -41,53 +45,57 @@ class Documents:
 
     def written(self, part: Part, lines: Lines) -> list[bytes]:
         """The documents of lines that were read already."""
-        prefix = self._origin.id_prefix(part.chunk.source) if self._id_name else ""
-        collide = any(name in part.chunk.data for name in self._names)
-        if not collide and not self._time_name and not self._id_name:
-            tails = None
-        else:
-            tails = [self._own(time, offset, prefix) for time, offset in zip(lines.times, lines.offsets, strict=True)]
+        names = [name for name in self._names if name in part.chunk.data]
+        stands = [self._stands(told) for told in lines.told]
+        if not names and not self._id_name and None not in lines.told and all(stands):
+            front = self._front
+            return lines.text if len(front) == 1 else [_put_in_front(front, text) for text in lines.text]
+        if self._time_name and self._time_key in part.chunk.data:
+            names.append(self._time_key)
+        return self._each(part, lines, stands, names)
+
+    def _stands(self, told: Told | None) -> bool:
+        """Nothing is to be said about the time of this line."""
+        return not self._time_name or (self._time_is_own and told is not None and is_rfc3339(told.time))
+
+    def _each(self, part: Part, lines: Lines, stands: list[bool], names: list[bytes]) -> list[bytes]:
+        """The same as the fast path of `written`, for lines of every kind; `names` are those to look for."""
+        id_prefix = self._origin.id_prefix(part.chunk.source)
         documents = []
-        front = self._front
-        for place, (text, told) in enumerate(zip(lines.text, lines.told, strict=True)):
-            own = front if tails is None else _with(front, tails[place])
+        for text, told, stand, time, offset in zip(
+            lines.text, lines.told, stands, lines.times, lines.offsets, strict=True
+        ):
+            own = {} if stand else {self._time_key: b'"' + self._clock.written(time).encode() + b'"'}
+            if self._id_name:
+                own[self._id_key] = msgspec.json.encode(f"{id_prefix}{offset}")
             if told is None:
-                partial = b'"log.partial":true,' if part.chunk.piece else b""
+                front = self._in_front(own)
+                separator = b"," if len(front) > 1 else b""
+                partial = _PARTIAL if part.chunk.piece else b""
                 message = msgspec.json.encode(text.decode())
-                documents.append((own + b"," if len(own) > 1 else own) + partial + b'"message":' + message + b"}")
-            elif collide and any(name in text for name in self._names):
-                documents.append(self._merged(text, lines.times[place], lines.offsets[place], prefix))
+                documents.append(front + separator + partial + b'"message":' + message + b"}")
+            elif names and any(name in text for name in names):
+                documents.append(self._merged(text, own))
             else:
-                documents.append(_put_in_front(own, text))
+                documents.append(_put_in_front(self._in_front(own), text))
         return documents
 
-    def _own(self, time: int, offset: int, prefix: str) -> bytes:
-        """The members that differ from line to line, without braces."""
-        written = []
-        if self._time_name:
-            written.append(b'"%b":"%b"' % (self._time_name.encode(), self._clock.written(time).encode()))
-        if self._id_name:
-            written.append(b"%b:%b" % (msgspec.json.encode(self._id_name), msgspec.json.encode(f"{prefix}{offset}")))
-        return b",".join(written)
+    def _in_front(self, own: dict[bytes, bytes]) -> bytes:
+        if not own:
+            return self._front
+        written = b",".join(key + b":" + value for key, value in own.items())
+        return self._front + (b"," if len(self._front) > 1 else b"") + written
 
-    def _merged(self, text: bytes, time: int, offset: int, prefix: str) -> bytes:
-        own = _OBJECT.decode(text)
-        merged: dict[str, msgspec.Raw] = dict(self._members)
-        if self._id_name:
-            merged[self._id_name] = msgspec.Raw(msgspec.json.encode(f"{prefix}{offset}"))
-        merged |= own
-        if self._time_name and not self._is_time(own.get(self._time_name)):
-            merged[self._time_name] = msgspec.Raw(msgspec.json.encode(self._clock.written(time)))
+    def _merged(self, text: bytes, own: dict[bytes, bytes]) -> bytes:
+        """What the line says comes last and stands, except for a time that is none."""
+        said = _OBJECT.decode(text)
+        merged = self._members | {msgspec.json.decode(key): msgspec.Raw(value) for key, value in own.items()}
+        time = merged.get(self._time_name)
+        merged |= said
+        said_time = said.get(self._time_name)
+        if time is not None and said_time is not None and not is_rfc3339(msgspec.json.decode(said_time)):
+            merged[self._time_name] = time
         return msgspec.json.encode(merged)
-
-    def _is_time(self, value: msgspec.Raw | None) -> bool:
-        return value is not None and self._clock.read(msgspec.json.decode(value)) is not None
-
-
-def _with(front: bytes, tail: bytes) -> bytes:
-    if not tail:
-        return front
-    return front + (b"," if len(front) > 1 else b"") + tail
 
 
 def _put_in_front(front: bytes, text: bytes) -> bytes:

@@ -10,10 +10,16 @@ from datetime import UTC, datetime, timedelta
 _STAMP = r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)?\s?(Z|z|[+-]\d\d:?\d\d)?"
 _WHOLE = re.compile(_STAMP)
 _LEADING = re.compile(r"[\[(]?" + _STAMP + r"(?![\w:+-])", re.ASCII)
+_STRICT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 NS = 1_000_000_000
 _LATEST = 4_102_444_800  # the year 2100: a number beyond this many seconds is in a finer unit
+
+
+def is_rfc3339(value: object) -> bool:
+    """Will every server read this text as the time it means?"""
+    return isinstance(value, str) and _STRICT.fullmatch(value) is not None
 
 
 class Clock:

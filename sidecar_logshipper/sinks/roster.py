@@ -8,9 +8,14 @@ from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import settings as given
 from sidecar_logshipper.sinks.credentials import credentials, token
 from sidecar_logshipper.sinks.dial import check_tls
+from sidecar_logshipper.sinks.elasticsearch import Elasticsearch
+from sidecar_logshipper.sinks.loki import Loki
+from sidecar_logshipper.sinks.otlp import Otlp
 from sidecar_logshipper.sinks.over_http import OverHttpSink
 from sidecar_logshipper.sinks.plain import LinesWriter, Plain
 from sidecar_logshipper.sinks.seam import Dialect, Sink
+from sidecar_logshipper.sinks.splunk_hec import SplunkHec
+from sidecar_logshipper.sinks.victorialogs import Victorialogs
 
 
 def open_sink(settings: Settings, clock: Callable[[], float]) -> Sink:
@@ -25,7 +30,17 @@ def _dialect(sink: given.OverHttp, origin: Origin) -> Dialect:
     match sink:
         case given.HttpSink():
             return Plain(LinesWriter(sink.encoding, sink.record_id_field, origin))
-    raise NotImplementedError
+        case given.LokiSink():
+            return Loki(sink, origin)
+        case given.ElasticsearchSink():
+            return Elasticsearch(sink, origin)
+        case given.OtlpSink():
+            return Otlp(sink, origin)
+        case given.VictorialogsSink():
+            return Victorialogs(sink, origin)
+        case given.SplunkHecSink():
+            return SplunkHec(sink, origin)
+    raise NotImplementedError(type(sink).__name__)
 
 
 def _authorization(sink: given.OverHttp) -> Callable[[], Mapping[str, str]]:

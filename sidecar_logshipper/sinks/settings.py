@@ -179,6 +179,7 @@ class VictorialogsSink(OverHttp, frozen=True, kw_only=True, tag="victorialogs"):
         list[str] | None,
         describe("members that name a stream, few and steady; default: all of labels, pod and namespace"),
     ] = None
+    message_field: Annotated[str, describe("member of a JSON line that holds its message")] = "message"
     max_line_bytes: Annotated[
         Size, describe("its -insert.maxLineSizeBytes: it would drop longer records and say 200, so they are set aside")
     ] = Size("256KiB")
