@@ -11,34 +11,43 @@ from logtail import reader
 from logtail.acks import Acks
 from logtail.checkpoint import Entry
 from logtail.chunk import Chunk, Source
+from logtail.compressions import Compressions
+from logtail.decoded import UNDECIDED, Undecodable
 from logtail.discovery import Find, siblings
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
 from logtail.life import Key, Life
+from logtail.opened import Open, Opened, Plain
 from logtail.roll import Roll
 
 COPY_GRACE_S = 2.0  # a file that begins like a followed one may be the copy of a rotation that truncates next
-GZIP_MAGIC = b"\x1f\x8b"
+COPY_BYTES_PER_S = 1024 * 1024  # no copy is slower than that
+SLOW_S = 0.2
 
 
 @dataclass(slots=True)
 class Suspect:
-    """A file that may be a copy: it is held back until it differs, or was quiet for COPY_GRACE_S."""
+    """A file that may be a copy: it is held back until it differs, grows slowly, or was quiet for COPY_GRACE_S."""
 
     size: int
     since: float
+    met_at: float
+    met_size: int
 
 
 class Arrivals:
     def __init__(
         self,
         roll: Roll,
+        open_file: Open,
         *,
         start_at: Literal["beginning", "end"],
         max_line_bytes: int,
         wall: Callable[[], float],
     ) -> None:
         self._roll = roll
+        self._open = open_file
+        self._compressions = Compressions(roll)
         self._at_end = start_at == "end"
         self._max_line = max_line_bytes
         self._wall = wall
@@ -52,94 +61,130 @@ class Arrivals:
 
     def meet(self, find: Find, now: float) -> None:
         """A matching file that is not followed: begin, go on, hold back or leave it alone."""
-        if self._left_alone.get(find.key) == find:
+        if self._left_alone.get(find.key) == find or self._compressions.left_to_original(find):
             return
         self._left_alone.pop(find.key, None)
         try:
-            descriptor = reader.open_regular(find.path)
+            file = self._open(find.path)
         except OSError as error:
             self._roll.problem(find.path, reader.word(error))
             return
-        if self._put_off(descriptor, find, now):
-            return
-        self._roll.no_problem(find.path)
+        try:
+            followed = self._follow(file, find, now)
+        except OSError as error:
+            self._roll.problem(find.path, reader.word(error))
+            if isinstance(error, Undecodable):
+                self._left_alone[find.key] = find  # until it changes: trying again means to decode all of it
+            followed = False
+        if not followed:
+            file.close()
+
+    def decide(self, life: Life, find: Find, now: float) -> bool:
+        """An empty file has grown, so it shows now what it is. False when it is to be met anew, as another kind of
+        file, or as what may become a copy."""
+        file = self._open(find.path)
+        life.undecided = file.pread(2, 0) in UNDECIDED
+        as_it_is = life.undecided or (isinstance(file, Plain) and not self._may_be_copy(file, find, now))
+        file.close()
+        if not as_it_is:
+            self._roll.forget(life)
+            life.file.close()
+        return as_it_is
+
+    def _follow(self, file: Opened, find: Find, now: float) -> bool:
+        """False when the file must not be followed, or not yet."""
         known = self._roll.memory.of(find.key, find.path)
+        verdict = known and recognise(known.identity, reader.sight(file, find.path, known.identity))
+        if known is None or verdict is not Verdict.SAME:
+            if file.compressed:
+                if self._compressions.is_of_open_file(file, find):
+                    return False
+                if (original := self._compressions.remembered_original(file, find.path)) is not None:
+                    known, verdict = original, Verdict.SAME
+            elif self._may_be_copy(file, find, now):
+                return False
+        self._roll.no_problem(find.path)
         if known is not None:
-            verdict = recognise(known.identity, reader.sight(descriptor, find.path, known.identity))
             self._roll.memory.forget(known)
             if verdict is Verdict.SAME:
-                self._resume(descriptor, known, find, now)
-                return
+                self._resume(file, known, find, now)
+                return True
             if verdict is Verdict.TRUNCATED:
                 self._truncated_while_away(known, find, now)
-        self._begin_new(descriptor, find, now)
-
-    def _put_off(self, descriptor: int, find: Find, now: float) -> bool:
-        """True when the file must not be followed, or not yet; it is closed then."""
-        if reader.at(descriptor, 0, 2) == GZIP_MAGIC:
-            self._roll.problem(find.path, "gzip")
-            self._left_alone[find.key] = find
-        elif not self._may_be_copy(descriptor, find, now):
-            return False
-        reader.close(descriptor)
+        self._begin_new(file, find, now)
         return True
 
-    def _may_be_copy(self, descriptor: int, find: Find, now: float) -> bool:
+    def _may_be_copy(self, file: Opened, find: Find, now: float) -> bool:
         """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?"""
-        if self._remembers(descriptor, find) or not self._begins_like_one(descriptor, find):
+        if not self._begins_like_one(file, find):
             self.suspects.pop(find.key, None)
             return False
-        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now))
+        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now, now, find.size))
         if suspect.size != find.size:
             suspect.size, suspect.since = find.size, now
-        if now - suspect.since < COPY_GRACE_S:
+        age = now - suspect.met_at
+        # A copy is made in one go; what grows slowly has a writer of its own, and just begins alike.
+        slowly = age >= SLOW_S and suspect.met_size < find.size < suspect.met_size + age * COPY_BYTES_PER_S
+        if not slowly and now - suspect.since < COPY_GRACE_S:
             return True
         del self.suspects[find.key]
         return False
 
-    def _remembers(self, descriptor: int, find: Find) -> bool:
+    def _remembers(self, file: Opened, find: Find) -> bool:
         known = self._roll.memory.of(find.key, find.path)
         if known is None:
             return False
-        return recognise(known.identity, reader.sight(descriptor, find.path, known.identity)) is Verdict.SAME
+        return recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
 
-    def _begins_like_one(self, descriptor: int, find: Find) -> bool:
+    def _begins_like_one(self, file: Opened, find: Find) -> bool:
         if find.size == 0:
             return False
-        begin = reader.at(descriptor, 0, HEAD_BYTES)
+        begin = file.pread(HEAD_BYTES, 0)
+        marks: dict[int, Mark] = {}
+
+        def head_agrees(life: Life) -> bool:
+            length = life.head.length
+            if length > len(begin):
+                return True  # the bytes themselves will tell
+            if length not in marks:
+                marks[length] = Mark.of(begin[:length])
+            return marks[length] == life.head
+
         return any(
-            _same_so_far(life, descriptor, find, begin)
+            _same_so_far(life, file, find, begin)
             for life in self._roll.lives.values()
-            if life.offset > 0 and life.open and life.state is State.FOLLOWING
+            if life.offset > 0 and life.open and life.state is State.FOLLOWING and head_agrees(life)
         )
 
-    def _begin_new(self, descriptor: int, find: Find, now: float) -> None:
+    def _begin_new(self, file: Opened, find: Find, now: float) -> None:
         offset, frontier = 0, b""
         if self.first_start and self._at_end:
-            offset = reader.line_start(descriptor, find.size, self._max_line)
-            frontier = reader.before(descriptor, offset, FRONTIER_BYTES)
+            offset = reader.line_start(file, reader.length(file), self._max_line)
+            frontier = reader.before(file, offset, FRONTIER_BYTES)
         life = Life(
             source=Source(find.path, self._generation(find.key)),
-            descriptor=descriptor,
+            file=file,
             key=find.key,
             path=find.path,
             acks=Acks(offset, frontier),
             frontier=frontier,
-            head=Mark.of(reader.at(descriptor, 0, min(offset, HEAD_BYTES))),
+            head=Mark.of(file.pread(min(offset, HEAD_BYTES), 0)),
             midline=False,
             changed_at=now,
-            size=find.size,
+            size=file.extent(find.size),
+            raw_size=find.size,
             mtime_ns=find.mtime_ns,
+            undecided=offset == 0 and file.pread(2, 0) in UNDECIDED,
         )
         self.unsaved = True
         self._roll.add(life)
         self._roll.tell("info", "file_found", path=find.path, generation=life.source.generation, offset=offset)
 
-    def _resume(self, descriptor: int, known: Entry, find: Find, now: float) -> None:
-        frontier = reader.before(descriptor, known.offset, known.frontier_length)
+    def _resume(self, file: Opened, known: Entry, find: Find, now: float) -> None:
+        frontier = reader.before(file, known.offset, known.frontier_length)
         life = Life(
             source=Source(known.source_path, known.generation),
-            descriptor=descriptor,
+            file=file,
             key=find.key,
             path=find.path,
             acks=Acks(known.offset, frontier),
@@ -147,7 +192,8 @@ class Arrivals:
             head=known.identity.head,
             midline=bool(frontier) and not frontier.endswith(b"\n"),
             changed_at=now,
-            size=find.size,
+            size=file.extent(find.size),
+            raw_size=find.size,
             mtime_ns=find.mtime_ns,
         )
         self._roll.add(life)
@@ -166,9 +212,10 @@ class Arrivals:
         """The content of `life` is gone from its file; it goes on in a copy beside it, if there is one."""
         self._roll.dequeue(life)
         self._roll.counts["truncations"] += 1
-        find = Find(life.path, *life.key, life.size, life.mtime_ns)
+        find = Find(life.path, *life.key, life.raw_size, life.mtime_ns)
         copy = self._find_copy(life.identity(), find)
-        descriptor, state = life.descriptor, life.state
+        state = life.state
+        file = life.file if isinstance(life.file, Plain) else self._open(find.path)
         del self._roll.lives[life.key]
         self._roll.tell(
             "info", "file_truncated", path=life.path, offset=life.offset, size=life.size, copy=copy and copy[1].path
@@ -181,14 +228,14 @@ class Arrivals:
                 self._roll.by_generation.pop(life.source.generation, None)
         else:
             self._move_to(life, *copy, now)
-        self._begin_new(descriptor, find, now)
+        self._begin_new(file, find, now)
         self._roll.lives[find.key].state = state
         if copy is not None:
             self._roll.lives[find.key].after = life
 
-    def _move_to(self, life: Life, descriptor: int, copy: Find, now: float) -> None:
-        life.descriptor, life.key, life.path = descriptor, copy.key, copy.path
-        life.size, life.mtime_ns, life.changed_at = copy.size, copy.mtime_ns, now
+    def _move_to(self, life: Life, file: Opened, copy: Find, now: float) -> None:
+        life.file, life.key, life.path = file, copy.key, copy.path
+        life.size, life.raw_size, life.mtime_ns, life.changed_at = file.extent(copy.size), copy.size, copy.mtime_ns, now
         life.state = State.ROTATED
         self._roll.lives[copy.key] = life
         self._roll.touched.add(life)
@@ -204,23 +251,23 @@ class Arrivals:
         if copy is not None:
             self._resume(copy[0], known, copy[1], now)
 
-    def _find_copy(self, known: Identity, original: Find) -> tuple[int, Find] | None:
-        """The file beside a truncated one that holds what was read of it: its descriptor and name."""
+    def _find_copy(self, known: Identity, original: Find) -> tuple[Opened, Find] | None:
+        """The file beside a truncated one that holds what was read of it: the file, open, and its name."""
         prefix = original.path  # as app.log.1 and app.log-20260101 are named after app.log
         for find in siblings(original.path):
             named_after_it = find.path.startswith(prefix)
-            if find.key in self._roll.lives or find.size < known.offset:
+            if find.key in self._roll.lives or (find.size < known.offset and not find.path.endswith(".gz")):
                 continue
             if not (named_after_it or find.key in self.suspects):
                 continue
             try:
-                descriptor = reader.open_regular(find.path)
+                file = self._open(find.path)
             except OSError:
                 continue
-            seen = reader.sight(descriptor, find.path, known)
-            if recognise(known, seen) is Verdict.COPY and not self._remembers(descriptor, find):
-                return descriptor, find
-            reader.close(descriptor)
+            seen = reader.sight(file, find.path, known)
+            if recognise(known, seen) is Verdict.COPY and not self._remembers(file, find):
+                return file, find
+            file.close()
         return None
 
     def find_lost_names(self, now: float) -> None:
@@ -233,6 +280,9 @@ class Arrivals:
             if directory not in beside:
                 beside[directory] = {find.inode: find for find in siblings(known.path)}
             find = beside[directory].get(known.inode)
+            if find is not None and find.path == known.source_path:
+                self._roll.memory.give_up(known)  # not renamed: the settings leave it out now
+                continue
             try:
                 found = find is not None and find.key not in self._roll.lives and self._resume_unnamed(known, find, now)
             except OSError as error:
@@ -244,12 +294,12 @@ class Arrivals:
 
     def _resume_unnamed(self, known: Entry, find: Find, now: float) -> bool:
         """Go on with a file that has no matching name; False when the inode belongs to another file now."""
-        descriptor = reader.open_regular(find.path)
-        if recognise(known.identity, reader.sight(descriptor, find.path, known.identity)) is not Verdict.SAME:
-            reader.close(descriptor)
+        file = self._open(find.path)
+        if recognise(known.identity, reader.sight(file, find.path, known.identity)) is not Verdict.SAME:
+            file.close()
             return False
         self._roll.memory.forget(known)
-        self._resume(descriptor, known, find, now)
+        self._resume(file, known, find, now)
         life = self._roll.lives[find.key]
         life.learn(Fact.RENAMED)
         successor = next((e for e in self._roll.lives.values() if e.path == known.source_path and e is not life), None)
@@ -261,10 +311,10 @@ class Arrivals:
         return True
 
 
-def _same_so_far(life: Life, descriptor: int, find: Find, begin: bytes) -> bool:
+def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:
     """Does the file hold nothing but what `life` holds at the same place, as far as a head and a tail can tell?"""
-    reach = min(find.size, life.size)
+    reach = min(file.extent(find.size), life.size)
     tail = min(reach, FRONTIER_BYTES)
-    return reader.at(life.descriptor, 0, len(begin)) == begin and (
-        reader.before(life.descriptor, reach, tail) == reader.before(descriptor, reach, tail)
+    return life.file.pread(len(begin), 0) == begin[: life.size] and (
+        reader.before(life.file, reach, tail) == reader.before(file, reach, tail)
     )

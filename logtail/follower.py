@@ -12,11 +12,13 @@ from typing import Literal
 from logtail import checkpoint, reader
 from logtail.arrivals import Arrivals
 from logtail.chunk import Chunk, TailStats
-from logtail.discovery import Discovery, Find, Scan
+from logtail.decoded import Undecodable
+from logtail.discovery import Discovery, Find, Scan, siblings
 from logtail.follow import Fact, State, over
-from logtail.identity import HEAD_BYTES, Mark, extend
+from logtail.identity import HEAD_BYTES, Mark, Verdict, extend, recognise
 from logtail.life import Key, Life
 from logtail.memory import Memory
+from logtail.opened import Condition, Open
 from logtail.roll import Happening, Roll
 
 BUSY_LOOK_S = 0.25  # while there is much to read, the directories are looked at this often
@@ -30,6 +32,8 @@ class Step:
     done: bool = False
     save_first: bool = False
     """New lives must be in the checkpoint before their first byte leaves, so that a crash repeats their generation."""
+    soon: bool = False
+    """A doubt is to be settled by another look."""
     happenings: list[Happening] = field(default_factory=list)
 
 
@@ -41,15 +45,17 @@ class Follower:
         start_at: Literal["beginning", "end"],
         max_line_bytes: int,
         chunk_bytes: int,
+        open_file: Open,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
+        self._open = open_file
         self._discovery = discovery
         self._max_line = max_line_bytes
         self._reader = reader.Reader(chunk_bytes, max_line_bytes)
         self._monotonic = monotonic
         self._roll = Roll()
-        self._arrivals = Arrivals(self._roll, start_at=start_at, max_line_bytes=max_line_bytes, wall=wall)
+        self._arrivals = Arrivals(self._roll, open_file, start_at=start_at, max_line_bytes=max_line_bytes, wall=wall)
         self._acked: deque[tuple[str, int, int, Mapping[str, object] | None]] = deque()
         self._looked_at = float("-inf")
         self._quiet: float | None = None
@@ -112,7 +118,8 @@ class Follower:
         if chunk is None:
             chunk = self._next_chunk(max_bytes) or self._next_end()
         done = chunk is None and self._quiet is not None and not any(life.open for life in self._roll.lives.values())
-        return Step(chunk, done=done and not self._arrivals.suspects, happenings=self._roll.told())
+        doubts = any(life.doubted for life in self._roll.lives.values()) if chunk is None else False
+        return Step(chunk, done=done and not self._arrivals.suspects, soon=doubts, happenings=self._roll.told())
 
     def snapshot(self) -> bytes | None:
         """The checkpoint as it must be written now; None when it would be the one before."""
@@ -140,7 +147,7 @@ class Follower:
 
     def close(self) -> None:
         for life in self._roll.lives.values():
-            reader.close(life.descriptor)
+            life.file.close()
         self._roll.lives.clear()
 
     def directories(self) -> list[str]:
@@ -158,7 +165,7 @@ class Follower:
             try:
                 self._look_at(life, find, now)
             except OSError as error:
-                self._let_go(life, error)
+                self._trouble(life, error)
         # Those remembered come first: a truncated one may go on in a copy that would else be taken for new.
         unknown = [find for key, find in scan.finds.items() if key not in self._roll.lives]
         for find in sorted(unknown, key=lambda find: self._roll.memory.of(find.key, find.path) is None):
@@ -176,32 +183,67 @@ class Follower:
             size, mtime_ns = find.size, find.mtime_ns
             self._name(life, find.path)
         else:
-            condition = reader.look(life.descriptor)
+            condition = self._look_without_name(life)
             size, mtime_ns = condition.size, condition.mtime_ns
             self._unname(life, removed=not condition.linked)
-        if size != life.size or mtime_ns != life.mtime_ns:
-            life.size, life.mtime_ns, life.changed_at = size, mtime_ns, now
-            if not reader.holds(life.descriptor, life.offset, life.frontier):
-                self._arrivals.truncated(life, self._monotonic())
-            elif size > life.offset:
-                self._roll.enqueue(life)
+        if size != life.raw_size or mtime_ns != life.mtime_ns or life.doubted:
+            shows_now = life.undecided and life.offset == 0 and size > 0
+            if shows_now and find is not None and not self._arrivals.decide(life, find, now):
+                return
+            life.raw_size, life.mtime_ns, life.changed_at = size, mtime_ns, now
+            life.size = life.file.extent(size)
+            self._check(life)
         elif over(life.state, unread=int(life.queued), in_flight=life.acks.in_flight, quiet_s=now - life.changed_at):
             self._end(life)
 
+    def _check(self, life: Life) -> None:
+        """Is what was read still there, and is there more? A truncation is believed when two looks agree, since a
+        network file system may show an old size for a moment."""
+        if reader.holds(life.file, life.offset, life.frontier):
+            life.doubted = False
+            if life.size > life.offset:
+                self._roll.enqueue(life)
+        elif life.doubted:
+            self._arrivals.truncated(life, self._monotonic())
+        else:
+            self._doubt(life)
+
+    def _doubt(self, life: Life) -> None:
+        life.doubted = True
+        self._roll.dequeue(life)
+
+    def _look_without_name(self, life: Life) -> Condition:
+        """No matching name leads to it. If its descriptor was taken back it must be found by its inode."""
+        try:
+            return life.file.look()
+        except OSError:
+            if self._find_name(life) is None:
+                raise
+            return life.file.look()
+
+    def _find_name(self, life: Life) -> str | None:
+        """Its name in the directory where it was; from now on it can be opened again by that."""
+        found = next((each.path for each in siblings(life.path) if each.key == life.key), None)
+        if found is not None:
+            life.file.path = found
+        return found
+
     def _name(self, life: Life, path: str) -> None:
         life.learn(Fact.NAMED)
+        life.file.kept = False
         if path != life.path:
             self._roll.counts["rotations"] += 1
             self._roll.tell("info", "file_rotated", path=life.path, now=path, offset=life.offset)
-            life.path = path
-            self._roll.touched.add(life)
+            self._roll.rename(life, path)
 
     def _unname(self, life: Life, *, removed: bool) -> None:
         before = life.state
         life.learn(Fact.REMOVED if removed else Fact.RENAMED)
+        life.file.kept = removed
         if before is State.FOLLOWING and life.state is not before:
             self._roll.counts["rotations"] += 1
-            self._roll.tell("info", "file_rotated", path=life.path, now=None, removed=removed, offset=life.offset)
+            now = None if removed else self._find_name(life)
+            self._roll.tell("info", "file_rotated", path=life.path, now=now, removed=removed, offset=life.offset)
 
     # ---- reading
 
@@ -221,7 +263,7 @@ class Follower:
             try:
                 chunk = self._read(life, max_bytes, finished=False)
             except OSError as error:
-                self._let_go(life, error)
+                self._trouble(life, error)
                 continue
             if chunk is not None:
                 self._roll.queue.rotate(-1)
@@ -231,7 +273,7 @@ class Follower:
     def _read(self, life: Life, max_bytes: int | None, *, finished: bool) -> Chunk | None:
         """The next piece of the file. None, and no more turns until it changes, when there is no whole line."""
         reading = self._reader.read(
-            life.descriptor,
+            life.file,
             life.offset,
             max_bytes,
             midline=life.midline,
@@ -242,8 +284,8 @@ class Follower:
             self._roll.dequeue(life)
             return None
         # Checked after the read: bytes that came from behind a truncation must not pass for the old file's.
-        if not reader.holds(life.descriptor, life.offset, life.frontier):
-            self._arrivals.truncated(life, self._monotonic())
+        if not reader.holds(life.file, life.offset, life.frontier):
+            self._doubt(life)
             return None
         if reading.skipped:
             life.acks.skip(life.offset + reading.skipped)
@@ -259,12 +301,13 @@ class Follower:
         life.frontier = extend(life.frontier, reading.data)
         life.acks.hand_out(chunk.start, chunk.end, life.frontier, self._monotonic())
         if life.head.length < HEAD_BYTES:
-            life.head = Mark.of(reader.at(life.descriptor, 0, min(chunk.end, HEAD_BYTES)))
+            life.head = Mark.of(life.file.pread(min(chunk.end, HEAD_BYTES), 0))
         if reading.broken and not life.midline:
             self._roll.counts["long_lines"] += 1
             self._roll.tell("warning", "line_too_long", path=life.path, offset=chunk.start, limit=self._max_line)
         life.midline = not reading.data.endswith(b"\n")
         self._roll.counts["bytes_read"] += len(reading.data)
+        self._roll.no_problem(life.path)
         return chunk
 
     # ---- ending
@@ -288,7 +331,7 @@ class Follower:
         try:
             chunk = self._read(life, None, finished=True)
         except OSError as error:
-            self._let_go(life, error)
+            self._trouble(life, error)
             return
         if not life.open or life.gone or self._roll.lives.get(life.key) is not life:
             return  # it turned out to be truncated
@@ -316,13 +359,40 @@ class Follower:
 
     def _drop(self, life: Life) -> None:
         self._roll.remove(life)
-        reader.close(life.descriptor)
+        life.file.close()
 
-    def _let_go(self, life: Life, error: OSError) -> None:
-        """The descriptor is of no use any more (ESTALE, EIO): remember the file and meet it anew at the next look."""
-        self._roll.errors["read_failed"] += 1
-        self._roll.tell("warning", "file_read_failed", path=life.path, reason=error.strerror or str(error))
-        self._roll.remember(life)
+    def _trouble(self, life: Life, error: OSError) -> None:
+        """It cannot be read (ESTALE, EIO, damaged): open it anew where it was, and go on if it is the same."""
+        self._roll.dequeue(life)
+        damaged = isinstance(error, Undecodable)
+        self._roll.problem(life.path, "damaged" if damaged else "read_failed", why=error.strerror)
+        if damaged:
+            life.raw_size, life.size = life.file.look().size, life.offset
+            return
+        life.raw_size = -1  # looked at again at every look
+        try:
+            file = self._open(life.file.path)
+        except OSError as why:
+            if life.state is State.UNLINKED or isinstance(why, FileNotFoundError):
+                self._gone(life)
+            return
+        try:
+            if recognise(life.identity(), reader.sight(file, life.path, life.identity())) is Verdict.SAME:
+                file.kept = life.file.kept
+                life.file, file = file, life.file
+                return
+        except OSError:
+            return  # no better than before: tried again at the next look
+        finally:
+            file.close()
+        try:
+            life.file.look()
+        except OSError:
+            self._gone(life)
+
+    def _gone(self, life: Life) -> None:
+        self._roll.tell("warning", "file_gone", path=life.path, offset=life.offset)
+        self._roll.remember(life, finished=True)
         self._drop(life)
 
     def _take_acks(self) -> None:

@@ -9,6 +9,7 @@ from logtail.acks import Acks
 from logtail.chunk import Source
 from logtail.follow import Fact, State, move
 from logtail.identity import Identity, Mark
+from logtail.opened import Opened
 
 Key = tuple[int, int]
 
@@ -16,7 +17,7 @@ Key = tuple[int, int]
 @dataclass(slots=True, eq=False)
 class Life:
     source: Source
-    descriptor: int
+    file: Opened
     key: Key
     path: str
     """Where it is now; `source.path` is where it was first seen."""
@@ -28,12 +29,18 @@ class Life:
     """The last byte handed out was no newline."""
     changed_at: float
     size: int = -1
+    """Of the content, as far as it is known."""
+    raw_size: int = -1
     mtime_ns: int = -1
     state: State = State.FOLLOWING
     queued: bool = False
     """There may be a whole line to read."""
     after: "Life | None" = None
     """The file that had this path before: its lines come first."""
+    undecided: bool = False
+    """Nothing to tell by yet: empty, or a first byte with which a compressed or a UTF-16 file may begin."""
+    doubted: bool = False
+    """It seemed to be truncated at the last look; believed when the next one says so too."""
     gone: bool = field(default=False)
     """The content was truncated away; nothing is left to read."""
 

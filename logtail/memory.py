@@ -50,7 +50,10 @@ class Memory:
         return next((e for e in self._entries.values() if e.inode == key[1] and e.path == path), None)
 
     def forget(self, gone: Entry) -> None:
-        self._entries.pop((gone.device, gone.inode), None)
+        self.forget_key((gone.device, gone.inode))
+
+    def forget_key(self, key: Key) -> None:
+        self._entries.pop(key, None)
 
     def give_up(self, gone: Entry) -> None:
         """It was not found again; should it come back after all (a volume mounted late), it is still known."""

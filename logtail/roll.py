@@ -29,22 +29,40 @@ class Roll:
         """Those of which the memory is not up to date."""
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
+        self._by_path: dict[str, Life] = {}
         self._reported: dict[str, str] = {}
         self._happenings: list[Happening] = []
 
     def add(self, life: Life) -> None:
-        earlier = [each for each in self.lives.values() if life.path in (each.path, each.source.path)]
-        life.after = earlier[-1] if earlier else None
+        earlier = self._by_path.get(life.path)
+        life.after = earlier if earlier is not None and self.lives.get(earlier.key) is earlier else None
+        self._by_path[life.path] = self._by_path[life.source.path] = life
         self.lives[life.key] = life
         self.by_generation[life.source.generation] = life
         self.touched.add(life)
-        self.enqueue(life)
+        if life.size > life.offset:
+            self.enqueue(life)
 
     def remove(self, life: Life) -> None:
         self.dequeue(life)
         self.touched.discard(life)
         del self.lives[life.key]
         self.by_generation.pop(life.source.generation, None)
+        for path in (life.path, life.source.path):
+            if self._by_path.get(path) is life:
+                del self._by_path[path]
+
+    def forget(self, life: Life) -> None:
+        """As if it had never been met."""
+        self.remove(life)
+        self.memory.forget_key(life.key)
+
+    def rename(self, life: Life, path: str) -> None:
+        if self._by_path.get(life.path) is life and life.path != life.source.path:
+            del self._by_path[life.path]
+        life.path = life.file.path = path
+        self._by_path[path] = life
+        self.touched.add(life)
 
     def enqueue(self, life: Life) -> None:
         if not life.queued:
@@ -76,12 +94,13 @@ class Roll:
         told, self._happenings = self._happenings, []
         return told
 
-    def problem(self, path: str, word: str) -> None:
+    def problem(self, path: str, word: str, why: str | None = None) -> None:
         """A file that matches but cannot be followed: told once, until it is another problem or none."""
         if self._reported.get(path) != word:
             self._reported[path] = word
             self.errors[word] += 1
-            self.tell("warning", "file_not_followed", path=path, reason=word)
+            more = {} if why is None else {"why": why}
+            self.tell("warning", "file_not_followed", path=path, reason=word, **more)
 
     def no_problem(self, path: str) -> None:
         self._reported.pop(path, None)

@@ -13,15 +13,18 @@ from typing import Any, Literal
 from chassis.errors import OperatorError
 from logtail import checkpoint
 from logtail.chunk import Chunk, TailStats
+from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower, Step
 from logtail.hints import Hints
+from logtail.opened import Open
 from logtail.roll import Happening
 
 HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
 SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line
 LOOK_SHARE = 20  # and a look that takes long is made seldom: at most 1/20 of the time is spent on looking
 DRAIN_POLL_S = 0.02
+MOST_OPEN = 512  # of the 1,024 descriptors that a container commonly has
 SAVE_SOON_S = 0.02
 SAVE_EVERY_S = 0.25
 
@@ -44,11 +47,14 @@ class Tail:
         poll_interval: float = 0.25,
         autosave: bool = True,
         saved: Callable[[], None] = lambda: None,
+        most_open: int = MOST_OPEN,
+        open_file: Open | None = None,
         log: Any,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`autosave=False`: only `save` writes the checkpoint, for a caller whose `extra` must fit the offsets exactly.
+        At most `most_open` files are open at once; `open_file` opens them in another way.
         `saved` is called after each try to write it, with or without success.
 
         `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0.
@@ -58,6 +64,7 @@ class Tail:
             start_at=start_at,
             max_line_bytes=max_line_bytes,
             chunk_bytes=chunk_bytes,
+            open_file=open_file or Opener(most_open).open,
             monotonic=monotonic,
             wall=wall,
         )
@@ -144,11 +151,11 @@ class Tail:
                 await self.save()
             else:
                 self._look_s = self._monotonic() - began
-                await self._wait()
+                await self._wait(soon=step.soon)
 
-    async def _wait(self) -> None:
+    async def _wait(self, *, soon: bool) -> None:
         """Until a hint comes or it is time to look again."""
-        if self._draining:
+        if soon or self._draining:
             await asyncio.sleep(DRAIN_POLL_S)
             return
         await asyncio.sleep(max(SETTLE_S, LOOK_SHARE * min(self._look_s, self._poll_interval)))

@@ -18,8 +18,8 @@ from sidecar_logshipper.verdict import Action
 ERROR_KINDS = (
     "checkpoint_unusable",
     "checkpoint_write_failed",
+    "damaged",
     "directory",
-    "gzip",
     "no_regular_file",
     "permission_denied",
     "read_failed",

@@ -476,10 +476,13 @@ async def test_an_unreadable_file_is_said_and_picked_up_later(follow: Follow, lo
     assert await tail.lines(1) == [b"one"]
 
 
-async def test_a_gzipped_file_is_said_and_left_alone(follow: Follow, log: Path) -> None:
+async def test_a_damaged_gzip_file_is_said_and_left_alone(follow: Follow, log: Path) -> None:
     log.write_bytes(b"\x1f\x8b\x08 no text")
     tail = await follow()
-    assert (await tail.event("file_not_followed"))["reason"] == "gzip"
+    assert (await tail.event("file_not_followed"))["reason"] == "damaged"
+    log.with_name("good.log").write_bytes(b"one\n")
+    assert await tail.lines(1) == [b"one"]
+    assert len(tail.events.of("file_not_followed")) == 1
 
 
 async def test_a_broken_checkpoint_is_put_aside_and_said(follow: Follow, log: Path, tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Compressed and UTF-16 files read like plain ones, and a compressed rotation is not taken for a new file."""
+
+# ruff: noqa: ASYNC240 (the files are local and small)
+
+import gzip
+import random
+import zlib
+from pathlib import Path
+
+import pytest
+
+from logtail.decoded import Decoded, Gunzip, Opener, Undecodable
+
+from .conftest import Follow, append
+
+TEXT = b"".join(b"line %d %d\n" % (n, random.Random(n).getrandbits(200)) for n in range(20_000))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        gzip.compress(TEXT),
+        gzip.compress(TEXT[:70_000]) + gzip.compress(TEXT[70_000:]),
+        gzip.compress(TEXT) + bytes(512),
+        TEXT.decode().encode("utf-16"),
+        "\ufeff".encode("utf-16-be") + TEXT.decode().encode("utf-16-be"),
+        TEXT,
+    ],
+    ids=["gzip", "two members", "padded", "little-endian", "big-endian", "plain"],
+)
+def test_content_at_any_offset(tmp_path: Path, raw: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(raw)
+    file = Opener(8).open(str(path))
+    chance = random.Random(1)
+    for start in (0, 1, *(chance.randrange(len(TEXT)) for _ in range(20)), len(TEXT) - 10, len(TEXT) + 5):
+        assert file.pread(1000, start) == TEXT[start : start + 1000]
+    assert file.extent(len(raw)) == len(TEXT)
+    file.close()
+
+
+def test_zeros_that_compress_a_thousandfold_take_no_memory(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    raw = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
+    (tmp_path / "file").write_bytes(raw)
+    file = Opener(8).open(str(tmp_path / "file"))
+    assert isinstance(file, Decoded)
+    assert file.pread(10, 199_999_995) == bytes(5)
+    assert len(file._window) < 1_000_000
+    file.close()
+
+
+def test_damage_is_said() -> None:
+    raw = bytearray(gzip.compress(TEXT))
+    raw[5000:5010] = b"damage...."
+    with pytest.raises(Undecodable):
+        Gunzip().feed(bytes(raw))
+
+
+async def test_case_11_gzip_of_a_shipped_file_is_not_shipped_again(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow("app.log*")
+    assert await tail.lines(2) == [b"one", b"two"]
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    log.write_bytes(b"three\n")
+    assert await tail.lines(1) == [b"three"]
+    assert (await tail.event("compression_left_alone"))["original"] == str(log)
+    await tail.tail.close()
+    log.with_name("app.log.1.gz").rename(log.with_name("app.log.2.gz"))
+    tail = await follow("app.log*")
+    append(log, b"four\n")
+    assert await tail.lines(1) == [b"four"]
+    assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
+
+
+async def test_case_11_gzip_made_while_away_is_read_on_where_the_plain_file_ended(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow("app.log*")
+    first = await tail.chunk()
+    await tail.tail.close()
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
+    log.unlink()
+    tail = await follow("app.log*")
+    rest = await tail.chunk()
+    assert (rest.start, rest.data, rest.source) == (4, b"two\n", first.source)
+    await tail.tail.close()
+    tail = await follow("app.log*")
+    assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
+
+
+async def test_case_11_an_unknown_gzip_file_is_read_decompressed(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"started\n")
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"started\nold one\nold two\n"))
+    tail = await follow("app.log*")
+    assert sorted(await tail.lines(4)) == [b"old one", b"old two", b"started", b"started"]
+
+
+async def test_utf16_is_recognised_by_its_mark_and_goes_on_after_a_restart(follow: Follow, log: Path) -> None:
+    log.write_bytes("eins\nzwei é 漢\ndr".encode("utf-16"))
+    tail = await follow()
+    assert await tail.lines(2) == [b"eins", "zwei é 漢".encode()]
+    await tail.tail.close()
+    append(log, "ei\n".encode("utf-16-le"))
+    tail = await follow()
+    assert await tail.lines(1) == [b"drei"]
+
+
+async def test_a_file_that_was_empty_first_is_recognised_by_what_comes(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"")
+    tail = await follow()
+    append(log, b"\xff")
+    append(log, "\ufeffone\n".encode("utf-16-le")[1:])
+    assert await tail.lines(1) == [b"one"]

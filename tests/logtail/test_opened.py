@@ -1,0 +1,145 @@
+"""The seam to open files: a bounded number of descriptors, and what happens when reading fails."""
+
+# ruff: noqa: ASYNC240 (the files are local and small)
+
+import errno
+import os
+from pathlib import Path
+
+from logtail.opened import Condition, Descriptors, Opened
+
+from .conftest import Follow, append
+
+
+class Shaky:
+    """An open file that fails, or shows another size, as often as it is told."""
+
+    compressed = False
+
+    def __init__(self, inner: Opened, weather: "Weather") -> None:
+        self._inner = inner
+        self._weather = weather
+        self.path = inner.path
+        self.kept = False
+
+    def pread(self, length: int, offset: int) -> bytes:
+        self._weather.strike()
+        return self._inner.pread(length, offset)
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        self._weather.strike()
+        return self._inner.read_into(view, offset)
+
+    def look(self) -> Condition:
+        condition = self._inner.look()
+        size = self._weather.sizes.pop(0) if self._weather.sizes else condition.size
+        return Condition(condition.device, condition.inode, size, condition.mtime_ns, condition.linked)
+
+    def extent(self, size: int) -> int:
+        return size
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class Weather:
+    def __init__(self) -> None:
+        self.errors: list[int] = []
+        self.sizes: list[int] = []
+        self.opened = 0
+        self._descriptors = Descriptors(16)
+
+    def strike(self) -> None:
+        if self.errors:
+            code = self.errors.pop(0)
+            raise OSError(code, os.strerror(code))
+
+    def open(self, path: str) -> Opened:
+        self.opened += 1
+        return Shaky(self._descriptors.open(path), self)
+
+
+async def test_case_14_estale_and_eio_mean_reopen(follow: Follow, log: Path) -> None:
+    weather = Weather()
+    log.write_bytes(b"one\n")
+    tail = await follow(open_file=weather.open)
+    first = await tail.chunk(ack=False)
+    for number, code in enumerate((errno.ESTALE, errno.EIO)):
+        opened = weather.opened
+        append(log, b"more %d\n" % number)
+        weather.errors = [code]
+        chunk = await tail.chunk()
+        assert (chunk.data, chunk.source) == (b"more %d\n" % number, first.source)
+        assert weather.opened == opened + 1
+    assert [each["reason"] for each in tail.events.of("file_not_followed")] == ["read_failed"] * 2
+    assert tail.tail.stats().errors["read_failed"] == 2
+
+
+async def test_case_14_an_error_that_stays_is_said_once_and_survived(follow: Follow, log: Path) -> None:
+    weather = Weather()
+    log.write_bytes(b"one\n")
+    tail = await follow(open_file=weather.open)
+    await tail.chunk()
+    append(log, b"two\n")
+    weather.errors = [errno.EIO] * 25
+    assert (await tail.chunk()).data == b"two\n"
+    assert weather.errors == []
+    assert len(tail.events.of("file_not_followed")) == 1
+
+
+async def test_case_14_a_shrink_is_believed_when_two_looks_agree(follow: Follow, log: Path) -> None:
+    weather = Weather()
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow(open_file=weather.open)
+    await tail.chunk()
+    weather.sizes = [4]
+    append(log, b"three\n")
+    assert (await tail.chunk()).data == b"three\n"
+    assert tail.events.of("file_truncated") == []
+    log.write_bytes(b"four\n")
+    assert (await tail.chunk()).final
+    assert (await tail.chunk()).data == b"four\n"
+
+
+async def test_more_files_than_descriptors(follow: Follow, log: Path) -> None:
+    for number in range(50):
+        log.with_name(f"{number}.log").write_bytes(b"first %d\n" % number)
+    tail = await follow(most_open=4)
+    assert sorted(await tail.lines(50)) == sorted(b"first %d" % number for number in range(50))
+    mine = [path for path in map(_target, Path("/proc/self/fd").iterdir()) if path.startswith(str(log.parent))]
+    assert len(mine) <= 4
+    for number in range(50):
+        append(log.with_name(f"{number}.log"), b"second %d\n" % number)
+    assert sorted(await tail.lines(50)) == sorted(b"second %d" % number for number in range(50))
+
+
+def _target(link: Path) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
+
+
+async def test_a_file_whose_descriptor_was_taken_back_is_found_under_its_new_name(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow(most_open=1)
+    first = await tail.chunk()
+    for number in range(3):
+        log.with_name(f"{number}.log").write_bytes(b"%d\n" % number)
+    assert len(await tail.lines(3)) == 3
+    append(log, b"two\n")
+    log.rename(log.with_name("app.log.1"))
+    chunk = await tail.chunk()
+    assert (chunk.data, chunk.source) == (b"two\n", first.source)
+    assert tail.events.of("file_rotated")[0]["now"] == str(log.with_name("app.log.1"))
+
+
+async def test_a_file_that_vanished_while_its_descriptor_was_taken_back_is_said(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow(most_open=1)
+    await tail.chunk()
+    for number in range(3):
+        log.with_name(f"{number}.log").write_bytes(b"%d\n" % number)
+    assert len(await tail.lines(3)) == 3
+    log.unlink()
+    assert (await tail.event("file_gone"))["path"] == str(log)
