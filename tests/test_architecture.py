@@ -48,7 +48,10 @@ AT_THE_BORDER = {
         "redis.session",
         "redis.upstream",
         "relay",
+        "servers",
         "tcp",
+        "tls",
+        "tls_transport",
     },
     "podmates": {
         "child",
