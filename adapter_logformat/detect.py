@@ -20,9 +20,12 @@ SWITCH_AFTER: Final = 8
 class Detector:
     """The format of one stream. `current` is its own format, or `None` before the first line that any format reads."""
 
-    def __init__(self, only: Sequence[str] = ()) -> None:
-        self._only = tuple(only)
-        self._allowed = tuple({format.name: format for format in map(registry.named, only)}.values())
+    def __init__(self, only: Sequence[str] = (), own: Sequence[Format] = ()) -> None:
+        """`only`: the names allowed, if not all; `own`: formats that are in no catalogue, and then the only others."""
+        named = map(registry.named, only)
+        self._own = tuple(own)
+        self._allowed = tuple({format.name: format for format in (*own, *named)}.values())
+        self._only = (*only, *(format.name for format in own))
         self.current: Format | None = None
         self._rival: Format | None = None
         self._streak = 0
@@ -68,10 +71,10 @@ class Detector:
 
     def restore(self, saved: dict[str, object]) -> None:
         """Takes over a snapshot; formats that are no longer in the catalogue are forgotten."""
-        self.current, self._rival = (_known(saved.get(key)) for key in ("format", "rival"))
+        self.current, self._rival = (self._known(saved.get(key)) for key in ("format", "rival"))
         streak = saved.get("streak")
         self._streak = streak if isinstance(streak, int) else 0
 
-
-def _known(name: object) -> Format | None:
-    return registry.named(name) if isinstance(name, str) and name in registry.NAMES else None
+    def _known(self, name: object) -> Format | None:
+        own = next((format for format in self._own if format.name == name), None)
+        return registry.named(name) if own is None and isinstance(name, str) and name in registry.NAMES else own

@@ -163,8 +163,9 @@ class Layout:
                 record.resource[attribute] = value
         if self.time is not None:
             record.timestamp = self.time(times, found)
-            if record.timestamp is None:
-                unread_time(record, " ".join(filter(None, (found.get(g) for g in _TIME_GROUPS))))
+            written = " ".join(filter(None, map(found.get, _TIME_GROUPS))) if record.timestamp is None else ""
+            if written:
+                unread_time(record, written)
         return record if self.finish is None or self.finish(record, found) else None
 
     def _fast(self, render: Render) -> Fast:

@@ -4,6 +4,7 @@ A file is one lane; in a container's log each of the app's two streams is one. H
 whole-chunk forms, are the matter of `pipeline`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,8 @@ from adapter_logformat import traces
 from adapter_logformat.detect import Detector
 from adapter_logformat.formats import registry
 from adapter_logformat.formats.registry import RAW
-from adapter_logformat.multiline import ALONE, Pending, Rule, stands_alone
+from adapter_logformat.grammar import Format
+from adapter_logformat.multiline import ALONE, TEXT, Pending, Rule, stands_alone
 from adapter_logformat.profiles import Render, load
 from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times, rfc3339
@@ -58,12 +60,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How one input is read; `only` empty means that the format is detected."""
+    """How one input is read; `only` and `own` (formats in no catalogue) empty means that the format is detected.
+
+    `start`: a regex; a line that it does not match at its beginning continues the record before it, whatever the line
+    looks like."""
 
     only: Sequence[str] = ()
+    own: Sequence[Format] = ()
     zone: str = "UTC"
     profile: str = "otel"
     join: bool = True
+    start: str | None = None
     keep_original: KeepOriginal = "on_failure"
     limits: Limits = Limits()
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -86,9 +93,11 @@ class Lane:
         self.options = options
         self.render = _with_attributes(load(options.profile), options.attributes)
         self.times = Times(options.zone)
-        self.detector = Detector(options.only)
+        self.detector = Detector(options.only, options.own)
         self.pending: Pending | None = None
         self.observed = ""
+        self._starts = re.compile(options.start).match if options.start is not None else None
+        self._framed = False
         self._now_ns = 0
         self._out = out
 
@@ -121,11 +130,11 @@ class Lane:
             line = raw.decode()
         except UnicodeDecodeError:
             line, damaged = raw.decode(errors="replace"), True
-        if pending is not None and pending.marks(line):
+        if pending is not None and (pending.marks(line) if self._starts is None else not self._starts(line)):
             self._join(pending, line, len(raw), damaged=damaged)
             return
         found = self.detector.read(line, self.times)
-        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line)
+        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line) and self._starts is None
         if found is not None and not (joins and found[0].generic and _is_bare(found[1])):
             self._begin(found[1], found[0].rule, line, len(raw), damaged=damaged)
         elif pending is not None and joins:
@@ -133,9 +142,27 @@ class Lane:
         else:
             self._unexplained(line, len(raw), damaged=damaged)
 
+    def message(self, raw: bytes) -> None:
+        """One message whose frame said where it ends: its first line is read, newlines in it belong to it."""
+        first, *rest = raw.split(b"\n")
+        self.finish()
+        self._framed = True
+        self.line(first)
+        for text in rest:
+            self.tally.lines += 1
+            if self.pending is None:
+                self.line(text)
+            else:
+                self._join(self.pending, text.decode(errors="replace").removesuffix("\r"), len(text))
+        self._framed = False
+        self.finish()
+
     def _unexplained(self, line: str, size: int, *, damaged: bool) -> None:
         trace = traces.start(line) if self.options.join else None
-        if trace is None:
+        if self._starts is not None or self._framed:
+            error = INVALID_UTF8 if damaged else UNRECOGNISED
+            self._begin(Record(RAW, body=line, error=error), TEXT, line, size, damaged=damaged)
+        elif trace is None:
             self.finish()
             self.raw(line, INVALID_UTF8 if damaged else UNRECOGNISED)
         else:
@@ -145,7 +172,9 @@ class Lane:
 
     def _begin(self, record: Record, rule: Rule, line: str, size: int, *, damaged: bool) -> None:
         self.finish()
-        if not self.options.join:
+        if self._starts is not None or self._framed:
+            rule = TEXT
+        elif not self.options.join:
             rule = ALONE
         pending = Pending(record, rule, line, self.observed, self._now_ns, self._now_ns, size, damaged=damaged)
         self.pending = pending

@@ -81,6 +81,14 @@ class Stream:
             self._keep_partial(data[end:])
         return self._written()
 
+    def message(self, data: bytes, now_ns: int) -> bytes:
+        """The record of exactly one message, whose frame said where it ends."""
+        self._at(now_ns)
+        self.tally.bytes_in += len(data)
+        self.tally.lines += 1
+        self._lane.message(data)
+        return self._written()
+
     def expire(self, now_ns: int) -> bytes:
         """Writes the joined records that have waited long enough: idle, or older than their age allows."""
         for lane in self._lanes():
@@ -242,14 +250,15 @@ class Stream:
     # -- small matters -----------------------------------------------------------------------------------------------
 
     def _may(self, pieces: Sequence[Run | Odd]) -> bool:
-        only = self._unwrapped.only
+        only = self._unwrapped.only or tuple(format.name for format in self._unwrapped.own)
         return not only or all(name in only for piece in pieces if isinstance(piece, Run) for name in piece.records)
 
     def _fast_of(self, format: Format) -> Fast | None:
         options = self._options
         limits = options.limits
         roomy = limits.lines >= FAST_LINES and limits.record_bytes >= FAST_BYTES
-        if format.fast is None or format.generic or not options.join or options.keep_original == "always" or not roomy:
+        joins = options.join and options.start is None
+        if format.fast is None or format.generic or not joins or options.keep_original == "always" or not roomy:
             return None
         if format.name not in self._fast:
             self._fast[format.name] = format.fast(self._lane.render)

@@ -41,6 +41,21 @@ _SIMPLE: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\
 
 def read(line: str, times: Times) -> Record | None:
     """One access line; `None` where it is none. Fields that are `-` are left out."""
+    known = parse(line, times)
+    if known is None:
+        return None
+    record, tail = known
+    more = extras(tail)
+    if more:
+        record.attributes["app.extra"] = more
+        if record.error:
+            # As everywhere, what was wrong with the time comes last.
+            record.attributes["app.time"] = record.attributes.pop("app.time")
+    return record
+
+
+def parse(line: str, times: Times) -> tuple[Record, str] | None:
+    """The record of a line's known fields and the text after them, which variants with further fields read."""
     quote = line.find('"')
     head = _HEAD.fullmatch(line, 0, quote) if quote > 0 else None
     if head is None:
@@ -65,7 +80,7 @@ def read(line: str, times: Times) -> Record | None:
         attributes["app.ident"] = ident
     if user not in ("-", ""):
         attributes["user.name"] = unescape(user)
-    _request(request, attributes)
+    put_request(request, attributes)
     if status[1] != "-":
         attributes["http.response.status_code"] = int(status[1])
         record.severity_number = of_status(int(status[1]))
@@ -78,13 +93,10 @@ def read(line: str, times: Times) -> Record | None:
         if pair[2] not in ("-", ""):
             attributes["user_agent.original"] = unescape(pair[2])
     record.format = ("vhost_" if vhost is not None else "") + ("combined" if pair is not None else "common")
-    more = extras(line[pair.end() if pair is not None else status.end() :])
-    if more:
-        attributes["app.extra"] = more
     record.timestamp = times.clf(head[2])
     if record.timestamp is None:
         unread_time(record, head[2])
-    return record
+    return record, line[pair.end() if pair is not None else status.end() :]
 
 
 def _request_end(line: str, quote: int) -> tuple[int, re.Match[str]] | None:
@@ -115,7 +127,7 @@ def _who(head: str) -> tuple[str | None, str, str, str] | None:
     return (None, client, ident, user) if client and ident else None
 
 
-def _request(request: str, attributes: dict[str, object]) -> None:
+def put_request(request: str, attributes: dict[str, object]) -> None:
     """Method, target and version where the request has them; anything else stays in the body alone (RFC 9112,
     chapter 3)."""
     method, space, rest = request.partition(" ")

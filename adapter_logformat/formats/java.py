@@ -1,10 +1,10 @@
-"""Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka and ZooKeeper; stack traces
-join their record.
+"""Java application logs: Spring Boot 2 and 3, logback and log4j layouts, Kafka, ZooKeeper, Hadoop and Spark; stack
+traces join their record. Application servers and java.util.logging are in `java_server`.
 """
 
 from typing import Final
 
-from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time
+from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import JAVA as SCALE
 
@@ -19,7 +19,8 @@ LAYOUTS: Final = (
         name="spring_boot",
         title="Spring Boot 2 and 3 console log",
         rank=85,
-        pattern=rf"{ISO} {{1,6}}{_LEVEL} (?P<pid>\d{{1,10}}+) --- (?:\[(?P<application>[^\]\n]*+)\] (?=\[))?{_THREAD} "
+        pattern=rf"{ISO} {{1,6}}{_LEVEL} (?P<pid>\d{{1,10}}+) --- (?:\[(?P<application>[^\]\n]*+)\]"
+        rf" (?=\[))?{_THREAD} "
         r"(?:\[ {0,40}(?P<correlation>[0-9a-f, \-]*?)\] )?(?P<logger>[^\s:]++) {0,40}: ?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123  INFO 12345 --- [           main] c.e.DemoApplication : Started in 2.1 seconds",
         scale=SCALE,
@@ -71,6 +72,72 @@ LAYOUTS: Final = (
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
         time=clock_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="spark",
+        title="Spark and old Hadoop: `%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m`",
+        rank=82,
+        pattern=rf"(?P<year>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK} {_LEVEL} {{1,3}}(?:{_THREAD} {{1,2}})?"
+        r"(?P<logger>[A-Za-z_$][\w.$\-]*+)(?:\([^)\s]*+\))?: ?(?P<body>.*)",
+        sample="17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM]",
+        scale=SCALE,
+        fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
+        time=parts_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="hdfs",
+        title="HDFS of old: `%d{yyMMdd HHmmss} %t %p %c: %m`",
+        rank=82,
+        pattern=rf"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d{{6}}) (?P<pid>\d{{1,10}}+) {_LEVEL}"
+        rf" {{1,3}}"
+        r"(?P<logger>[A-Za-z_$][\w.$\-]*+): ?(?P<body>.*)",
+        sample="081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_388 terminating",
+        scale=SCALE,
+        fields={"pid": ("process.pid", int), "logger": _LOGGER_FIELD},
+        time=parts_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="log4j_location",
+        title="log4j with the place in the code: `%d %-5p [%t] %c{1} (%F:%M(%L)) - %m` and the like",
+        rank=82,
+        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )(?:\[(?P<thread2>[^\]\n]*+)\]"
+        rf" {{1,6}})?"
+        r"(?P<logger>[A-Za-z_$][\w.$]*+) {1,6}[\[(](?P<file>[\w$]++\.(?:java|scala|kt|groovy))"
+        r":(?:(?P<method>[\w$<>]++)(?:\((?P<line2>\d{1,9}+)\)|:(?P<line3>\d{1,9}+))|(?P<line>\d{1,9}+))[\])]"
+        r"(?: - |: | )(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 INFO  [main] c.e.Demo (Demo.java:main(42)) - started",
+        scale=SCALE,
+        fields={
+            "thread": _THREAD_FIELD,
+            "thread2": _THREAD_FIELD,
+            "logger": _LOGGER_FIELD,
+            "file": ("code.file.path", str),
+            "method": ("code.function.name", str),
+            "line": ("code.line.number", int),
+            "line2": ("code.line.number", int),
+            "line3": ("code.line.number", int),
+        },
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="log4j_simple",
+        title="log4j 1 without a date: TTCCLayout `%r [%t] %p %c %x - %m` and SimpleLayout `%p - %m`",
+        rank=41,
+        pattern=rf"(?:(?P<uptime>\d{{1,12}}+) {_THREAD} )?{_LEVEL} {{1,6}}(?:(?P<logger>[A-Za-z_$][\w.$]*+)"
+        r"(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- (?P<body>.*)",
+        sample="176 [main] INFO  org.foo.Bar  - Located nearest gas station.",
+        scale=SCALE,
+        fields={
+            "uptime": ("app.uptime_ms", int),
+            "thread": _THREAD_FIELD,
+            "logger": _LOGGER_FIELD,
+            "context": ("app.context", str),
+        },
+        time=None,
         rule=TEXT,
     ),
     Layout(

@@ -13,7 +13,8 @@ from typing import Final
 MANY: Final = 16
 """A quantifier that may repeat more often counts as endless."""
 _TOKEN: Final = re.compile(
-    r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)|\[\^?\]?(?:\\.|[^\]\\])*+\]|\(\?#[^)]*+\)|\(\?(?:P<[^>]*+>|P=[^)]*+\)|[:>=!]|<[=!]"
+    r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)|\[\^?\]?(?:\\.|[^\]\\])*+\]|\(\?#[^)]*+\)|\(\?"
+    r"(?:P<[^>]*+>|P=[^)]*+\)|[:>=!]|<[=!]"
     r"|[aiLmsux-]*+:)|\(\?[aiLmsux]++\)|[()|]|\{\d*+,?\d*+\}[+?]?+|[*+?][+?]?+|.",
     re.DOTALL,
 )

@@ -12,11 +12,13 @@ from adapter_logformat.record import Stamp
 from adapter_logformat.timestamps import Times
 
 _PIECES: Final = {
-    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d{1,2})", "d": r" ?(?P<d>\d{1,2})",
-    "e": r" ?(?P<d>\d{1,2})", "b": r"(?P<b>[A-Za-z]{3})", "h": r"(?P<b>[A-Za-z]{3})", "B": r"(?P<b>[A-Za-z]{3,9}+)", "H": r"(?P<H>\d{1,2})",
-    "I": r"(?P<H>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})", "f": r"(?P<f>\d{1,9}+)",
-    "L": r"(?P<f>\d{1,9}+)", "N": r"(?P<f>\d{1,9}+)", "p": r"(?P<p>[AaPp][Mm])", "z": r"(?P<z>Z|[+-]\d\d:?\d\d)",
-    "Z": r"(?P<z>[A-Za-z]{1,5})", "a": r"[A-Za-z]{3}", "A": r"[A-Za-z]{6,9}", "s": r"(?P<s>\d{1,11}+)", "%": "%",
+    "Y": r"(?P<Y>\d{4})", "y": r"(?P<y>\d\d)", "m": r"(?P<m>\d{1,2})",
+    "d": r" ?(?P<d>\d{1,2})", "e": r" ?(?P<d>\d{1,2})",
+    "b": r"(?P<b>[A-Za-z]{3})", "h": r"(?P<b>[A-Za-z]{3})", "B": r"(?P<b>[A-Za-z]{3,9}+)",
+    "H": r"(?P<H>\d{1,2})", "I": r"(?P<H>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
+    "f": r"(?P<f>\d{1,9}+)", "L": r"(?P<f>\d{1,9}+)", "N": r"(?P<f>\d{1,9}+)", "p": r"(?P<p>[AaPp][Mm])",
+    "z": r"(?P<z>Z|[+-]\d\d:?\d\d)", "Z": r"(?P<z>[A-Za-z]{1,5})", "a": r"[A-Za-z]{3}", "A": r"[A-Za-z]{6,9}",
+    "s": r"(?P<s>\d{1,11}+)", "%": "%",
     "T": r"(?P<H>\d\d):(?P<M>\d\d):(?P<S>\d\d)", "R": r"(?P<H>\d\d):(?P<M>\d\d)",
     "F": r"(?P<Y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)", "D": r"(?P<m>\d\d)/(?P<d>\d\d)/(?P<y>\d\d)",
 }  # fmt: skip

@@ -1,0 +1,131 @@
+"""Java servers with layouts of their own: java.util.logging, Tomcat, JBoss and Quarkus, Elasticsearch, Cassandra,
+Solr.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from adapter_logformat.grammar import CLOCK, HMS, ISO, YMD, Field, Layout, iso_time, parts_time
+from adapter_logformat.multiline import TEXT, TEXT_MARKS, Rule
+from adapter_logformat.record import Record
+from adapter_logformat.severity import JAVA as SCALE
+from adapter_logformat.traces import fold
+
+_LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
+_LEVEL_LINE: Final = re.compile(rf"{_LEVEL}: (?P<body>.*)")
+_THREAD: Final[Field] = ("thread.name", str)
+_LOGGER: Final[Field] = ("otel.scope.name", str)
+_METHOD: Final[Field] = ("code.function.name", str)
+
+
+def _two_lines(record: Record, first: str, lines: Sequence[str]) -> None:
+    """java.util.logging's SimpleFormatter: time, class and method in the first line, level and message in the"
+    " second."""
+    found = _LEVEL_LINE.fullmatch(lines[0]) if lines else None
+    if found is not None:
+        record.severity_text, record.severity_number = found["level"], SCALE.get(found["level"])
+        record.body = found["body"]
+        lines = lines[1:]
+    elif lines:
+        record.body = ""
+    if lines:
+        fold(record, "", lines)
+
+
+def _class_and_method(record: Record, found: Mapping[str, str | None]) -> bool:
+    logger, dot, method = (found["place"] or "").rpartition(".")
+    record.attributes["otel.scope.name"] = logger if dot else method
+    if dot:
+        record.attributes["code.function.name"] = method
+    return True
+
+
+LAYOUTS: Final = (
+    Layout(
+        name="java_util_logging",
+        title="java.util.logging's SimpleFormatter, in two lines",
+        rank=84,
+        pattern=r"(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}), (?P<year>\d{4}),? (?P<clock>\d{1,2}:\d\d:\d\d) "
+        r"(?P<half>[AP]M)"
+        r" (?P<body>(?P<logger>[\w.$/\-]++)(?: (?P<method>[\w$<>\-]++))?)",
+        sample="Nov 20, 2026 8:51:00 AM com.example.Demo main",
+        scale=SCALE,
+        fields={"logger": _LOGGER, "method": _METHOD},
+        time=parts_time,
+        rule=Rule(
+            rf"{_LEVEL.replace('?P<level>', '?:')}: .*|{TEXT_MARKS}", joins_unknown=True, traces=True, folds=True
+        ),
+        fold=_two_lines,
+    ),
+    Layout(
+        name="tomcat",
+        title="Tomcat's one-line formatter (catalina.out)",
+        rank=84,
+        pattern=rf"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS} {_LEVEL} \["
+        rf"(?P<thread>[^\]\n]*+)\] "
+        r"(?P<place>[\w.$/<>\-]++) (?P<body>.*)",
+        sample="20-Nov-2026 08:51:00.123 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in"
+        " [9] ms",
+        scale=SCALE,
+        fields={"thread": _THREAD},
+        time=parts_time,
+        rule=TEXT,
+        finish=_class_and_method,
+    ),
+    Layout(
+        name="jboss",
+        title="JBoss, WildFly, Keycloak and Quarkus: `%d %-5p [%c] (%t) %s`",
+        rank=84,
+        pattern=rf"(?:{YMD} )?{CLOCK} {_LEVEL} {{1,6}}\[(?P<logger>[\w.$\-]++)\] \((?P<thread>[^)\n]*+)\) "
+        rf"(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 INFO  [org.jboss.as] (MSC service thread 1-2) WFLYSRV0025: started",
+        scale=SCALE,
+        fields={"thread": _THREAD, "logger": _LOGGER},
+        time=lambda times, found: (
+            parts_time(times, found) if found["year"] else times.clock(found["clock"] or "", found["fraction"])
+        ),
+        rule=TEXT,
+    ),
+    Layout(
+        name="elasticsearch",
+        title="Elasticsearch, OpenSearch and Logstash: `[time][LEVEL][logger] [node] message`",
+        rank=84,
+        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[\w.$\-]++) {{0,40}}\] ?(?:\["
+        rf"(?P<node>[\w.\-]++)\] ?)?"
+        r"(?P<body>.*)",
+        sample="[2026-11-20T08:51:00,123][INFO ][o.e.n.Node               ] [node-1] started",
+        scale=SCALE,
+        fields={"logger": _LOGGER, "node": ("app.node", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="cassandra",
+        title="Cassandra: `%-5level [%thread] %date %F:%L - %msg`",
+        rank=84,
+        pattern=rf"{_LEVEL} {{1,4}}\[(?P<thread>[^\]\n]*+)\] {ISO} (?P<file>[\w$]++\.java):(?P<line>\d{{1,9}}+) -"
+        rf" (?P<body>.*)",
+        sample="INFO  [main] 2026-11-20 08:51:00,123 CassandraDaemon.java:500 - JVM vendor: Eclipse",
+        scale=SCALE,
+        fields={"thread": _THREAD, "file": ("code.file.path", str), "line": ("code.line.number", int)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="solr",
+        title="Solr: `%d %-5p (%t) [%X] %c message`",
+        rank=83,
+        pattern=rf"{ISO} {_LEVEL} {{1,6}}\((?P<thread>[^)\n]*+)\) \[(?P<context>[^\]\n]*+)\] (?P<logger>[\w.$]++)"
+        rf" (?P<body>.*)",
+        sample="2026-11-20 08:51:00.123 INFO  (qtp-12) [c:shop s:shard1] o.a.s.c.SolrCore started",
+        scale=SCALE,
+        fields={"thread": _THREAD, "context": ("app.context", str), "logger": _LOGGER},
+        time=iso_time,
+        rule=TEXT,
+        absent=frozenset({"", "   "}),
+    ),
+)
+
+
+FORMATS: Final = tuple(layout.format() for layout in LAYOUTS)

@@ -1,0 +1,61 @@
+"""klog and glog: `Lmmdd hh:mm:ss.uuuuuu pid file:line] message`, the message plain or structured
+(`"text" key="value"`).
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from adapter_logformat.grammar import HMS, Layout, parts_time
+from adapter_logformat.multiline import TEXT
+from adapter_logformat.record import OWN_PREFIX, Record
+from adapter_logformat.severity import ERROR, FATAL, INFO, WARN
+
+_MESSAGE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"(?= [^\s="]++=|\Z)')
+_PAIR: Final = re.compile(r' ([^\s="]++)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)(?= |\Z)')
+
+
+def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
+    """Opens the structured form only where all of the rest is pairs."""
+    text = record.body or ""
+    message = _MESSAGE.match(text)
+    if message is None:
+        return True
+    at, told = message.end(), {}
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return True
+        told[OWN_PREFIX + pair[1]] = _plain(pair[2])
+        at = pair.end()
+    record.body = _plain(message[0])
+    record.attributes.update(told)
+    return True
+
+
+def _plain(text: str) -> str:
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text[1:-1]
+
+
+LAYOUT: Final = Layout(
+    name="klog",
+    title="klog and glog (Kubernetes and its relatives)",
+    rank=87,
+    pattern=rf"(?P<level>[IWEF])(?P<year>\d{{4}}(?=\d{{4}} ))?(?P<month>\d\d)(?P<day>\d\d) {HMS} {{1,7}}"
+    rf"(?P<pid>\d{{1,10}}+)"
+    r" (?P<file>[^\s:\]]++):(?P<line>\d{1,9}+)\] ?(?P<body>.*)",
+    sample='I1120 08:51:00.123456       1 controller.go:116] "Starting controller" name="node"',
+    scale={"I": INFO, "W": WARN, "E": ERROR, "F": FATAL},
+    fields={"pid": ("process.pid", int), "file": ("code.file.path", str), "line": ("code.line.number", int)},
+    time=parts_time,
+    rule=TEXT,
+    finish=_structured,
+)
+
+FORMATS: Final = (LAYOUT.format(),)
