@@ -22,7 +22,18 @@ MAY_IMPORT = {
 AT_THE_BORDER = {
     "chassis": {"command", "lifecycle", "log", "ops", "secret", "settings"},
     "logtail": {"checkpoint", "discovery", "follower", "hints", "opened", "reader", "tail"},
-    "sidecar_logshipper": {"dead_letter", "delivery", "lane", "shipper", "sinks.dial", "sinks.http", "window"},
+    "sidecar_logshipper": {
+        "dead_letter",
+        "delivery",
+        "lane",
+        "shipper",
+        "sinks.dial",
+        "sinks.http",
+        "sinks.local_file",
+        "sinks.stdout",
+        "sinks.syslog",
+        "window",
+    },
     "adapter_logformat": {
         "adapter",
         "commands",

@@ -9,12 +9,15 @@ from sidecar_logshipper.sinks import settings as given
 from sidecar_logshipper.sinks.credentials import credentials, token
 from sidecar_logshipper.sinks.dial import check_tls
 from sidecar_logshipper.sinks.elasticsearch import Elasticsearch
+from sidecar_logshipper.sinks.local_file import LocalFile
 from sidecar_logshipper.sinks.loki import Loki
 from sidecar_logshipper.sinks.otlp import Otlp
 from sidecar_logshipper.sinks.over_http import OverHttpSink
 from sidecar_logshipper.sinks.plain import LinesWriter, Plain
 from sidecar_logshipper.sinks.seam import Dialect, Sink
 from sidecar_logshipper.sinks.splunk_hec import SplunkHec
+from sidecar_logshipper.sinks.stdout import Stdout
+from sidecar_logshipper.sinks.syslog import SyslogConnection
 from sidecar_logshipper.sinks.victorialogs import Victorialogs
 
 
@@ -23,7 +26,12 @@ def open_sink(settings: Settings, clock: Callable[[], float]) -> Sink:
     sink, origin = settings.sink, Origin.of(settings)
     if isinstance(sink, given.OverHttp):
         return OverHttpSink(sink, _dialect(sink, origin), compressor(sink.compression), _authorization(sink), clock)
-    raise NotImplementedError
+    if isinstance(sink, given.SyslogSink):
+        return SyslogConnection(sink, origin)
+    lines = LinesWriter(sink.encoding, sink.record_id_field, origin)
+    if isinstance(sink, given.FileSink):
+        return LocalFile(sink, lines, compressor(sink.compression))
+    return Stdout(lines)
 
 
 def _dialect(sink: given.OverHttp, origin: Origin) -> Dialect:
@@ -55,10 +63,14 @@ def check(sink: given.SinkSettings) -> None:
     """OperatorError when a file that the sink needs cannot be used now."""
     if isinstance(sink, given.OverHttp) and sink.url.startswith("https:"):
         check_tls(sink.tls)
+    if isinstance(sink, given.SyslogSink) and sink.transport == "tls":
+        check_tls(sink.tls)
 
 
 def peer(sink: given.SinkSettings) -> str:
     """Where the records go, for events."""
     if isinstance(sink, given.OverHttp):
         return sink.url
-    return ""
+    if isinstance(sink, given.SyslogSink):
+        return f"syslog over {sink.transport} to {sink.address}"
+    return str(sink.path) if isinstance(sink, given.FileSink) else "standard output"

@@ -1,0 +1,51 @@
+"""A file to append to: the border, blocking. A batch is acknowledged when it is on the disk."""
+
+import os
+
+from sidecar_logshipper.batch import Batch
+from sidecar_logshipper.compression import Compress
+from sidecar_logshipper.sinks.plain import LinesWriter
+from sidecar_logshipper.sinks.seam import Sent, Unreachable
+from sidecar_logshipper.sinks.settings import FileSink
+from sidecar_logshipper.verdict import Action, Verdict
+
+
+class LocalFile:
+    def __init__(self, settings: FileSink, lines: LinesWriter, compress: Compress | None) -> None:
+        self._path = settings.path
+        self._lines = lines
+        self._compress = compress
+
+    def send(self, batch: Batch) -> Sent:
+        """Opened anew each time, since somebody may have rotated it. What could not be written whole is taken back."""
+        body = b"".join(self._lines.pieces(batch))
+        if self._compress is not None:
+            body = self._compress(body)
+        try:
+            self._append(body)
+        except OSError as error:
+            raise Unreachable("write_failed", f"{self._path}: {error.strerror or error}") from error
+        return Sent(Verdict(Action.ACK, "written"), size=len(body))
+
+    def _append(self, body: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, flags, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            try:
+                rest = memoryview(body)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                os.fdatasync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+        finally:
+            os.close(descriptor)
+
+    def abort(self) -> None:
+        """A write to a file ends by itself."""
+
+    def close(self) -> None:
+        """Nothing is kept open."""
