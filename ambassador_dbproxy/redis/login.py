@@ -12,7 +12,8 @@ from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, R
 
 NOT_READY = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN"})
 """Errors of a server that is not up yet: worth waiting for, unlike a refusal."""
-WRONG_PASSWORD = "WRONGPASS"
+DEFAULT_USER = "default"
+_WRONG_PASSWORD = ("WRONGPASS ", "ERR invalid password")  # the second: before Redis 6
 _TURNED_AWAY = ("ERR max number of clients reached", "DENIED ")  # said to whatever comes first
 
 
@@ -36,6 +37,11 @@ class ServerRefused(Exception):
     def __init__(self, error: ErrorReply) -> None:
         super().__init__(error.text)
         self.error = error
+
+    @property
+    def wrong_password(self) -> bool:
+        """True if another password may help."""
+        return self.error.text.startswith(_WRONG_PASSWORD)
 
 
 class NotReady(Exception):
@@ -63,9 +69,9 @@ class UpstreamLogin:
         self._database = database
         asked: list[tuple[Step, tuple[bytes, ...]]] = []
         if user is not None:
-            asked.append((Step.AUTH, (b"AUTH", user.encode(), (password or "").encode())))
-        elif password is not None:
-            asked.append((Step.AUTH, (b"AUTH", password.encode())))
+            # Servers older than ACLs know the default user too, if it is not named.
+            named = () if user == DEFAULT_USER else (user.encode(),)
+            asked.append((Step.AUTH, (b"AUTH", *named, (password or "").encode())))
         if database is not None:
             asked.append((Step.SELECT, (b"SELECT", b"%d" % database)))
         asked += [(Step.ROLE, (b"ROLE",)), (Step.PING, (b"PING",))]

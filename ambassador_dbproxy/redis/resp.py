@@ -90,10 +90,10 @@ class ReplyReader:
         try:
             value, end = _read(self._buffer, 0, 0)
         except _Incomplete as incomplete:
-            if incomplete.enough > MAX_REPLY_BYTES or len(self._buffer) >= MAX_REPLY_BYTES:
-                raise ProtocolViolation(f"a reply of more than {MAX_REPLY_BYTES} bytes") from None
+            _check_size(max(incomplete.enough, len(self._buffer)))
             self._enough = incomplete.enough
             return None
+        _check_size(end)
         del self._buffer[:end]
         self._enough = 1
         return (value,)
@@ -111,6 +111,11 @@ class _Incomplete(Exception):
 
     def __init__(self, enough: int) -> None:
         self.enough = enough
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_REPLY_BYTES:
+        raise ProtocolViolation(f"a reply of more than {MAX_REPLY_BYTES} bytes")
 
 
 def _read(buffer: bytearray, at: int, depth: int) -> tuple[Reply, int]:

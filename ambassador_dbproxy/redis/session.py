@@ -87,7 +87,7 @@ class RedisSession:
         self._handshake: Handshake | None = None
         self._app = _MarkingLeg(app, self, asks=True)
         self._server = _MarkingLeg(opened.conversation, self, asks=False)
-        if upstream.logs_in:
+        if upstream.route.target.user is not None:  # else the app's own login passes through
             self._handshake = Handshake(database_is_set=upstream.route.target.database is not None)
             self._app.first_forward, self._server.first_forward = self._from_app, self._from_server
         floor.entered(self)
@@ -223,8 +223,8 @@ class _MarkingLeg(Leg):
 def _login_refused(refusal: ServerRefused, route: Route) -> Refused:
     """The server's own verdict, with words that say whose login it was about."""
     said = refusal.error
-    user = route.target.user or "default"
-    text = f"{route.name}: the server refused the login of the database ambassador as user {user}: {said.words}"
+    who = f"as user {route.target.user}" if route.target.user else "without one"
+    text = f"{route.name}: the server refused the login of the database ambassador {who}: {said.words}"
     answer = TOO_MANY if said.text == TOO_MANY_TEXT else encode_error(said.code, text)
     return Refused(Reason.LOGIN, text, answer)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable, first_up
-from ambassador_dbproxy.redis.login import WRONG_PASSWORD, LoginFailed, NotReady, Role, ServerRefused, UpstreamLogin
+from ambassador_dbproxy.redis.login import LoginFailed, NotReady, Role, ServerRefused, UpstreamLogin
 from ambassador_dbproxy.redis.resp import ProtocolViolation, ReplyReader
 from ambassador_dbproxy.routes import Route, candidates
 from ambassador_dbproxy.surroundings import Surroundings
@@ -42,11 +42,6 @@ class RedisUpstream:
         self._password = PasswordFile(route.target.password_file, around.log)
         self._database = None if route.target.database is None else int(route.target.database)
 
-    @property
-    def logs_in(self) -> bool:
-        """True if the ambassador logs in for the app; else the app's own login passes through."""
-        return self.route.target.user is not None or self.route.target.password_file is not None
-
     async def open(self) -> LoggedIn:
         """A server connection for one app.
 
@@ -56,7 +51,7 @@ class RedisUpstream:
         try:
             return await self._log_in(password)
         except ServerRefused as refusal:
-            if refusal.error.code != WRONG_PASSWORD:
+            if not refusal.wrong_password:
                 raise
             # The file may have been swapped between our reading it and the server's looking.
             other = await self._password.read_after_refusal(password)
