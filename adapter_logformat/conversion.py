@@ -245,7 +245,7 @@ class Conversion:
     async def _take_parcel(self, parcel: Parcel) -> None:
         now_ns = self._now_ns()
         stream = self._sender_stream(parcel)
-        written = stream.feed(parcel.data + b"\n" * parcel.message, now_ns)
+        written = stream.message(parcel.data, now_ns) if parcel.message else stream.feed(parcel.data, now_ns)
         if parcel.last:
             written += stream.flush(now_ns)
             del self._senders[parcel.sender]

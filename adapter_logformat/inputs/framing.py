@@ -45,6 +45,8 @@ class Framing:
 
     def feed(self, data: bytes) -> list[Piece]:
         """The pieces that `data` completes."""
+        if not data:
+            return []
         if self._counting is False:
             return [Piece(data)]
         held, self._held = self._held + data, b""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ class Adapter:
             event = found()
         assert event, f"no {name} among {self.events}"
         return event
+
+    def metrics(self) -> dict[str, float]:
+        """The metrics page: series with labels → value."""
+        with urllib.request.urlopen(f"http://{self.event('ready')['ops']}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 
     def stop(self) -> int:
         self.process.terminate()

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,9 @@ JAVA = (
 )
 
 
-def metrics(ready: dict[str, Any]) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://{ready['ops']}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
-
-
 def test_lines_written_while_it_runs_become_records(desk: Any) -> None:
     adapter = desk.start()
-    ready = adapter.event("ready")
+    adapter.event("ready")
     desk.write("access.log", ACCESS.format(1))
     desk.write("app.log", JAVA.format("x"))
     desk.wait(lambda: len(desk.records()) == 2)
@@ -32,7 +25,7 @@ def test_lines_written_while_it_runs_become_records(desk: Any) -> None:
     assert by_format["combined"]["attributes"]["url.path"] == "/1"
     assert by_format["combined"]["attributes"]["log.file.path"] == str(desk.logs / "access.log")
     assert by_format["spring_boot"]["attributes"]["exception.type"] == "java.io.IOException"
-    numbers = metrics(ready)
+    numbers = adapter.metrics()
     assert numbers['logformat_records_total{format="combined"}'] == 1
     assert numbers['logformat_records_total{format="pino"}'] == 0
     assert numbers["logformat_lines_total"] == 4
@@ -147,11 +140,11 @@ def test_a_full_volume_stops_reading_and_loses_nothing(desk: Any) -> None:
         ballast = volume / "ballast"
         ballast.write_bytes(b"x" * 160_000)
         adapter = desk.start()
-        ready = adapter.event("ready")
+        adapter.event("ready")
         lines = 300
         desk.write("a.log", "".join(ACCESS.format(n) for n in range(lines)))
         adapter.event("output_blocked")
-        assert metrics(ready)["logformat_output_blocked"] == 1
+        assert adapter.metrics()["logformat_output_blocked"] == 1
         ballast.unlink()
         adapter.event("output_writable_again")
         desk.wait(lambda: len(desk.records()) == lines)
