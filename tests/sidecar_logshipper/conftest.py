@@ -150,7 +150,8 @@ async def ship(tmp_path: Path, server: LogServer, log: Path) -> AsyncIterator[St
     shippers: list[Shipper] = []
 
     async def start(*, ready: bool = True, **settings: Any) -> Shipper:
-        sink = {"url": server.url, "retry": {"initial": "10ms", "max": "50ms"}} | settings.pop("sink", {})
+        given = settings.pop("sink", {})
+        sink = {"retry": {"initial": "10ms", "max": "50ms"}} | ({} if "type" in given else {"url": server.url}) | given
         tree: dict[str, Any] = {
             "files": {"include": [f"{tmp_path}/log/*.log"]},
             "sink": sink,
