@@ -4,13 +4,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check images format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
+	@echo "make images   the container images, with docker or podman (OFFLINE=1: without a registry)"
 	@echo "make format   let ruff rewrite the code"
 	@echo "make lock     resolve the dependencies anew into locks/"
 	@echo "make clean    remove .venv and caches"
@@ -27,6 +28,9 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
+
+images:
+	@PYTHON=$(PYTHON) sh k8s/images/build.sh $(IMAGES)
 
 format: .venv/.dev
 	$(BIN)/ruff check --fix .
@@ -57,5 +61,5 @@ lock: .venv/.made
 	  $(GROUP_LOCK) -c locks/demo.txt --group $$image -o locks/$$image.txt || exit 1; done
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find $(PACKAGES) tests -name __pycache__ -prune -exec rm -rf {} +

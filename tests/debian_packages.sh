@@ -3,7 +3,8 @@
 # is missing and ends well: the tests that need them are then skipped by name.
 set -eu
 
-wanted=${*:-postgresql}
+containers="podman buildah runc catatonit netavark aardvark-dns iptables mmdebstrap"
+wanted=${*:-postgresql $containers}
 missing=
 for package in $wanted; do
     case $(dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null || true) in

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds the images with docker or podman, whichever works; all of them, or those named.
-#   ENGINE=podman   picks one           BASE=image        another base with python3 (BUILDER=image: one with pip too)
-#   OFFLINE=1       no registry of images is asked: the base is made from Debian's own packages, wheels come from pip here
+#   ENGINE=podman     picks one         BASE=image        another base with python3 (BUILDER=image: one with pip too)
+#   BUILD_ARGS=…      more arguments for the engine's build
+#   OFFLINE=1         no registry of images is asked: the base is made from Debian's own packages, wheels come from pip here
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -38,6 +39,7 @@ case $ENGINE in *podman*) set -- "$@" --timestamp "$SOURCE_DATE_EPOCH" ;; esac
 
 for image in $images; do
     echo "podmates/$image:$version"
-    "$ENGINE" build --quiet "$@" --build-arg "IMAGE_VERSION=$version" --target "$image" \
+    # shellcheck disable=SC2086 (a list of arguments)
+    "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --build-arg "IMAGE_VERSION=$version" --target "$image" \
         --tag "${PREFIX:-}podmates/$image:$version" .
 done

@@ -1,0 +1,73 @@
+"""The images: what is in them, what is not, and that they start under the restrictions they are meant for."""
+
+import json
+import tomllib
+
+import pytest
+
+from chassis import __version__
+from tests.containers.conftest import IMAGES, ROOT, Engine
+from tests.test_architecture import imports
+
+LARGEST_OWN_LAYER = 45_000_000
+MATES = {"logshipper": "sidecar_logshipper", "logformat": "adapter_logformat", "dbproxy": "ambassador_dbproxy"}
+RESTRICTED = ("--rm", "--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--memory=64m")
+DISTRIBUTION_OF = {"yaml": "pyyaml", "prometheus_client": "prometheus-client"}
+FOLDERS = {
+    "logshipper": ("chassis", "logtail", "sidecar_logshipper"),
+    "logformat": ("chassis", "logtail", "adapter_logformat"),
+    "dbproxy": ("chassis", "ambassador_dbproxy"),
+    "demo-app": ("podmates/sample_app",),
+    "logserver": ("podmates/log_server",),
+}
+
+
+def group(groups: dict[str, list[object]], name: str) -> set[str]:
+    """The distributions of a dependency group, with those of the groups it includes."""
+    names: set[str] = set()
+    for entry in groups[name]:
+        names |= group(groups, entry["include-group"]) if isinstance(entry, dict) else {str(entry)}
+    return names
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_names_just_the_libraries_that_it_imports(image: str) -> None:
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    known = {line.split("==")[0] for line in (ROOT / "locks/demo.txt").read_text().splitlines() if "==" in line}
+    files = [path.relative_to(ROOT) for folder in FOLDERS[image] for path in (ROOT / folder).rglob("*.py")]
+    modules = {name.partition(".")[0] for path in files for name in imports(path)}
+    imported = {DISTRIBUTION_OF.get(name, name) for name in modules} & known
+    assert group(document["dependency-groups"], image) == imported
+
+
+@pytest.mark.parametrize("mate", MATES)
+def test_a_mate_starts_under_the_restrictions_of_a_pod(engine: Engine, images: dict[str, str], mate: str) -> None:
+    assert engine.run("run", *RESTRICTED, images[mate], "--version") == f"podmates {__version__}"
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_who_it_runs_as_and_what_it_says_of_itself(engine: Engine, images: dict[str, str], image: str) -> None:
+    config = json.loads(engine.run("image", "inspect", images[image]))[0]["Config"]
+    assert config["User"] == "65532:65532"
+    assert config["Entrypoint"][:2] == ["python3", "-m"]
+    assert config["Labels"]["org.opencontainers.image.title"] == f"podmates/{image}"
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_it_adds_little_to_its_base(engine: Engine, images: dict[str, str], image: str) -> None:
+    history = json.loads(engine.run("history", "--format=json", images[image]))
+    assert 1_000_000 < sum(layer["size"] for layer in history[:-1]) < LARGEST_OWN_LAYER
+
+
+def test_a_bill_of_materials_names_every_library(engine: Engine, images: dict[str, str]) -> None:
+    cat = ("run", *RESTRICTED, "--entrypoint=cat", images["dbproxy"], "/opt/podmates/sbom.cdx.json")
+    components = {each["name"].lower() for each in json.loads(engine.run(*cat))["components"]}
+    assert {"aiohttp", "uvloop", "msgspec", "structlog"} <= components
+    assert "zstandard" not in components
+
+
+def test_two_builds_of_one_tree_are_the_same(engine: Engine, images: dict[str, str]) -> None:
+    first = engine.run("image", "inspect", "--format={{.Id}}", images["dbproxy"])
+    engine.build("dbproxy", BUILD_ARGS="--no-cache")
+    assert engine.run("image", "inspect", "--format={{.Id}}", images["dbproxy"]) == first
