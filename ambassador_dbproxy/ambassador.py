@@ -14,7 +14,7 @@ from ambassador_dbproxy.credentials import SaltedPasswords
 from ambassador_dbproxy.listener import Listener
 from ambassador_dbproxy.metrics import DbproxyCollector, Reading, Tally, Timings
 from ambassador_dbproxy.operations import Operations
-from ambassador_dbproxy.protocols import SERVICES
+from ambassador_dbproxy.protocols import service
 from ambassador_dbproxy.routes import check_environment, route
 from ambassador_dbproxy.settings import ListenerSettings, Settings
 from ambassador_dbproxy.status import ListenerStatus, Status, listener_status
@@ -39,8 +39,8 @@ class Ambassador:
         for listener in settings.listeners:
             around = self._surroundings(settings, listener, timings.tally(listener.name))
             log = context.log.bind(listener=listener.name)
-            service = SERVICES[listener.protocol]()
-            self._listeners.append(Listener(listener, service, route(listener, self.environment), around, log))
+            speaks = service(listener.protocol)
+            self._listeners.append(Listener(listener, speaks, route(listener, self.environment), around, log))
         context.registry.register(DbproxyCollector(self._readings))
         context.routes.extend(Operations(self).routes())
 

@@ -25,6 +25,7 @@ class Conversation(asyncio.Protocol):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.eof = False
         self.lost = False
+        self.failure: Exception | None = None  # why it was lost, if it was not closed
         self.on_gone: Callable[[], None] | None = None
         """Called once when the connection is lost, or at end-of-file with nothing left to read."""
         self._on_connect = on_connect
@@ -51,6 +52,7 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self.failure = exc
         self._wake()
         self._tell_gone()
 

@@ -9,14 +9,10 @@ import asyncio
 import contextlib
 import socket
 import stat
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
 
 from ambassador_dbproxy.conversation import Conversation
 from chassis.settings import Address, OperatorError
-
-T = TypeVar("T")
 
 BACKLOG = 1024
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 30, 10, 3
@@ -42,38 +38,6 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
         raise Unreachable(f"{host}: {error.strerror or error}") from error
     tune(conversation.transport.get_extra_info("socket"))
     return conversation
-
-
-async def first_up(
-    hosts: tuple[Address, ...],
-    timeout_s: float,
-    on_connected: Callable[[float], None],
-    talk: Callable[[Conversation, Address], Awaitable[T]],
-) -> tuple[Address, T]:
-    """The first of `hosts` with which `talk` succeeds, and its result; Unreachable with the reasons of all.
-
-    `talk` is given the connection and the exact address; Unreachable from it moves on to the next host, any other
-    exception ends the search. The connection stays open only on success. `on_connected` gets each connect's seconds.
-    """
-    loop = asyncio.get_running_loop()
-    reasons = []
-    for host in hosts:
-        began = loop.time()
-        try:
-            conversation = await dial(host, timeout_s)
-        except Unreachable as error:
-            reasons.append(str(error))
-            continue
-        on_connected(loop.time() - began)
-        try:
-            return host, await talk(conversation, peer_address(conversation, host))
-        except Unreachable as error:
-            conversation.abort()
-            reasons.append(str(error))
-        except BaseException:
-            conversation.abort()
-            raise
-    raise Unreachable("; ".join(reasons))
 
 
 def peer_address(conversation: Conversation, host: Address) -> Address:

@@ -1,29 +1,25 @@
 """Hold rather than refuse: new connections wait at the gate of a target that is down, while one prober tries it.
 
+The prober goes on at leisure while the target is up, so that a change is seen before an app runs into it.
+
 A gate knows health and who waits; what a probe is, and what a refused connection is told, is the protocol's business.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from enum import Enum
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from ambassador_dbproxy.dial import Unreachable
+from ambassador_dbproxy.refusal import Unusable
+from ambassador_dbproxy.server import Health
 from chassis.backoff import full_jitter
 
 FIRST_PAUSE_S = 0.05
 LOGINS_AT_ONCE = 16
 """Logins that may be under way at one target, so that a crowd set free by its return does not fell it again."""
-
-
-class Health(Enum):
-    """What is known of a target. UNKNOWN is tried like UP."""
-
-    UNKNOWN = "unknown"
-    UP = "up"
-    DOWN = "down"
 
 
 class HoldExpired(Exception):
@@ -39,7 +35,7 @@ class GateClosed(Exception):
 
 
 class Gate:
-    """In front of one target. `probe` returns when the target is usable and raises Unreachable otherwise."""
+    """In front of one target. `probe` returns when it is usable and raises Unreachable or Unusable otherwise."""
 
     def __init__(
         self,
@@ -63,6 +59,7 @@ class Gate:
         self._closed = False
         self._waiters: set[asyncio.Future[None]] = set()
         self._prober: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
 
     @property
     def waiting(self) -> int:
@@ -70,9 +67,10 @@ class Gate:
         return len(self._waiters)
 
     def look(self) -> None:
-        """Find out about the target now, in the background, and go on until it is up."""
+        """Find out about the target now, in the background, and go on looking after it."""
         if self._prober is None and not self._closed:
-            self._prober = asyncio.get_running_loop().create_task(self._try_until_up(), name=f"probe {self._name}")
+            self._prober = asyncio.get_running_loop().create_task(self._keep_looking(), name=f"probe {self._name}")
+        self._asked.set()
 
     async def wait(self, deadline: float) -> None:
         """Return when the target may be tried; `deadline` is in the loop's time.
@@ -99,9 +97,17 @@ class Gate:
         """A connection or login has shown that the target is down."""
         if self.health is not Health.DOWN:
             self._log.warning("target_down", target=self._name, reason=reason)
-        self.health = Health.DOWN
+            self.health = Health.DOWN
+            self.look()
         self.reason = reason
-        self.look()
+
+    def report_faulty(self, reason: str) -> None:
+        """The target answers, but not as the settings want it. Nobody is held: each app is to hear the reason."""
+        if self.health is not Health.FAULTY or self.reason != reason:
+            self._log.error("target_faulty", target=self._name, reason=reason)
+        self.health = Health.FAULTY
+        self.reason = reason
+        self._release()
 
     def report_up(self) -> None:
         """A login or probe has shown that the target is up: whoever waits may try."""
@@ -119,19 +125,29 @@ class Gate:
             self._prober.cancel()
             await asyncio.wait((self._prober,))
 
-    async def _try_until_up(self) -> None:
-        try:
-            for pause_s in full_jitter(FIRST_PAUSE_S, self._interval_s, self._random):
-                try:
-                    await self._probe()
-                except Unreachable as error:
-                    self.report_down(str(error))
-                else:
-                    self.report_up()
-                    return
-                await asyncio.sleep(pause_s)
-        finally:
-            self._prober = None
+    async def _keep_looking(self) -> None:
+        pauses = self._pauses()
+        while True:
+            self._asked.clear()
+            try:
+                await self._probe()
+            except Unreachable as error:
+                self.report_down(str(error))
+            except Unusable as error:
+                self.report_faulty(str(error))
+            else:
+                self.report_up()
+            if self.health is Health.DOWN:
+                await asyncio.sleep(next(pauses))
+                continue
+            pauses = self._pauses()
+            with contextlib.suppress(TimeoutError):
+                # Spread, so that the pods of a deployment do not all look at once.
+                async with asyncio.timeout(self._interval_s * (0.75 + self._random() / 2)):
+                    await self._asked.wait()
+
+    def _pauses(self) -> Iterator[float]:
+        return full_jitter(FIRST_PAUSE_S, self._interval_s, self._random)
 
     def _release(self) -> None:
         for waiter in self._waiters:

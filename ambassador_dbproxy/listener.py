@@ -12,10 +12,11 @@ from typing import Any, Generic
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.dial import Unreachable, bind, bound_address, unlink
-from ambassador_dbproxy.gate import GateClosed, Health, HoldExpired, TooManyWaiting
+from ambassador_dbproxy.gate import GateClosed, HoldExpired, TooManyWaiting
 from ambassador_dbproxy.metrics import Reading, Tally
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Health, Server
 from ambassador_dbproxy.service import OpenedT, Service, Session, U
 from ambassador_dbproxy.settings import ListenerSettings
 from ambassador_dbproxy.surroundings import Surroundings
@@ -37,7 +38,7 @@ class Listener(Generic[U]):
         self.address = settings.listen
         self._service = service
         self._around = around
-        self._upstream = service.upstream(route, around)
+        self._upstream = self._made(route)
         self._sessions: set[Session] = set()
         self._starting: dict[asyncio.Task[None], Conversation] = {}
         self._work: set[asyncio.Task[None]] = set()
@@ -125,11 +126,13 @@ class Listener(Generic[U]):
     def entered(self, session: Session) -> None:
         """See `service.Floor.entered`."""
         self._sessions.add(session)
+        session.server.in_use += 1
         self.tally.sessions += 1
 
     def left(self, session: Session) -> None:
         """See `service.Floor.left`."""
         self._sessions.discard(session)
+        session.server.in_use -= 1
         from_app, from_server, transactions = session.counts()
         self.tally.bytes_from_app += from_app
         self.tally.bytes_from_server += from_server
@@ -148,7 +151,7 @@ class Listener(Generic[U]):
         if route == self._upstream.route and around == self._around:
             return 0
         old, self._around = self._upstream, around
-        self._upstream = self._service.upstream(route, around)
+        self._upstream = self._made(route)
         self._upstream.gate.look()
         leaving = [session for session in self._sessions if session.route != route]
         if route != old.route:
@@ -159,6 +162,17 @@ class Listener(Generic[U]):
             session.leave(text)
         self.spawn(self._leave_behind(old, route, text, deadline_s), f"switch to {route.name}")
         return len(leaving)
+
+    def _made(self, route: Route) -> U:
+        upstream = self._service.upstream(route, self._around)
+        upstream.servers.on_unfit = self._leave_server
+        return upstream
+
+    def _leave_server(self, server: Server) -> None:
+        """A server has changed its role: its sessions are to find another one."""
+        text = f"terminating connection: {server.host} is a {server.role.value} now"
+        for session in [session for session in self._sessions if session.server is server]:
+            session.leave(text)
 
     async def _leave_behind(self, old: U, route: Route, text: str, deadline_s: float) -> None:
         await old.close()
@@ -210,6 +224,7 @@ class Listener(Generic[U]):
             open_sessions=len(self._sessions),
             waiting=self._upstream.gate.waiting,
             health=self._upstream.gate.health,
+            servers=tuple(self._upstream.servers),
             bytes_from_app=self.tally.bytes_from_app + sum(each[0] for each in counts),
             bytes_from_server=self.tally.bytes_from_server + sum(each[1] for each in counts),
             transactions=self.tally.transactions + sum(each[2] for each in counts),

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ambassador_dbproxy.gate import Health
 from ambassador_dbproxy.refusal import Reason
+from ambassador_dbproxy.server import Health, Role, Server
 
 # fmt: off
 SQLSTATE_CLASSES = (
@@ -65,6 +65,7 @@ class Reading:
     open_sessions: int
     waiting: int
     health: Health
+    servers: tuple[Server, ...]
     bytes_from_app: int
     bytes_from_server: int
     transactions: int
@@ -127,6 +128,23 @@ def _gauges(readings: list[Reading]) -> Iterator[Metric]:
         if reading.health is not Health.UNKNOWN:
             up.add_metric([reading.listener, reading.environment], int(reading.health is Health.UP))
     yield from (sessions, waiting, up)
+    yield from _servers(readings)
+
+
+def _servers(readings: list[Reading]) -> Iterator[Metric]:
+    labels = ["listener", "server"]
+    up = GaugeMetricFamily("dbproxy_server_up", "1: up, 0: down or faulty, absent: not yet known", labels=labels)
+    sessions = GaugeMetricFamily("dbproxy_server_sessions", "Sessions open now", labels=labels)
+    role = GaugeMetricFamily("dbproxy_server_role", "1 for the role it has", labels=[*labels, "role"])
+    for reading in readings:
+        for server in reading.servers:
+            of = [reading.listener, str(server.host)]
+            sessions.add_metric(of, server.in_use)
+            if server.health is not Health.UNKNOWN:
+                up.add_metric(of, int(server.health is Health.UP))
+            for each in Role:
+                role.add_metric([*of, each.value], int(server.role is each))
+    yield from (up, sessions, role)
 
 
 class Timings:

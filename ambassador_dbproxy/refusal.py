@@ -12,6 +12,7 @@ class Reason(Enum):
     WAITING = "waiting"  # limits.waiting reached while the target is down
     HOLD = "hold"  # limits.hold passed while the target is down
     LOGIN = "login"  # the server, or we, refused the login
+    TLS = "tls"  # the way to the server cannot be encrypted as the settings want it
     PROTOCOL = "protocol"  # the app does not speak the listener's protocol
     CLOSING = "closing"  # the ambassador is stopping
     BUG = "bug"
@@ -25,3 +26,7 @@ class Refused(Exception):
         self.reason = reason
         self.text = text
         self.answer = answer
+
+
+class Unusable(Exception):
+    """A server answers, but not as the settings want it; waiting does not help. The text names it and the reason."""

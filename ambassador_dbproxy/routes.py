@@ -1,4 +1,4 @@
-"""Which target a listener leads to in an environment, and in which order its servers are tried. Pure.
+"""Which target a listener leads to in an environment. Pure.
 
 A `Route` is a value: two sessions may share a life only if their routes are equal.
 """
@@ -14,7 +14,6 @@ from ambassador_dbproxy.settings import (
     unknown_environment,
     unserved_listeners,
 )
-from chassis.settings import Address
 
 
 class UnknownEnvironment(Exception):
@@ -47,11 +46,3 @@ def check_environment(settings: Settings, environment: str) -> None:
     """UnknownEnvironment unless every listener has a target for it."""
     if unserved := unserved_listeners(settings, environment):
         raise UnknownEnvironment(unknown_environment(environment, unserved))
-
-
-def candidates(route: Route, last_good: Address | None) -> tuple[Address, ...]:
-    """The servers in the order to try them: the one that answered last comes first, then as written."""
-    hosts = route.target.hosts
-    if last_good not in hosts:
-        return hosts
-    return (last_good, *(host for host in hosts if host != last_good))

@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.gate import Gate
 from ambassador_dbproxy.metrics import Tally
 from ambassador_dbproxy.refusal import Reason
 from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Role, Server
 from ambassador_dbproxy.surroundings import Surroundings
-from chassis.settings import Address
+
+if TYPE_CHECKING:
+    from ambassador_dbproxy.servers import Servers
 
 
 class Upstream(Protocol):
@@ -22,8 +25,7 @@ class Upstream(Protocol):
 
     route: Route
     gate: Gate
-    server: Address | None
-    """The server that answered last."""
+    servers: Servers
 
     async def close(self) -> None:
         """Stop probing and let nobody wait here any more; sessions are not touched."""
@@ -35,6 +37,10 @@ U_co = TypeVar("U_co", bound=Upstream, covariant=True)
 
 class Opened(Protocol):
     """A server connection that an upstream opened for one app."""
+
+    @property
+    def role(self) -> Role:
+        """What the server said it is; UNKNOWN if it was not asked."""
 
     def abandon(self) -> None:
         """Close it: it is not needed after all."""
@@ -49,6 +55,10 @@ class Session(Protocol):
     @property
     def route(self) -> Route:
         """Where it leads to; it stays the same for its whole life."""
+
+    @property
+    def server(self) -> Server:
+        """The very server; the listener counts its sessions."""
 
     def leave(self, text: str) -> None:
         """End at the next quiet moment, telling the app why."""

@@ -13,19 +13,53 @@ import msgspec
 
 from chassis.settings import Address, DrainSettings, Mistake, OpsSettings, Seconds, SettingsError, describe
 
+VERIFYING = ("verify-ca", "verify-full")
+RoleWanted = Literal["primary", "replica", "prefer-replica", "any"]
 AuthMethod = Literal["none", "password", "md5", "scram-sha-256"]
+
+
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the way to the server is encrypted, in the modes that PostgreSQL's own clients know."""
+
+    mode: Annotated[
+        Literal["disable", "prefer", "require", "verify-ca", "verify-full"],
+        describe("`require` encrypts, `verify-ca` also checks who signed the server, `verify-full` also its name"),
+    ] = "disable"
+    ca_file: Annotated[
+        Path | None, describe("certificates that may have signed the server's; without it those of the system")
+    ] = None
+    cert_file: Annotated[Path | None, describe("certificate to show to the server, with its chain")] = None
+    key_file: Annotated[Path | None, describe("private key of cert_file, without a passphrase")] = None
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        if self.ca_file and self.mode not in VERIFYING:
+            mistakes.append(Mistake("ca_file", f"the mode {self.mode} checks nothing; use verify-ca or verify-full"))
+        if (self.cert_file is None) != (self.key_file is None):
+            missing = "key_file" if self.key_file is None else "cert_file"
+            mistakes.append(Mistake(missing, "cert_file and key_file go together"))
+        if self.cert_file and self.mode == "disable":
+            mistakes.append(Mistake("cert_file", "the mode disable shows no certificate"))
+        if mistakes:
+            raise SettingsError(mistakes)
 
 
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where one environment's database is, and as whom to log in."""
 
-    hosts: Annotated[tuple[Address, ...], describe("servers of this environment, tried in this order", min_length=1)]
+    hosts: Annotated[
+        tuple[Address, ...], describe("servers of this environment; the first that answers is kept to", min_length=1)
+    ]
+    role: Annotated[
+        RoleWanted, describe("which of them to use; checked at every login. Other than `any` it needs `user`")
+    ] = "any"
     user: Annotated[str | None, describe("log in as this user; without it the app's own login passes through")] = None
     password_file: Annotated[Path | None, describe("file with the password, read again at every login")] = None
     database: Annotated[str | None, describe("database to open instead of the one that the app names")] = None
     require_auth: Annotated[
         tuple[AuthMethod, ...], describe("authentication methods the server may ask for; empty: any")
     ] = ()
+    tls: Annotated[TlsSettings, describe("how the way to the server is encrypted")] = TlsSettings()
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -33,10 +67,16 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             for at, host in enumerate(self.hosts)
             if not host.path and not host.port
         ]
+        if self.tls.mode not in ("disable", "prefer") and any(host.path for host in self.hosts):
+            mistakes.append(Mistake("tls.mode", "a unix socket speaks no TLS"))
         if self.user is None:
             mistakes += [
                 Mistake(name, "needs `user`: without it the app's own login passes through")
-                for name, value in (("password_file", self.password_file), ("require_auth", self.require_auth))
+                for name, value in (
+                    ("password_file", self.password_file),
+                    ("require_auth", self.require_auth),
+                    ("role", self.role != "any"),
+                )
                 if value
             ]
         mistakes += [
@@ -91,16 +131,24 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 for field in ("user", "database")
                 if getattr(target, field) is not None
             ]
+        if self.protocol not in ("postgres", "mysql"):
+            mistakes += [
+                Mistake(
+                    f"environments.{env}.tls.mode", f"the protocol {self.protocol} cannot ask whether TLS is wanted"
+                )
+                for env, target in self.environments.items()
+                if target.tls.mode == "prefer"
+            ]
         if mistakes:
             raise SettingsError(mistakes)
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a target that is down is looked after."""
+    """How the servers of the current environment are looked after."""
 
-    interval: Annotated[Seconds, describe("longest pause between two tries to reach a target that is down")] = Seconds(
-        "2s"
-    )
+    interval: Annotated[
+        Seconds, describe("pause between two looks at the servers; the longest one while none is usable")
+    ] = Seconds("2s")
 
 
 class SwitchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,7 +166,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     login_timeout: Annotated[Seconds, describe("longest start-up conversation, with the app or the server")] = Seconds(
         "15s"
     )
-    health: Annotated[HealthSettings, describe("how a target that is down is looked after")] = HealthSettings()
+    health: Annotated[HealthSettings, describe("how the servers are looked after")] = HealthSettings()
     switch: Annotated[SwitchSettings, describe("what happens to old sessions on a switch")] = SwitchSettings()
     drain: Annotated[DrainSettings, describe("what happens after SIGTERM")] = DrainSettings(deadline=Seconds("25s"))
     ops: Annotated[OpsSettings, describe("probes, metrics, status and switch")] = OpsSettings(

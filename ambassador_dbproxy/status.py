@@ -5,8 +5,19 @@ from __future__ import annotations
 import msgspec
 
 from ambassador_dbproxy.metrics import Reading
+from ambassador_dbproxy.server import Server
 from ambassador_dbproxy.service import Upstream
 from ambassador_dbproxy.settings import ListenerSettings
+
+
+class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One server of the current target."""
+
+    host: str
+    role: str
+    health: str
+    reason: str
+    sessions: int
 
 
 class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,12 +28,13 @@ class ListenerStatus(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     environment: str
     environments: list[str]
-    hosts: list[str]
+    role: str
+    tls: str
     user: str | None
     database: str | None
     health: str
     reason: str
-    server: str | None
+    servers: list[ServerStatus]
     sessions: int
     waiting: int
 
@@ -44,12 +56,13 @@ def listener_status(settings: ListenerSettings, address: str, upstream: Upstream
         protocol=settings.protocol,
         environment=upstream.route.environment,
         environments=sorted(settings.environments),
-        hosts=[str(host) for host in target.hosts],
+        role=target.role,
+        tls=target.tls.mode,
         user=target.user,
         database=target.database,
         health=upstream.gate.health.value,
         reason=upstream.gate.reason,
-        server=None if upstream.server is None else str(upstream.server),
+        servers=[_server_status(server) for server in upstream.servers],
         sessions=reading.open_sessions,
         waiting=reading.waiting,
     )
@@ -62,13 +75,27 @@ def status_text(status: Status) -> str:
         lines += [
             "",
             f"{each.name}: {each.protocol} on {each.listen}",
-            f"  target    {', '.join(each.hosts)}{_login(each)}",
+            f"  target    {each.environment}, role {each.role}, tls {each.tls}{_login(each)}",
             f"  health    {each.health}" + (f" ({each.reason})" if each.reason else ""),
-            f"  server    {each.server or 'none yet'}",
+            *(f"  server    {_server_text(server)}" for server in each.servers),
             f"  sessions  {each.sessions}, waiting {each.waiting}",
             f"  knows     {', '.join(each.environments)}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _server_status(server: Server) -> ServerStatus:
+    return ServerStatus(
+        host=str(server.host),
+        role=server.role.value,
+        health=server.health.value,
+        reason=server.reason,
+        sessions=server.in_use,
+    )
+
+
+def _server_text(server: ServerStatus) -> str:
+    return f"{server.host}: {server.health}, role {server.role}, sessions {server.sessions}"
 
 
 def _login(each: ListenerStatus) -> str:

@@ -9,13 +9,15 @@ import asyncio
 from dataclasses import dataclass
 
 from ambassador_dbproxy.conversation import Conversation
-from ambassador_dbproxy.dial import first_up
-from ambassador_dbproxy.refusal import Reason
+from ambassador_dbproxy.dial import Unreachable
+from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.relay import Leg, join
-from ambassador_dbproxy.routes import Route, candidates
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Role, Server
+from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
-from chassis.settings import Address
+from ambassador_dbproxy.tls import Encryption, TlsFailed
 
 
 @dataclass(slots=True)
@@ -23,49 +25,60 @@ class TcpConnection:
     """A connected server."""
 
     conversation: Conversation
+    server: Server
+    role: Role = Role.UNKNOWN
 
     def abandon(self) -> None:
         self.conversation.abort()
 
 
 class TcpUpstream:
-    """One target of one listener. A server is up when it accepts a connection."""
+    """One target of one listener. A server is up when it accepts a connection, and TLS where that is set."""
 
     def __init__(self, route: Route, around: Surroundings) -> None:
         self.route = route
         self.gate = around.gate(route.name, self.probe)
-        self.server: Address | None = None
+        self.servers = Servers(route, around)
+        self._encryption = Encryption(route.target.tls)
         self._around = around
 
     async def open(self) -> TcpConnection:
-        """A connection to the first server that accepts one; Unreachable if none does."""
-        around = self._around
-        hosts = candidates(self.route, self.server)
-        self.server, opened = await first_up(hosts, around.connect_timeout_s, around.tally.connected, _as_it_is)
-        return opened
+        """A connection to the first server that accepts one; Unreachable or TlsFailed if none does."""
+        return await self.servers.open(self._greet)
 
     async def probe(self) -> None:
-        """Return if a server accepts connections; Unreachable otherwise."""
-        (await self.open()).conversation.close()
+        """Return if a server accepts connections; Unreachable or TlsFailed otherwise."""
+        await self.servers.look(self._look, self.gate.report_up)
 
     async def close(self) -> None:
         await self.gate.close()
 
+    async def _greet(self, conversation: Conversation, server: Server) -> TcpConnection:
+        if self._encryption.wanted(server.host):
+            try:
+                async with asyncio.timeout(self._around.connect_timeout_s):
+                    await self._encryption.protect(conversation, server.host)
+            except TimeoutError as error:
+                raise Unreachable(f"{server.host}: the TLS handshake took too long") from error
+        return TcpConnection(conversation, server)
 
-async def _as_it_is(conversation: Conversation, _: Address) -> TcpConnection:
-    return TcpConnection(conversation)
+    async def _look(self, conversation: Conversation, server: Server) -> Role:
+        opened = await self._greet(conversation, server)
+        opened.conversation.close()
+        return opened.role
 
 
 class TcpSession:
     """Two joined connections."""
 
-    def __init__(self, app: Conversation, server: Conversation, route: Route, floor: Floor[TcpUpstream]) -> None:
+    def __init__(self, app: Conversation, opened: TcpConnection, route: Route, floor: Floor[TcpUpstream]) -> None:
         self._route = route
         self._floor = floor
+        self.server = opened.server
         self._app = Leg(app)
-        self._server = Leg(server)
+        self._server = Leg(opened.conversation)
         floor.entered(self)
-        join((app, self._app), (server, self._server), self._lost)
+        join((app, self._app), (opened.conversation, self._server), self._lost)
 
     @property
     def route(self) -> Route:
@@ -98,8 +111,11 @@ class TcpService:
 
     async def serve(self, app: Conversation, floor: Floor[TcpUpstream]) -> None:
         began = asyncio.get_running_loop().time()
-        upstream, opened = await floor.admit(TcpUpstream.open)
-        TcpSession(app, opened.conversation, upstream.route, floor)
+        try:
+            upstream, opened = await floor.admit(TcpUpstream.open)
+        except TlsFailed as error:
+            raise Refused(Reason.TLS, str(error)) from error
+        TcpSession(app, opened, upstream.route, floor)
         floor.tally.logged_in(asyncio.get_running_loop().time() - began)
 
     def farewell(self, reason: Reason, text: str) -> bytes:

@@ -21,7 +21,7 @@ MAX_GREETING_BYTES = 262144
 
 _WORD = struct.Struct(">I")
 _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
-_MECHANISM = b"SCRAM-SHA-256"
+_MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
 
 
 class LoginState(Enum):
@@ -72,10 +72,19 @@ class UpstreamLogin:
     """One login. Feed it each message of the server and do what it returns, until `state` is READY.
 
     `require_auth` names what the server may ask for (`none`, `password`, `md5`, `scram-sha-256`); empty: anything.
+    `end_point` is the channel binding of the connection's TLS, used if the server offers it.
     Raises LoginFailed, ServerRefused or ProtocolViolation, after which it is of no further use.
     """
 
-    def __init__(self, *, user: str, password: str | None, require_auth: frozenset[str], nonce: str) -> None:
+    def __init__(
+        self,
+        *,
+        user: str,
+        password: str | None,
+        require_auth: frozenset[str],
+        nonce: str,
+        end_point: bytes | None = None,
+    ) -> None:
         self.state = LoginState.STARTED
         self.greeting = bytearray()
         self.backend_key: tuple[int, bytes] | None = None
@@ -83,6 +92,8 @@ class UpstreamLogin:
         self._user = user
         self._password = password
         self._require_auth = require_auth
+        self._nonce = nonce
+        self._end_point = end_point
         self._scram = ScramClient(nonce)
 
     def receive(self, message: Message) -> Action:
@@ -144,10 +155,14 @@ class UpstreamLogin:
 
     def _send_first(self, body: bytes) -> Action:
         self._secret()
-        if _MECHANISM not in body.split(b"\0"):
+        offered = body.split(b"\0")
+        mechanism = _MECHANISM
+        if _MECHANISM_PLUS in offered and self._end_point is not None:
+            mechanism, self._scram = _MECHANISM_PLUS, ScramClient(self._nonce, self._end_point)
+        elif _MECHANISM not in offered:
             raise LoginFailed("the server offers no SASL mechanism that is supported (SCRAM-SHA-256)")
         first = self._scram.first()
-        return Send(encode(b"p", _MECHANISM + b"\0" + _WORD.pack(len(first)) + first))
+        return Send(encode(b"p", mechanism + b"\0" + _WORD.pack(len(first)) + first))
 
     def _ask_derivation(self, body: bytes) -> Action:
         return Derive(self._scram.challenge(body))

@@ -1,4 +1,4 @@
-"""SCRAM-SHA-256 as a client (RFC 5802, RFC 7677), without channel binding and without I/O.
+"""SCRAM-SHA-256 as a client (RFC 5802, RFC 7677), with channel binding where TLS gives one, and without I/O.
 
 The slow key derivation is a function of its own (`salted_password`), so that the caller runs it off the loop and
 keeps its result. The nonce is an argument; where its randomness comes from is the caller's business.
@@ -16,8 +16,7 @@ MAX_ITERATIONS = 1_000_000
 """A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
 MAX_SALT_BYTES = 1024
 
-_GS2_HEADER = "n,,"
-_CHANNEL_BINDING = base64.b64encode(_GS2_HEADER.encode()).decode()
+_UNBOUND, _BOUND = b"n,,", b"p=tls-server-end-point,,"
 
 
 class ScramError(Exception):
@@ -53,11 +52,14 @@ def salted_password(password: str, challenge: Challenge) -> bytes:
 class ScramClient:
     """One exchange: `first` → `challenge` → `final` → `verify`, each once and in this order.
 
-    `nonce` is printable ASCII without a comma and must be unguessable and fresh.
+    `nonce` is printable ASCII without a comma and must be unguessable and fresh. `end_point` is the channel binding
+    for SCRAM-SHA-256-PLUS (RFC 5929, tls-server-end-point), or None for the mechanism without.
     """
 
-    def __init__(self, nonce: str) -> None:
+    def __init__(self, nonce: str, end_point: bytes | None = None) -> None:
         self._nonce = nonce
+        self._gs2_header = _UNBOUND if end_point is None else _BOUND
+        self._binding = base64.b64encode(self._gs2_header + (end_point or b"")).decode()
         self._first_bare = f"n=,r={nonce}"  # the server takes the user from the start-up packet
         self._server_first = ""
         self._server_nonce = ""
@@ -65,7 +67,7 @@ class ScramClient:
 
     def first(self) -> bytes:
         """client-first-message."""
-        return (_GS2_HEADER + self._first_bare).encode()
+        return self._gs2_header + self._first_bare.encode()
 
     def challenge(self, server_first: bytes) -> Challenge:
         """Check server-first-message; ScramError for a foreign nonce, a bad salt or too many iterations."""
@@ -85,7 +87,7 @@ class ScramClient:
 
     def final(self, salted: bytes) -> bytes:
         """client-final-message with the proof that we know the password behind `salted`."""
-        without_proof = f"c={_CHANNEL_BINDING},r={self._server_nonce}"
+        without_proof = f"c={self._binding},r={self._server_nonce}"
         auth_message = f"{self._first_bare},{self._server_first},{without_proof}".encode()
         client_key = _hmac(salted, b"Client Key")
         signature = _hmac(hashlib.sha256(client_key).digest(), auth_message)

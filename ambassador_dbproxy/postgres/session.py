@@ -14,18 +14,18 @@ from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
 from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, StartupPacket
 from ambassador_dbproxy.postgres.tracking import SessionTracker
-from ambassador_dbproxy.postgres.upstream import LoggedIn, PostgresUpstream, ServerConnection, Waiting
-from ambassador_dbproxy.postgres.wire import MessageReader, ProtocolViolation, encode
+from ambassador_dbproxy.postgres.upstream import TERMINATE, LoggedIn, PostgresUpstream, ServerConnection, Waiting
+from ambassador_dbproxy.postgres.wire import MessageReader, ProtocolViolation
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.relay import Leg, join
 from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Server
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tls import TlsFailed
 from chassis.secret import SecretUnreadable
-from chassis.settings import Address
 
 BackendKey = tuple[int, bytes]
-TERMINATE = encode(b"X", b"")
 PARTED_S = 0.1
 
 _SQLSTATES = {
@@ -33,6 +33,7 @@ _SQLSTATES = {
     Reason.WAITING: errors.TOO_MANY_CONNECTIONS,
     Reason.HOLD: errors.CANNOT_CONNECT_NOW,
     Reason.LOGIN: errors.INVALID_AUTHORIZATION,
+    Reason.TLS: errors.CONNECTION_FAILURE,
     Reason.PROTOCOL: errors.PROTOCOL_VIOLATION,
     Reason.CLOSING: errors.ADMIN_SHUTDOWN,
     Reason.BUG: errors.INTERNAL_ERROR,
@@ -74,6 +75,8 @@ class PostgresService:
         except ServerRefused as error:
             floor.tally.error(error.error.sqlstate)
             raise _login_refused(error, floor.upstream.route) from error
+        except TlsFailed as error:
+            raise Refused(Reason.TLS, f"{floor.upstream.route.name}: {error}") from error
         except (LoginFailed, SecretUnreadable) as error:
             text = f"the database ambassador could not log in to {floor.upstream.route.name}: {error}"
             raise Refused(Reason.LOGIN, text) from error
@@ -103,10 +106,10 @@ class PostgresSession:
         "_cancel_keys",
         "_floor",
         "_key",
+        "_place",
         "_server",
         "_told",
         "_upstream",
-        "address",
         "leaving",
         "tracker",
     )
@@ -122,7 +125,7 @@ class PostgresSession:
         self.leaving: str | None = None
         self._told = False
         self.tracker = SessionTracker(floor.tally.error)
-        self.address: Address = opened.server.address
+        self._place = opened.server
         self._upstream = upstream
         self._floor = floor
         self._key = opened.backend_key
@@ -142,6 +145,10 @@ class PostgresSession:
     @property
     def route(self) -> Route:
         return self._upstream.route
+
+    @property
+    def server(self) -> Server:
+        return self._place.server
 
     def leave(self, text: str) -> None:
         self.leaving = text
@@ -200,8 +207,8 @@ class PostgresSession:
         if self._key is None:
             return
         try:
-            await self._upstream.cancel(self.address, CancelRequest(*self._key))
-        except Unreachable as error:
+            await self._upstream.cancel(self._place, CancelRequest(*self._key))
+        except (Unreachable, TlsFailed) as error:
             self._floor.log.warning("cancel_failed", target=self.route.name, reason=str(error))
         else:
             self._floor.tally.cancels += 1

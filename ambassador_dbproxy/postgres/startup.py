@@ -93,6 +93,10 @@ _AFTER_ENCRYPTION_REQUEST = {
 """Each kind of encryption may be asked for once. What is not in here is refused."""
 
 
+SSL_REQUEST_PACKET = encode_untyped(_WORD.pack(SSL_REQUEST))
+"""What the ambassador itself sends to a server to ask for TLS."""
+
+
 class ClientStartup:
     """Feed it the app's bytes and ask for events until a `StartupPacket` or a `CancelRequest` ends it."""
 

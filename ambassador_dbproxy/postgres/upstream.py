@@ -13,25 +13,35 @@ from typing import TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.credentials import PasswordFile
-from ambassador_dbproxy.dial import Unreachable, dial, first_up
+from ambassador_dbproxy.dial import Unreachable, dial, peer_address
+from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
 from ambassador_dbproxy.postgres.errors import INVALID_PASSWORD, NOT_ACCEPTING, read_error
 from ambassador_dbproxy.postgres.login import Derive, LoginFailed, LoginState, ServerRefused, UpstreamLogin
-from ambassador_dbproxy.postgres.startup import CancelRequest, StartupPacket
-from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation
-from ambassador_dbproxy.routes import Route, candidates
+from ambassador_dbproxy.postgres.recovery import ASK_RECOVERY, read_recovery
+from ambassador_dbproxy.postgres.startup import SSL_REQUEST_PACKET, CancelRequest, StartupPacket
+from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation, encode
+from ambassador_dbproxy.refusal import Unusable
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Role, Server
+from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tls import Encryption, TlsFailed, peer_certificate
+from chassis.secret import SecretUnreadable
 from chassis.settings import Address
 
 T = TypeVar("T")
 PROTOCOL_3_0 = 196608
+TERMINATE = encode(b"X", b"")
 
 
 @dataclass(slots=True)
 class ServerConnection:
-    """A connection to the very server `address`, with what it said that was not read as messages yet."""
+    """A connection to the very `address` of a server, with what it said that was not read as messages yet."""
 
     conversation: Conversation
+    server: Server
     address: Address
+    end_point: bytes | None = None  # the channel binding of its TLS
     reader: MessageReader = field(default_factory=MessageReader)
 
     async def next_message(self) -> Message:
@@ -48,10 +58,12 @@ class LoggedIn:
     server: ServerConnection
     greeting: bytes
     backend_key: tuple[int, bytes] | None
+    role: Role = Role.UNKNOWN
 
     def abandon(self) -> None:
         """Close it: it is not needed after all."""
-        self.server.conversation.abort()
+        self.server.conversation.send(TERMINATE)
+        self.server.conversation.close()
 
 
 @dataclass(slots=True)
@@ -60,6 +72,7 @@ class Waiting:
 
     server: ServerConnection
     first: Message
+    role: Role = Role.UNKNOWN
 
     def abandon(self) -> None:
         """Close it: it is not needed after all."""
@@ -72,19 +85,23 @@ class PostgresUpstream:
     def __init__(self, route: Route, around: Surroundings) -> None:
         self.route = route
         self.gate = around.gate(route.name, self.probe)
-        self.server: Address | None = None  # the one that answered last
+        self.servers = Servers(route, around)
         self._around = around
         self._password = PasswordFile(route.target.password_file, around.log)
+        self._require_auth = frozenset(route.target.require_auth)
+        self._encryption = Encryption(route.target.tls)
 
     async def open(self, packet: StartupPacket) -> LoggedIn | Waiting:
         """A server connection for an app that sent `packet`; with a user configured it is logged in already.
 
-        Raises Unreachable while waiting may help; else LoginFailed, ServerRefused or SecretUnreadable.
+        Raises Unreachable while waiting may help; else TlsFailed, LoginFailed, ServerRefused or SecretUnreadable.
         """
         target = self.route.target
         routed = packet.routed(target.user, target.database)
         if target.user is None:
-            return await self._ask(routed)
+            return await self.servers.open(
+                lambda conversation, server: self._talk(conversation, server, lambda at: self._ask(at, routed))
+            )
         password = await self._password.read()
         try:
             return await self._log_in(routed, target.user, password)
@@ -98,18 +115,20 @@ class PostgresUpstream:
             return await self._log_in(routed, target.user, other)
 
     async def probe(self) -> None:
-        """Return if a server would take logins now; Unreachable otherwise. Asks as `pg_isready` does."""
-        target = self.route.target
-        parameters = ((b"user", (target.user or "podmates").encode()), (b"database", b"podmates"))
-        asked = await self._ask(StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database))
-        asked.server.conversation.close()
+        """Return if a server would take logins now; Unreachable or Unusable otherwise."""
+        await self.servers.look(self._look, self.gate.report_up)
 
-    async def cancel(self, address: Address, request: CancelRequest) -> None:
-        """Pass a cancel request to the server at `address`, and to no other; return when it has taken it."""
-        conversation = await dial(address, self._around.connect_timeout_s)
+    async def cancel(self, server: ServerConnection, request: CancelRequest) -> None:
+        """Pass a cancel request to the very address of `server`; return when it was taken.
+
+        Raises Unreachable or TlsFailed.
+        """
+        limit_s = self._around.connect_timeout_s
+        conversation = await dial(server.address, limit_s)
         try:
-            conversation.send(request.encode())
-            async with asyncio.timeout(self._around.connect_timeout_s):
+            async with asyncio.timeout(limit_s):
+                await self._encrypt(ServerConnection(conversation, server.server, server.address))
+                conversation.send(request.encode())
                 await conversation.receive()
         except (ConnectionEnded, TimeoutError):
             pass  # closing without an answer is the server's answer
@@ -120,21 +139,49 @@ class PostgresUpstream:
         """Stop probing and let nobody wait here any more."""
         await self.gate.close()
 
-    async def _log_in(self, packet: StartupPacket, user: str, password: str | None) -> LoggedIn:
-        async def talk(server: ServerConnection) -> LoggedIn:
-            login = UpstreamLogin(
-                user=user,
-                password=password,
-                require_auth=frozenset(self.route.target.require_auth),
-                nonce=self._around.nonce(),
-            )
-            server.conversation.send(packet.encode())
-            await self._converse(server, login, password or "")
-            return LoggedIn(server, bytes(login.greeting), login.backend_key)
+    async def _look(self, conversation: Conversation, server: Server) -> Role:
+        """Ask a server whether it takes logins, as `pg_isready` does; where its role matters, by logging in."""
+        target = self.route.target
+        parameters = ((b"user", (target.user or "podmates").encode()), (b"database", b"podmates"))
+        packet = StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database)
+        if target.role == "any" or target.user is None:
+            asked = await self._talk(conversation, server, lambda at: self._ask(at, packet))
+            asked.server.conversation.close()
+            return Role.UNKNOWN
+        user = target.user
+        try:
+            password = await self._password.read()
+            found = await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
+        except (LoginFailed, ServerRefused, SecretUnreadable) as error:
+            raise Unusable(f"{server.host}: cannot ask for its role: {error}") from error
+        found.abandon()
+        return found.role
 
-        logged_in = await self._with_server(talk)
+    async def _log_in(self, packet: StartupPacket, user: str, password: str | None) -> LoggedIn:
+        async def talk(conversation: Conversation, server: Server) -> LoggedIn:
+            return await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
+
+        logged_in = await self.servers.open(talk)
         self._password.accepted(password)
         return logged_in
+
+    async def _greet(
+        self, server: ServerConnection, packet: StartupPacket, user: str, password: str | None
+    ) -> LoggedIn:
+        login = UpstreamLogin(
+            user=user,
+            password=password,
+            require_auth=self._require_auth,
+            nonce=self._around.nonce(),
+            end_point=server.end_point,
+        )
+        server.conversation.send(packet.encode())
+        await self._converse(server, login, password or "")
+        in_recovery = login.in_hot_standby
+        if in_recovery is None and self.route.target.role != "any":
+            in_recovery = await _ask_recovery(server)
+        role = Role.UNKNOWN if in_recovery is None else Role.REPLICA if in_recovery else Role.PRIMARY
+        return LoggedIn(server, bytes(login.greeting), login.backend_key, role)
 
     async def _converse(self, server: ServerConnection, login: UpstreamLogin, password: str) -> None:
         while login.state is not LoginState.READY:
@@ -144,42 +191,58 @@ class PostgresUpstream:
             if action is not None:
                 server.conversation.send(action.data)
 
-    async def _ask(self, packet: StartupPacket) -> Waiting:
+    async def _ask(self, server: ServerConnection, packet: StartupPacket) -> Waiting:
         """Send `packet` and read the server's first answer, whatever it is, unless it says that it is not up."""
+        server.conversation.send(packet.encode())
+        message = await server.next_message()
+        if message.kind == b"E" and (error := read_error(message.body)).sqlstate in NOT_ACCEPTING:
+            raise Unreachable(f"{server.address}: {error.message}")
+        return Waiting(server, message)
 
-        async def talk(server: ServerConnection) -> Waiting:
-            server.conversation.send(packet.encode())
-            message = await server.next_message()
-            if message.kind == b"E" and (error := read_error(message.body)).sqlstate in NOT_ACCEPTING:
-                raise Unreachable(f"{server.address}: {error.message}")
-            return Waiting(server, message)
-
-        return await self._with_server(talk)
-
-    async def _with_server(self, talk: Callable[[ServerConnection], Awaitable[T]]) -> T:
-        """The result of `talk` with the first server that is up. Its connection stays open only then."""
-
-        async def bounded(conversation: Conversation, address: Address) -> T:
-            return await self._bounded(talk, ServerConnection(conversation, address))
-
-        around = self._around
-        hosts = candidates(self.route, self.server)
-        self.server, result = await first_up(hosts, around.connect_timeout_s, around.tally.connected, bounded)
-        return result
-
-    async def _bounded(self, talk: Callable[[ServerConnection], Awaitable[T]], server: ServerConnection) -> T:
-        """`talk` in the time a login may take, its failures told apart: a server that is not up, or not as expected."""
+    async def _talk(
+        self, conversation: Conversation, server: Server, talk: Callable[[ServerConnection], Awaitable[T]]
+    ) -> T:
+        """TLS, then `talk`, in the time a login may take. Tells a server that is not up from one not as expected."""
         limit_s = self._around.login_timeout_s
+        at = ServerConnection(conversation, server, peer_address(conversation, server.host))
         try:
             async with asyncio.timeout(limit_s):
-                return await talk(server)
-        except ConnectionEnded as error:
-            raise Unreachable(f"{server.address}: closed the connection during the login") from error
+                await self._encrypt(at)
+                return await talk(at)
         except TimeoutError as error:
-            raise Unreachable(f"{server.address}: the login took longer than {limit_s:g}s") from error
+            raise Unreachable(f"{at.address}: the login took longer than {limit_s:g}s") from error
         except ProtocolViolation as error:
-            raise LoginFailed(f"{server.address} does not speak PostgreSQL as expected: {error}") from error
+            raise LoginFailed(f"{at.address} does not speak PostgreSQL as expected: {error}") from error
         except ServerRefused as refusal:
             if refusal.error.sqlstate in NOT_ACCEPTING:
-                raise Unreachable(f"{server.address}: {refusal.error.message}") from refusal
+                raise Unreachable(f"{at.address}: {refusal.error.message}") from refusal
             raise
+
+    async def _encrypt(self, server: ServerConnection) -> None:
+        """Ask for TLS as the settings want it (protocol 3, "SSL Session Encryption")."""
+        conversation, host = server.conversation, server.server.host
+        if not self._encryption.wanted(host):
+            return
+        conversation.send(SSL_REQUEST_PACKET)
+        answer = await conversation.receive()
+        if answer[:1] == b"S":
+            conversation.give_back(answer[1:])
+            await self._encryption.protect(conversation, host)
+            certificate = peer_certificate(conversation)
+            server.end_point = certificate and tls_server_end_point(certificate)
+        elif answer != b"N":
+            # Not to be shown to the app: nobody has vouched for the server yet (CVE-2024-10977).
+            raise TlsFailed(f"{host}: the server answered the request for TLS with something else")
+        elif self._encryption.required:
+            raise TlsFailed(f"{host}: the server offers no TLS")
+
+
+async def _ask_recovery(server: ServerConnection) -> bool:
+    """Ask a server older than 14 what newer ones say by themselves."""
+    server.conversation.send(ASK_RECOVERY)
+    answer: bool | None = None
+    while (message := await server.next_message()).kind != b"Z":
+        answer = read_recovery(message) if answer is None else answer
+    if answer is None:
+        raise ProtocolViolation("no answer to the question for the role")
+    return answer

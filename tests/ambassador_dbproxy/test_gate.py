@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.gate import Gate, GateClosed, Health, HoldExpired, TooManyWaiting
+from ambassador_dbproxy.gate import Gate, GateClosed, HoldExpired, TooManyWaiting
+from ambassador_dbproxy.server import Health
 
 
 class Target:

@@ -52,7 +52,7 @@ def test_a_port_in_use_is_the_operators(
         ({"environment": "staging"}, "environment: unknown environment 'staging': listener orders knows dev"),
         ({"environment": "${APP_ENV}"}, "environment: "),
         ({"listen": "0.0.0.0:0"}, "listeners[0].listen: 0.0.0.0:0 is not a loopback address"),
-        ({"protocol": "mysql"}, "listeners[0].protocol: expected one of postgres, tcp, got 'mysql'"),
+        ({"protocol": "oracle"}, "listeners[0].protocol: expected one of "),
         ({"hosts": []}, "listeners[0].environments.dev.hosts: "),
         ({"password_file": "/etc/db/dev"}, "listeners[0].environments.dev.password_file: needs `user`"),
         ({"roel": "primary"}, "listeners[0].environments.dev.roel: unknown setting"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ambassador_dbproxy.routes import UnknownEnvironment, candidates, route
+from ambassador_dbproxy.routes import UnknownEnvironment, route
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
 from chassis.settings import Address
 
@@ -23,10 +23,3 @@ def test_the_environment_decides() -> None:
 def test_an_unknown_environment_names_the_known_ones() -> None:
     with pytest.raises(UnknownEnvironment, match="unknown environment 'test': listener orders knows dev, prod"):
         route(LISTENER, "test")
-
-
-def test_the_server_that_answered_last_comes_first() -> None:
-    prod = route(LISTENER, "prod")
-    assert candidates(prod, None) == (A, B, C)
-    assert candidates(prod, B) == (B, A, C)
-    assert candidates(prod, Address("gone:1")) == (A, B, C)
