@@ -1,0 +1,357 @@
+"""Server connections of one target: connected and greeted, then logged in for an app; probes and kills too.
+
+Here is the room for a pool: `MysqlUpstream.open` and `log_in` are where a session gets its server connection.
+Holding while the target is down is the gate's business, what the app sees of it the session's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
+from ambassador_dbproxy.credentials import PasswordFile
+from ambassador_dbproxy.dial import Unreachable, dial, peer_address
+from ambassador_dbproxy.mysql import capabilities as can
+from ambassador_dbproxy.mysql.errors import ACCESS_DENIED, ERR, NOT_ACCEPTING
+from ambassador_dbproxy.mysql.greeting import SCRAMBLE_BYTES, Greeting, LoginRequest
+from ambassador_dbproxy.mysql.login import LoginFailed, LoginState, ServerRefused, UpstreamLogin
+from ambassador_dbproxy.mysql.query import QUIT, OneValue, statement
+from ambassador_dbproxy.mysql.wire import MAX_LOGIN_PACKET_BYTES, Packet, PacketReader, ProtocolViolation, encode
+from ambassador_dbproxy.refusal import Unusable
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Role, Server, fits
+from ambassador_dbproxy.servers import Servers
+from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tls import Encryption, TlsFailed
+from chassis.secret import SecretUnreadable
+from chassis.settings import Address
+
+T = TypeVar("T")
+
+_OWN_CAPABILITIES = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
+_UTF8 = 45  # utf8mb4_general_ci
+_OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + bytes((_UTF8,)) + bytes(23)
+OWN_REQUEST = LoginRequest(_OWN_CAPABILITIES, _OWN_HEAD, b"podmates", b"", None, None, None)
+"""What the ambassador logs in with for a purpose of its own."""
+NOT_LETTING_IN = (ServerRefused, LoginFailed, SecretUnreadable, TlsFailed)
+"""The server is there, and does not let us in: to be told to the app, not to be waited for."""
+
+
+@dataclass(slots=True)
+class ServerConnection:
+    """A connection to `server`, at the very address that it was found at."""
+
+    conversation: Conversation
+    server: Server
+    address: Address
+    reader: PacketReader = field(default_factory=PacketReader)
+
+    async def next_packet(self) -> Packet:
+        """The server's next packet; ConnectionEnded or ProtocolViolation."""
+        while (packet := self.reader.next_packet()) is None:
+            self.reader.feed(await self.conversation.receive())
+        return packet
+
+    def send(self, sequence: int, body: bytes) -> None:
+        """Send one packet."""
+        self.conversation.send(encode(sequence, body))
+
+    def quit(self) -> None:
+        """Say goodbye and close."""
+        self.send(0, QUIT)
+        self.conversation.close()
+
+
+@dataclass(slots=True)
+class Greeted:
+    """A server connection that waits for a login. `secure`: nobody else can read it."""
+
+    server: ServerConnection
+    greeting: Greeting
+    secure: bool
+    role: Role = Role.UNKNOWN
+
+    def abandon(self) -> None:
+        """Close it: it is not needed after all."""
+        self.server.conversation.abort()
+
+
+@dataclass(slots=True)
+class LoggedIn:
+    """A server connection after its login. `app` is what the app asked for, `request` what was sent for it, `ok` the
+    body of the server's OK.
+
+    `greeted` may be another connection than the one whose greeting the app saw: a refused password ends a connection.
+    """
+
+    greeted: Greeted
+    app: LoginRequest
+    request: LoginRequest
+    ok: bytes
+
+    @property
+    def agreed(self) -> int:
+        """The capabilities in force."""
+        return self.request.capabilities & self.greeted.greeting.capabilities
+
+
+class MysqlUpstream:
+    """One target of one listener."""
+
+    def __init__(self, route: Route, around: Surroundings) -> None:
+        self.route = route
+        self.gate = around.gate(route.name, self.probe)
+        self.servers = Servers(route, around)
+        self._around = around
+        self._password = PasswordFile(route.target.password_file, around.log)
+        self._refused_password: str | None = None  # not to be tried by probes: servers lock accounts for that
+        self._encryption = Encryption(route.target.tls)
+
+    def scramble(self) -> bytes:
+        """Twenty fresh bytes without a NUL, for a greeting of ours."""
+        return self._around.nonce().encode()[:SCRAMBLE_BYTES]
+
+    async def open(self) -> Greeted:
+        """The greeting of the best server that is up; Unreachable while waiting may help, else as `log_in`."""
+        return await self.servers.open(self._meet)
+
+    async def log_in(self, greeted: Greeted, app: LoginRequest) -> LoggedIn:
+        """Log in as the target's user, otherwise as the app asked, at a server of the wanted role.
+
+        Raises Unreachable, or one of NOT_LETTING_IN; the connection is of no further use then.
+        """
+        logged_in = await self._log_in(greeted, app)
+        wanted, server = self.route.target.role, greeted.server.server
+        if wanted != "any":
+            role = await self._ask_role(logged_in)
+            self.servers.seen(server, role)
+            if not fits(wanted, role):
+                logged_in.greeted.abandon()
+                raise Unreachable(f"{server.host}: is a {role.value} now, wanted is {wanted}")
+        return logged_in
+
+    async def change_user(self, logged_in: LoggedIn, app: LoginRequest) -> bytes:
+        """Log in anew on a connection in use; the body of the server's OK. Raises as `log_in` does."""
+        login = self._login(await self._password.read(), logged_in.greeted.secure)
+        greeting, server = logged_in.greeted.greeting, logged_in.greeted.server
+        request = self._routed(greeting, app).proven(*login.begin(greeting.plugin, greeting.scramble))
+
+        async def talk() -> bytes:
+            server.send(0, request.encode_change())
+            return await _converse(server, login)
+
+        return await self.bounded(server, talk())
+
+    async def pass_on(self, greeted: Greeted, app: Packet, request: LoginRequest) -> int:
+        """Send the app's own response on, encrypted if the target wants it; returns by how much sequence ids differ."""
+        database = self.route.target.database
+        if database is not None:
+            named = request.naming(database.encode())
+            app = Packet(app.sequence, named.encode())
+        if not await self._protect(greeted, request):
+            greeted.server.send(app.sequence, app.body)
+            return 0
+        flags = int.from_bytes(app.body[:4], "little") | can.SSL
+        greeted.server.send(app.sequence + 1, flags.to_bytes(4, "little") + app.body[4:])
+        return 1
+
+    async def probe(self) -> None:
+        """Return if a server is up and has the wanted role; Unreachable or Unusable otherwise."""
+        await self.servers.look(self._look, self.gate.report_up)
+
+    async def dismiss(self, greeted: Greeted) -> None:
+        """Leave a greeted connection that is not needed, in a way that the server does not hold against us.
+
+        Servers block hosts that keep leaving after the greeting (max_connect_errors). Raises as `log_in` does.
+        """
+        try:
+            if self.route.target.user is None:
+                greeted.server.send(1, OWN_REQUEST.encode())
+                await self.bounded(greeted.server, greeted.server.next_packet())
+            elif self._refused_password is None or self._refused_password != await self._password.read():
+                (await self._log_in(greeted, OWN_REQUEST)).greeted.server.quit()
+        finally:
+            greeted.server.conversation.close()
+
+    async def kill(self, server: ServerConnection, thread_id: int) -> None:
+        """Let the server of `server` end the session `thread_id`. Raises as `log_in` does."""
+        killer = await self._log_in(await self._greet(server.server, server.address), OWN_REQUEST)
+        try:
+            await self.ask(killer, f"KILL {thread_id}")
+        finally:
+            killer.greeted.server.quit()
+
+    async def ask(self, logged_in: LoggedIn, sql: str) -> bytes | None:
+        """The first value of a statement's result. Raises Unreachable, ServerRefused or LoginFailed."""
+        server, agreed = logged_in.greeted.server, logged_in.agreed
+
+        async def talk() -> bytes | None:
+            server.send(0, statement(sql, agreed))
+            answer = OneValue(agreed)
+            while not answer.done:
+                answer.receive((await server.next_packet()).body)
+            return answer.value
+
+        return await self.bounded(server, talk())
+
+    async def close(self) -> None:
+        """Stop probing and let nobody wait here any more."""
+        await self.gate.close()
+
+    async def bounded(self, server: ServerConnection, talk: Awaitable[T]) -> T:
+        """`talk` in the time a login may take, its failures told apart: a server that is not up, or not as expected."""
+        limit_s = self._around.login_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await talk
+        except ConnectionEnded as error:
+            raise Unreachable(f"{server.address}: closed the connection during the login") from error
+        except TimeoutError as error:
+            raise Unreachable(f"{server.address}: the login took longer than {limit_s:g}s") from error
+        except ProtocolViolation as error:
+            raise LoginFailed(f"{server.address} does not speak MySQL as expected: {error}") from error
+        except ServerRefused as refusal:
+            if refusal.error.number in NOT_ACCEPTING:
+                raise Unreachable(f"{server.address}: {refusal.error.message}") from refusal
+            raise
+
+    async def _meet(self, conversation: Conversation, server: Server) -> Greeted:
+        """A greeting for an app. The role is what the last look or login has found; only one that does not fit is
+        asked again first, on this connection, so that the greeting comes from another one.
+        """
+        greeted = await self._greeted(conversation, server, peer_address(conversation, server.host))
+        wanted = self.route.target.role
+        if wanted == "any" or fits(wanted, server.role):
+            greeted.role = server.role
+            return greeted
+        role = await self._role(greeted)
+        if fits(wanted, role):
+            greeted = await self._greet(server, greeted.server.address)
+        greeted.role = role
+        return greeted
+
+    async def _look(self, conversation: Conversation, server: Server) -> Role:
+        greeted = await self._greeted(conversation, server, peer_address(conversation, server.host))
+        try:
+            if self.route.target.role != "any":
+                return await self._role(greeted)
+            await self.dismiss(greeted)
+        except (ServerRefused, LoginFailed, SecretUnreadable) as error:
+            if self.route.target.role != "any":
+                raise Unusable(f"{server.host}: cannot ask for its role: {error}") from error
+            # It is up; what is wrong with the login is told to the app that tries.
+        return Role.UNKNOWN
+
+    async def _role(self, greeted: Greeted) -> Role:
+        """Log in on a connection of our own, ask the server what it is, and leave."""
+        logged_in = await self._log_in(greeted, OWN_REQUEST)
+        try:
+            return await self._ask_role(logged_in)
+        finally:
+            logged_in.greeted.server.quit()
+
+    async def _ask_role(self, logged_in: LoggedIn) -> Role:
+        read_only = await self.ask(logged_in, "SELECT @@global.read_only")
+        return Role.PRIMARY if read_only in (b"0", b"OFF") else Role.REPLICA
+
+    async def _greeted(self, conversation: Conversation, server: Server, address: Address) -> Greeted:
+        connection = ServerConnection(conversation, server, address)
+
+        async def talk() -> Greeted:
+            body = (await connection.next_packet()).body
+            if body[:1] == bytes((ERR,)):
+                raise ServerRefused(body)
+            return Greeted(connection, Greeting.read(body), secure=bool(server.host.path))
+
+        return await self.bounded(connection, talk())
+
+    async def _greet(self, server: Server, address: Address) -> Greeted:
+        """The greeting of one very server."""
+        conversation = await dial(address, self._around.connect_timeout_s)
+        try:
+            return await self._greeted(conversation, server, address)
+        except BaseException:
+            conversation.abort()
+            raise
+
+    async def _again(self, greeted: Greeted) -> Greeted:
+        """Another connection to the same server.
+
+        Its thread id is not the one that the app was told. That one belonged to the connection which was refused, and
+        is not given out again, so that a KILL with it finds nobody.
+        """
+        self._around.log.info("login_repeated", target=self.route.name, server=str(greeted.server.address))
+        return await self._greet(greeted.server.server, greeted.server.address)
+
+    async def _log_in(self, greeted: Greeted, app: LoginRequest) -> LoggedIn:
+        password = await self._password.read()
+        try:
+            logged_in = await self._log_in_with(password, greeted, app)
+        except ServerRefused as refusal:
+            if refusal.error.number != ACCESS_DENIED.number:
+                raise
+            self._refused_password = password
+            # The file may have been swapped between our reading it and the server's looking.
+            other = await self._password.read_after_refusal(password)
+            if other is None:
+                raise
+            password, logged_in = other, await self._log_in_with(other, await self._again(greeted), app)
+        self._password.accepted(password)
+        self._refused_password = None
+        return logged_in
+
+    async def _log_in_with(self, password: str | None, greeted: Greeted, app: LoginRequest) -> LoggedIn:
+        server, greeting = greeted.server, greeted.greeting
+        request = self._routed(greeting, app)
+
+        async def talk() -> LoggedIn:
+            protected = await self._protect(greeted, request)
+            login = self._login(password, greeted.secure)
+            proven = request.proven(*login.begin(greeting.plugin, greeting.scramble))
+            server.send(1 + protected, proven.encode(extra=can.SSL if protected else 0))
+            return LoggedIn(greeted, app, request, await _converse(server, login))
+
+        try:
+            return await self.bounded(server, talk())
+        except BaseException:
+            greeted.abandon()
+            raise
+
+    async def _protect(self, greeted: Greeted, request: LoginRequest) -> bool:
+        """Encrypt the connection if the target wants it and the server can; True if it is encrypted now."""
+        encryption, server = self._encryption, greeted.server
+        if not encryption.wanted(server.server.host):
+            return False
+        if not greeted.greeting.capabilities & can.SSL:
+            if encryption.required:
+                raise TlsFailed(f"{server.server.host}: the server offers no TLS")
+            return False
+        server.send(1, request.encode_head(can.SSL))
+        server.conversation.give_back(server.reader.take_rest())
+        await encryption.protect(server.conversation, server.server.host)
+        greeted.secure = True
+        return True
+
+    def _routed(self, greeting: Greeting, app: LoginRequest) -> LoginRequest:
+        target = self.route.target
+        database = None if target.database is None else target.database.encode()
+        return app.routed(greeting.capabilities, (target.user or "").encode(), database)
+
+    def _login(self, password: str | None, secure: bool) -> UpstreamLogin:
+        allowed = frozenset(self.route.target.require_auth)
+        return UpstreamLogin(password=password, secure=secure, require_auth=allowed, seed=secrets.token_bytes)
+
+
+async def _converse(server: ServerConnection, login: UpstreamLogin) -> bytes:
+    """Go on with a login until the server lets us in; the body of its OK."""
+    while True:
+        packet = await server.next_packet()
+        answer = login.receive(packet.body)
+        if login.state is LoginState.READY:
+            return packet.body
+        if answer is not None:
+            server.send(packet.sequence + 1, answer)
