@@ -6,8 +6,9 @@ What is spoken is its `Service`'s matter. Where it leads to is told by the ambas
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic
 
 from ambassador_dbproxy.conversation import Conversation
@@ -43,7 +44,7 @@ class Listener(Generic[U]):
         self._starting: dict[asyncio.Task[None], Conversation] = {}
         self._work: set[asyncio.Task[None]] = set()
         self._entering = 0  # connections between their start-up and their session
-        self._opening = 0  # those of them that talk to a server now
+        self._opening = 0  # those that talk to a server now
         self._emptied = asyncio.Event()
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
@@ -120,6 +121,15 @@ class Listener(Generic[U]):
         self._opening += 1
         try:
             return await open_at(upstream)
+        finally:
+            self._opening -= 1
+
+    @contextlib.contextmanager
+    def joining(self) -> Iterator[None]:
+        """See `service.Floor.joining`."""
+        self._opening += 1
+        try:
+            yield
         finally:
             self._opening -= 1
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ambassador_dbproxy.conversation import Conversation
@@ -89,6 +90,9 @@ class Floor(Protocol[U_co]):
 
     async def admit(self, open_at: Callable[[U_co], Awaitable[OpenedT]]) -> tuple[U_co, OpenedT]:
         """Hold until the current target takes the connection that `open_at` opens. Raises Refused past the bounds."""
+
+    def joining(self) -> AbstractContextManager[None]:
+        """Counts as a session while it lasts, for a login that goes on behind `admit`; to be entered right after it."""
 
     def entered(self, session: Session) -> None:
         """A session has begun."""

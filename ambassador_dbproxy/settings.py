@@ -15,7 +15,15 @@ from chassis.settings import Address, DrainSettings, Mistake, OpsSettings, Secon
 
 VERIFYING = ("verify-ca", "verify-full")
 RoleWanted = Literal["primary", "replica", "prefer-replica", "any"]
-AuthMethod = Literal["none", "password", "md5", "scram-sha-256"]
+AuthMethod = Literal[
+    "none",
+    "password",
+    "md5",
+    "scram-sha-256",
+    "mysql_native_password",
+    "caching_sha2_password",
+    "mysql_clear_password",
+]
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -101,7 +109,9 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     name: Annotated[str, describe("name in logs, metrics and `status`", min_length=1, max_length=63)]
     listen: Annotated[Address, describe("where the app connects: loopback, or unix:///path/.s.PGSQL.5432")]
-    protocol: Annotated[Literal["postgres", "redis", "tcp"], describe("what is spoken here; it is never guessed")]
+    protocol: Annotated[
+        Literal["postgres", "mysql", "redis", "tcp"], describe("what is spoken here; it is never guessed")
+    ]
     environments: Annotated[dict[str, TargetSettings], describe("the target of each environment, by its name")]
     limits: Annotated[LimitSettings, describe("how much this listener takes on")] = LimitSettings()
     allow_remote: Annotated[
@@ -131,6 +141,12 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 for field in ("user", "database")
                 if getattr(target, field) is not None
             ]
+        mistakes += [
+            Mistake(f"environments.{env}.require_auth", f"the protocol {self.protocol} knows no method {method!r}")
+            for env, target in self.environments.items()
+            for method in target.require_auth
+            if ("mysql" if method.startswith(("mysql_", "caching_")) else "postgres") != self.protocol
+        ]
         if self.protocol not in ("postgres", "mysql"):
             mistakes += [
                 Mistake(
