@@ -25,14 +25,17 @@ class Rule:
     """How records of a format go on. `marks`: full lines that always continue. `joins_unknown`: a line that
     no format reads continues too (the rest of a message with newlines in it). `fast`: the marks can be part
     of the whole-chunk form. `traces`: a stack trace of any language may follow. `parts`: lines that repeat the
-    beginning of the first line (their first group) and continue it. `folds`: the format itself gives the joined lines
-    their place."""
+    beginning of the first line (their first group) and continue it. `quoted`: lines continue while a double quote is
+    open. `once`: continues where no line of the record looked so before. `folds`: the format itself gives the joined
+    lines their place."""
 
     marks: str | None
     joins_unknown: bool = False
     fast: bool = False
     traces: bool = False
     parts: str | None = None
+    quoted: bool = False
+    once: str | None = None
     folds: bool = False
 
 
@@ -116,6 +119,8 @@ class Pending:
     """The trace is sure to go on in an unmarked line: the exception of a Python traceback, the message of a Rust
     panic."""
     damaged: bool = False
+    quotes: int = -1
+    """Double quotes so far; -1 before anyone counted."""
 
     def opened(self, language: str, line: str) -> None:
         """A trace begins with `line`."""
@@ -127,6 +132,8 @@ class Pending:
         rule = self.rule
         if rule.marks is None:
             return False
+        if rule.quoted:
+            return self._is_quoted(line)
         if self.trace and self._continues_trace(line):
             return True
         if rule.traces and (language := trace_of(line)) and self._may_open(language, line):
@@ -134,7 +141,16 @@ class Pending:
             return True
         if rule.parts is not None and (part := _full(rule.parts)(line)) is not None:
             return self.first.startswith(part[1])
+        if rule.once is not None and _full(rule.once)(line) is not None:
+            return not any(map(_full(rule.once), [self.first, *self.lines]))
         return _full(rule.marks)(line) is not None
+
+    def _is_quoted(self, line: str) -> bool:
+        if self.quotes < 0:
+            self.quotes = self.first.count('"')
+        inside = self.quotes % 2 == 1
+        self.quotes += line.count('"') if inside else 0
+        return inside
 
     def _continues_trace(self, line: str) -> bool:
         if self.awaits:

@@ -1,0 +1,172 @@
+"""MySQL and MariaDB (error log, slow log as a block), Redis and Valkey. MongoDB's JSON is in `json_server`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from adapter_logformat.grammar import HMS, Format, Layout, iso_time, parts_time, unread_time
+from adapter_logformat.multiline import TEXT, Rule
+from adapter_logformat.record import Record, Stamp
+from adapter_logformat.severity import DEBUG, ERROR, INFO, NOTICE, TRACE, WARN
+from adapter_logformat.timestamps import Times
+
+_MYSQL_SCALE: Final = {"SYSTEM": INFO, "NOTE": INFO, "WARNING": WARN, "ERROR": ERROR, "INFO": INFO}
+_ROLES: Final = {"M": "master", "S": "replica", "C": "child", "X": "sentinel"}
+
+_TIME: Final = re.compile(
+    r"# Time: (?:(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
+    r"|(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d))(?:\s.*)?"
+)
+_USER: Final = re.compile(
+    r"# User@Host: (?P<user>[^\s\[]*+)(?:\[(?P<inner>[^\]]*+)\])? @ {1,2}(?P<host>[^\s\[]*+) ?(?:\["
+    r"(?P<address>[^\]]*+)\])?"
+    r"(?:\s++Id:\s++(?P<id>\d{1,18}+))?.*"
+)
+_FIGURE: Final = re.compile(r"([A-Z][A-Za-z_]*+): ?(?=\S)([^\s]*+)")
+_SET_TIMESTAMP: Final = re.compile(r"SET timestamp=(\d{1,11})(?:\.(\d{1,9}))?;", re.ASCII)
+_USE: Final = re.compile(r"use `?([^`;]++)`?;", re.IGNORECASE)
+_FIGURES: Final = {
+    "Query_time": ("db.client.operation.duration", float), "Lock_time": ("app.lock_time", float),
+    "Rows_sent": ("db.response.returned_rows", int), "Rows_examined": ("app.rows_examined", int),
+    "Rows_affected": ("app.rows_affected", int), "Bytes_sent": ("app.bytes_sent", int),
+    "Schema": ("db.namespace", str), "Thread_id": ("app.connection", int), "QC_hit": ("app.qc_hit", str),
+    "Last_errno": ("app.last_errno", int),
+}  # fmt: skip
+
+
+def read_slow(line: str, times: Times) -> Record | None:
+    """The first line of a block: `# Time:`, or `# User@Host:` where the second is the same as before."""
+    if line.startswith("# Time: "):
+        found = _TIME.fullmatch(line)
+        if found is None:
+            return None
+        record = Record("mysql_slow", severity_number=WARN)
+        if found["second"] is not None:
+            record.timestamp = times.iso(found["second"], found["fraction"], found["zone"])
+        else:
+            record.timestamp = times.parts(found["year"], found["month"], found["day"], found["clock"])
+        if record.timestamp is None:
+            unread_time(record, line[8:])
+        return record
+    if _USER.fullmatch(line):
+        return Record("mysql_slow", severity_number=WARN)
+    return None
+
+
+def _slow(record: Record, first: str, lines: Sequence[str]) -> None:
+    """Comment lines give the figures, the rest is the statement."""
+    attributes = record.attributes
+    sql: list[str] = []
+    for line in [first, *lines]:
+        if line.startswith("# User@Host:") and (user := _USER.fullmatch(line)) is not None:
+            for group, name in (("user", "user.name"), ("host", "client.address"), ("address", "client.address")):
+                if user[group]:
+                    attributes[name] = user[group]
+            if user["id"]:
+                attributes["app.connection"] = int(user["id"])
+        elif line.startswith("# Time:"):
+            continue
+        elif line.startswith("# "):
+            for key, value in _FIGURE.findall(line):
+                name, kind = _FIGURES.get(key, ("", str))
+                if name and (kind is str or re.fullmatch(r"\d{1,15}(?:\.\d{1,9})?", value, re.ASCII)):
+                    attributes[name] = int(float(value)) if kind is int else kind(value)
+        elif (moment := _SET_TIMESTAMP.fullmatch(line)) is not None:
+            if record.timestamp is None and not record.error:
+                record.timestamp = _epoch(moment)
+        elif not sql and (use := _USE.fullmatch(line)) is not None:
+            attributes["db.namespace"] = use[1]
+        else:
+            sql.append(line)
+    if sql:
+        attributes["db.query.text"] = "\n".join(sql)
+    record.body = "\n".join(sql) if sql else first
+
+
+def _epoch(moment: re.Match[str]) -> Stamp | None:
+    return Times().epoch(int(moment[1]), moment[2] or "")
+
+
+def _redis(record: Record, found: Mapping[str, str | None]) -> bool:
+    role = found["role"]
+    if role is not None:
+        record.attributes["app.role"] = _ROLES.get(role, role)
+    return True
+
+
+LAYOUTS: Final = (
+    Layout(
+        name="mysql_error",
+        title="MySQL 5.7 and 8 error log",
+        rank=86,
+        pattern=r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d) "
+        r"(?P<thread>\d{1,18}+) \[(?P<level>System|Note|Warning|ERROR|Error)\] "
+        r"(?:\[(?P<code>MY-\d{1,9}+)\] \[(?P<subsystem>[^\]]*+)\] )?(?P<body>.*)",
+        sample="2026-11-20T08:51:00.123456Z 0 [System] [MY-010116] [Server] /usr/sbin/mysqld (mysqld 8.0.30) starting",
+        scale=_MYSQL_SCALE,
+        fields={
+            "thread": ("thread.id", int),
+            "code": ("db.response.status_code", str),
+            "subsystem": ("otel.scope.name", str),
+        },
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="mariadb_error",
+        title="MariaDB error log, and MySQL's before 5.7",
+        rank=85,
+        pattern=r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)|(?P<year2>\d\d)(?P<month2>\d\d)(?P<day2>\d\d))"
+        r" {1,2}(?P<clock>\d{1,2}:\d\d:\d\d) (?:(?P<thread>(?:0x)?[0-9a-f]{1,18}+) )?"
+        r"\[(?P<level>Note|Warning|ERROR|Error|Info)\] (?:(?P<logger>[A-Z][A-Za-z]{2,20}+): )?(?P<body>.*)",
+        sample="2026-11-20  8:51:00 0 [Note] InnoDB: Compressed tables use zlib 1.2.13",
+        scale=_MYSQL_SCALE,
+        fields={"logger": ("otel.scope.name", str)},
+        time=lambda times, found: times.parts(
+            found["year"] or found["year2"],
+            found["month"] or found["month2"] or "",
+            found["day"] or found["day2"] or "",
+            found["clock"] or "",
+        ),
+        rule=TEXT,
+        finish=lambda record, found: _thread(record, found["thread"]),
+    ),
+    Layout(
+        name="redis",
+        title="Redis and Valkey",
+        rank=86,
+        pattern=r"(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX])|\[(?P<pid2>\d{1,10}+)\]) "
+        rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} (?P<level>[.\-*#]) (?P<body>.*)",
+        sample="1234:M 20 Nov 2026 08:51:00.123 * Ready to accept connections tcp",
+        scale={".": TRACE, "-": DEBUG, "*": NOTICE, "#": WARN},
+        fields={"pid": ("process.pid", int), "pid2": ("process.pid", int)},
+        time=parts_time,
+        rule=TEXT,
+        finish=_redis,
+    ),
+)
+
+
+def _thread(record: Record, text: str | None) -> bool:
+    if text is not None:
+        record.attributes["thread.id"] = int(text, 16 if text.startswith("0x") or not text.isdigit() else 10)
+    return True
+
+
+FORMATS: Final = (
+    *(layout.format() for layout in LAYOUTS),
+    Format(
+        name="mysql_slow",
+        title="MySQL and MariaDB slow query log: one record a query",
+        rank=86,
+        read=read_slow,
+        sample="# Time: 2026-11-20T08:51:00.123456Z",
+        rule=Rule(
+            r"# (?!Time: |User@Host: ).*|[ \t].*|SET timestamp=.*|use .*",
+            joins_unknown=True,
+            once=r"# User@Host: .*",
+            folds=True,
+        ),
+        fold=_slow,
+    ),
+)

@@ -1,0 +1,174 @@
+"""PostgreSQL: stderr with the usual prefixes, and csvlog. jsonlog is read with the JSON loggers (`json_server`).
+
+DETAIL, HINT, CONTEXT, STATEMENT and their like repeat the prefix of the message they belong to, and join it; lines
+that begin with a tab continue the line before them.
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from adapter_logformat.grammar import HMS, YMD, Format, Layout, parts_time
+from adapter_logformat.multiline import Rule
+from adapter_logformat.record import Record
+from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, NOTICE, PANIC, TRACE, WARN
+from adapter_logformat.timestamps import Times
+
+SCALE: Final = {
+    "DEBUG": DEBUG, "DEBUG1": DEBUG, "DEBUG2": TRACE, "DEBUG3": TRACE, "DEBUG4": TRACE, "DEBUG5": TRACE, "LOG": INFO,
+    "INFO": INFO, "NOTICE": NOTICE, "WARNING": WARN, "ERROR": ERROR, "FATAL": FATAL, "PANIC": PANIC,
+}  # fmt: skip
+PARTS: Final = {
+    "DETAIL": "app.detail", "HINT": "app.hint", "CONTEXT": "app.context", "QUERY": "app.query",
+    "STATEMENT": "db.query.text", "LOCATION": "app.location", "BACKTRACE": "app.backtrace",
+}  # fmt: skip
+
+_PART: Final = re.compile(rf".{{0,300}}?(?P<part>{'|'.join(PARTS)}):  (?P<text>.*)")
+_SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}: ")
+_PID: Final = re.compile(r"\[(\d{1,10})(?:-\d{1,9})?\]")
+_NAMED: Final = re.compile(r"\b(user|db|app|client|host|pid)=([^,\s:\]]*+)")
+_AT: Final = re.compile(r"(?:^|[\s:\]])([^\s:@\[\]=,]{1,64}+)@([^\s:@\[\]=,]{1,64}+)(?=[\s:,\[]|$)")
+_REMOTE: Final = re.compile(r"(?:^|[\s:])((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:]+)\((\d{1,5})\)")
+_UNKNOWN: Final = ("[unknown]", "", "[local]")
+
+_TIME: Final = rf"{YMD} {HMS}(?: (?P<zone>[A-Z]{{1,5}}|[+-]\d\d(?::?\d\d)?))?"
+_CSV_TIME: Final = re.compile(_TIME)
+_COLUMNS: Final = (
+    "log_time", "user", "database", "pid", "client", "session_id", "session_line", "command_tag", "session_start",
+    "virtual_transaction", "transaction_id", "level", "sql_state", "message", "detail", "hint", "internal_query",
+    "internal_query_pos", "context", "query", "query_pos", "location", "application_name", "backend_type",
+    "leader_pid", "query_id",
+)  # fmt: skip
+
+
+def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
+    """What the common prefixes say of the session: `[pid]`, `user@db`, `user=…,db=…,app=…,client=…`, `host(port)`."""
+    prefix, attributes = found["prefix"] or "", record.attributes
+    if len(prefix) > 1 and not re.search(r"[\[\]@=:(]", prefix) and prefix.strip():
+        return False
+    if (pid := _PID.search(prefix)) is not None:
+        attributes["process.pid"] = int(pid[1])
+    named = dict(_NAMED.findall(prefix))
+    who = _AT.search(prefix)
+    if who is not None:
+        named.setdefault("user", who[1])
+        named.setdefault("db", who[2])
+    if (remote := _REMOTE.search(prefix)) is not None:
+        attributes["client.address"], attributes["client.port"] = remote[1], int(remote[2])
+    for key, name in (("user", "user.name"), ("db", "db.namespace"), ("app", "app.application_name"),
+                      ("client", "client.address"), ("host", "client.address")):  # fmt: skip
+        if named.get(key, "") not in _UNKNOWN:
+            attributes[name] = named[key].split("(")[0]
+    if named.get("pid", "").isdigit():
+        attributes["process.pid"] = int(named["pid"])
+    _sql_state(record)
+    if found["level"] in PARTS:
+        # A part whose message was cut off or is in another file.
+        record.severity_number = None
+    return True
+
+
+def _sql_state(record: Record) -> None:
+    """With `log_error_verbosity = verbose` the message begins with its SQLSTATE."""
+    state = _SQLSTATE.match(record.body or "")
+    if state is not None and any(map(str.isdigit, state[0])):
+        record.attributes["db.response.status_code"] = state[0][:5]
+        record.body = (record.body or "")[state.end() :]
+
+
+def _fold(record: Record, first: str, lines: Sequence[str]) -> None:
+    """Each part goes to its attribute, the lines before the first one to the body."""
+    target, texts = "", {"": [record.body or ""]}
+    for line in lines:
+        part = None if line[:1] in (" ", "\t", "") else _PART.fullmatch(line)
+        if part is not None:
+            target = part["part"]
+            texts.setdefault(target, []).append(part["text"])
+        else:
+            texts[target].append(line.removeprefix("\t"))
+    record.body = "\n".join(texts.pop(""))
+    for name, text in texts.items():
+        record.attributes[PARTS[name]] = "\n".join(text)
+
+
+def read_csv(line: str, times: Times) -> Record | None:
+    """The first line of a csvlog record; quoted columns may go on in the lines below."""
+    time = _CSV_TIME.match(line)
+    if time is None or line[time.end() : time.end() + 1] != ",":
+        return None
+    columns = _split(line)
+    if len(columns) < 12 or columns[11] not in SCALE or not columns[3].isdigit():
+        return None
+    record = Record("postgres_csv")
+    record.timestamp = parts_time(times, time.groupdict())
+    if record.timestamp is None:
+        record.attributes["app.time"], record.error = time[0], "time"
+    _fill(record, columns)
+    return record
+
+
+def _fold_csv(record: Record, first: str, lines: Sequence[str]) -> None:
+    if lines:
+        _fill(record, _split("\n".join([first, *lines])))
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return (
+            next(csv.reader([text], strict=False), []) if "\n" not in text else next(csv.reader(text.splitlines(True)))
+        )
+    except (csv.Error, StopIteration):
+        return []
+
+
+def _fill(record: Record, columns: Sequence[str]) -> None:
+    """Columns vary with the version (23 in 9.x, 26 since 14): names go by position, missing ones are left out."""
+    told = {name: text for name, text in zip(_COLUMNS, columns, strict=False) if text}
+    record.severity_text = told.get("level")
+    record.severity_number = SCALE.get(told.get("level", ""))
+    record.body = told.get("message", "")
+    attributes = record.attributes
+    for key, name in (("user", "user.name"), ("database", "db.namespace"), ("sql_state", "db.response.status_code"),
+                      ("command_tag", "db.operation.name"), ("detail", "app.detail"), ("hint", "app.hint"),
+                      ("context", "app.context"), ("query", "db.query.text"), ("location", "app.location"),
+                      ("application_name", "app.application_name"), ("backend_type", "app.backend_type"),
+                      ("session_id", "session.id")):  # fmt: skip
+        if key in told:
+            attributes[name] = told[key]
+    if told.get("pid", "").isdigit() and len(told["pid"]) < 11:
+        attributes["process.pid"] = int(told["pid"])
+    host, colon, port = told.get("client", "").rpartition(":")
+    if colon and port.isdigit() and len(port) < 6:
+        attributes["client.address"], attributes["client.port"] = host, int(port)
+
+
+STDERR: Final = Layout(
+    name="postgres",
+    title="PostgreSQL stderr, with the usual values of log_line_prefix",
+    rank=85,
+    pattern=rf"{_TIME}(?P<prefix>[ :]?.{{0,300}}?)(?P<level>{'|'.join((*SCALE, *PARTS))}):  (?P<body>.*)",
+    sample='2026-11-20 08:51:00.123 UTC [1234] bob@shop ERROR:  relation "x" does not exist at character 15',
+    scale=SCALE,
+    fields={},
+    time=parts_time,
+    rule=Rule(r"\t.*", joins_unknown=True, parts=rf"(.{{0,300}}?)(?:{'|'.join(PARTS)}):  .*", folds=True),
+    finish=_prefix,
+    fold=_fold,
+)
+
+FORMATS: Final = (
+    STDERR.format(),
+    Format(
+        name="postgres_csv",
+        title="PostgreSQL csvlog",
+        rank=88,
+        read=read_csv,
+        sample='2026-11-20 08:51:00.123 UTC,"bob","shop",1234,"192.0.2.1:50000",67444444.4d2,3,"SELECT",2026-11-20'
+        " 08:50:00 "
+        'UTC,3/4,0,ERROR,42P01,"relation ""x"" does not exist",,,,,,"select * from x;",15,,"psql","client'
+        ' backend",,0',
+        rule=Rule(r"(?!)", quoted=True, folds=True),
+        fold=_fold_csv,
+    ),
+)
