@@ -162,6 +162,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
                 pieces.append(piece)
         except _WANTS:
             pass  # a record is not complete yet
+        except ssl.SSLZeroReturnError:
+            self._ended_reading = True  # said only where we have ended writing before
         except ssl.SSLError as error:
             self._failure = error
             self._flush()  # the alert that tells the peer why

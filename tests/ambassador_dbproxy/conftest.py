@@ -21,7 +21,19 @@ def _beside(name: str) -> Any:
     return sys.modules[full]
 
 
-clusters, processes = _beside("clusters"), _beside("processes")
+_certificates, _clusters, processes = _beside("certificates"), _beside("clusters"), _beside("processes")
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Any:
+    """The module beside this one."""
+    return _certificates
+
+
+@pytest.fixture(scope="session")
+def clusters() -> Any:
+    """The module beside this one."""
+    return _clusters
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +43,10 @@ def make_cluster() -> Iterator[Callable[..., Any]]:
 
     def make(version: str = "18", name: str = "dev", **extra: str) -> Any:
         if (version, name) not in made:
-            folder = clusters.binaries(version)
+            folder = _clusters.binaries(version)
             if folder is None:
                 pytest.skip(f"PostgreSQL {version} is not on this machine")
-            made[version, name] = cluster = clusters.Cluster(version, name, folder, extra=extra)
+            made[version, name] = cluster = _clusters.Cluster(version, name, folder, extra=extra)
             cluster.initialise()
             cluster.start()
             cluster.fill()
@@ -77,9 +89,9 @@ def target() -> Callable[..., dict[str, Any]]:
     def make(cluster: Any, **changes: Any) -> dict[str, Any]:
         return {
             "hosts": [cluster.address],
-            "user": clusters.USER,
+            "user": _clusters.USER,
             "password_file": str(cluster.password_file),
-            "database": clusters.DATABASE,
+            "database": _clusters.DATABASE,
             **changes,
         }
 

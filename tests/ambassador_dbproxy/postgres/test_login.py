@@ -73,6 +73,14 @@ def test_md5() -> None:
     assert login().receive(MD5) == Send(encode(b"p", expected))
 
 
+def test_scram_bound_to_the_certificate() -> None:
+    it = UpstreamLogin(user="app", password="secret", require_auth=frozenset(), nonce="abc", end_point=b"hash")
+    first = b"p=tls-server-end-point,,n=,r=abc"
+    assert it.receive(SASL) == Send(encode(b"p", b"SCRAM-SHA-256-PLUS\0" + struct.pack(">I", len(first)) + first))
+    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Derive)
+    assert b"c=" + b64encode(b"p=tls-server-end-point,,hash") + b"," in it.derived(b"x" * 32).data
+
+
 def test_scram() -> None:
     it = login()
     first = b"n,,n=,r=abc"
