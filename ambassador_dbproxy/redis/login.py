@@ -9,22 +9,13 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply, encode_command
+from ambassador_dbproxy.server import Role
 
 NOT_READY = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN"})
 """Errors of a server that is not up yet: worth waiting for, unlike a refusal."""
 DEFAULT_USER = "default"
 _WRONG_PASSWORD = ("WRONGPASS ", "ERR invalid password")  # the second: before Redis 6
 _TURNED_AWAY = ("ERR max number of clients reached", "DENIED ")  # said to whatever comes first
-
-
-class Role(Enum):
-    """What ROLE said of a server."""
-
-    PRIMARY = "primary"
-    REPLICA = "replica"
-    STALE = "replica without its primary"
-    SENTINEL = "sentinel"
-    UNKNOWN = "unknown"  # it would not say, to this user
 
 
 class LoginFailed(Exception):
@@ -109,17 +100,16 @@ class UpstreamLogin:
 
 
 def read_role(reply: Reply) -> Role:
-    """What a reply to ROLE says; ProtocolViolation if it is none."""
+    """What a reply to ROLE says; ProtocolViolation if it is none.
+
+    A replica that has lost its primary is a replica all the same: whether it serves then is its own setting
+    (replica-serve-stale-data), and it says MASTERDOWN if it does not.
+    """
     if not isinstance(reply, tuple) or not reply:
         raise ProtocolViolation("an unexpected reply to ROLE")
-    match reply:
-        case (b"master", *_):
-            return Role.PRIMARY
-        case (b"slave", _, _, b"connected", *_):
-            return Role.REPLICA
-        case (b"slave", *_):
-            return Role.STALE
-        case (b"sentinel", *_):
-            return Role.SENTINEL
-        case _:
-            return Role.UNKNOWN
+    if reply[0] == b"sentinel":
+        raise LoginFailed("it is a Sentinel, not a server")
+    return _ROLES.get(reply[0], Role.UNKNOWN) if isinstance(reply[0], bytes) else Role.UNKNOWN
+
+
+_ROLES = {b"master": Role.PRIMARY, b"slave": Role.REPLICA}

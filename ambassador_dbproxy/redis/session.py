@@ -10,26 +10,30 @@ import asyncio
 from collections.abc import Callable
 
 from ambassador_dbproxy.conversation import Conversation
-from ambassador_dbproxy.redis.handshake import Handshake, Moves
+from ambassador_dbproxy.redis.handshake import OK, Handshake, Moves
 from ambassador_dbproxy.redis.login import LoginFailed, ServerRefused
 from ambassador_dbproxy.redis.resp import ProtocolViolation, encode_error
 from ambassador_dbproxy.redis.upstream import LoggedIn, RedisUpstream
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.relay import Leg, join
 from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Server
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tls import TlsFailed
 from chassis.secret import SecretUnreadable
 
 SILENCE_S = 0.02
 """So long nothing may come from the server behind its last reply before a session counts as quiet."""
 _IN_TRANSACTION = b"+QUEUED\r\n"
+_TAIL_BYTES = len(_IN_TRANSACTION)
 
 _CODES = {
     Reason.CONNECTIONS: "ERR",
     Reason.WAITING: "LOADING",
     Reason.HOLD: "LOADING",
     Reason.LOGIN: "ERR",
+    Reason.TLS: "ERR",
     Reason.PROTOCOL: "ERR",
     Reason.CLOSING: "ERR",
     Reason.BUG: "ERR",
@@ -56,6 +60,8 @@ class RedisService:
             upstream, opened = await floor.admit(RedisUpstream.open)
         except ServerRefused as error:
             raise _login_refused(error, floor.upstream.route) from error
+        except TlsFailed as error:
+            raise Refused(Reason.TLS, f"{floor.upstream.route.name}: {error}") from error
         except (LoginFailed, SecretUnreadable) as error:
             text = f"the database ambassador could not log in to {floor.upstream.route.name}: {error}"
             raise Refused(Reason.LOGIN, text) from error
@@ -74,19 +80,20 @@ class RedisSession:
     to something else, and drivers replace a closed connection by themselves.
     """
 
-    __slots__ = ("_app", "_floor", "_handshake", "_leaving", "_server", "_silence", "_upstream", "asked")
+    __slots__ = ("_app", "_floor", "_handshake", "_leaving", "_server", "_silence", "_upstream", "said", "server")
 
     def __init__(
         self, app: Conversation, opened: LoggedIn, upstream: RedisUpstream, floor: Floor[RedisUpstream]
     ) -> None:
-        self.asked = False  # the last bytes were the app's
+        self.server: Server = opened.server
+        self.said: bytes | None = OK  # the end of the server's last words; None if the app spoke after them
         self._upstream = upstream
         self._floor = floor
         self._leaving = False
         self._silence: asyncio.TimerHandle | None = None
         self._handshake: Handshake | None = None
-        self._app = _MarkingLeg(app, self, asks=True)
-        self._server = _MarkingLeg(opened.conversation, self, asks=False)
+        self._app = _AppLeg(app, self)
+        self._server = _ServerLeg(opened.conversation, self)
         if upstream.route.target.user is not None:  # else the app's own login passes through
             self._handshake = Handshake(database_is_set=upstream.route.target.database is not None)
             self._app.first_forward, self._server.first_forward = self._from_app, self._from_server
@@ -105,8 +112,7 @@ class RedisSession:
         self._leaving = True
         if self._handshake is None:
             self._server.forward = self._last_words
-        if not self.asked:
-            self._listen_for_silence()
+        self._listen()
 
     def end(self, text: str) -> None:
         """Leave the server now, and let the app have what has come and the end-of-file."""
@@ -127,17 +133,13 @@ class RedisSession:
         return self._app.received, self._server.received, 0
 
     def _from_app(self, data: bytes) -> None:
-        """What both legs forward to until the handshake is done, and its twin."""
+        """Where the app's leg forwards to until the handshake is done; its twin is the server's."""
         assert self._handshake is not None
         self._obey(self._handshake, self._handshake.app_bytes, data)
-        if self._leaving and not self.asked:
-            self._listen_for_silence()
 
     def _from_server(self, data: bytes) -> None:
         assert self._handshake is not None
         self._obey(self._handshake, self._handshake.server_bytes, data)
-        if self._leaving:
-            self._listen_after(data)
 
     def _obey(self, handshake: Handshake, take: Callable[[bytes], Moves], data: bytes) -> None:
         try:
@@ -157,28 +159,31 @@ class RedisSession:
             self._app.forward = self._server.transport.write
             self._server.forward = self._last_words if self._leaving else self._app.transport.write
         elif not handshake.waiting:
-            self.asked = False
+            self.said = OK
         if handshake.blocked:
             self._app.transport.pause_reading()
         elif not self._app.ended:
             self._app.transport.resume_reading()
+        if self._leaving:
+            self._listen()
 
     def _last_words(self, data: bytes) -> None:
         """What the server's leg forwards to when the session is leaving."""
         self._app.transport.write(data)
-        self._listen_after(data)
+        self._listen()
 
-    def _listen_after(self, data: bytes) -> None:
-        if data.endswith(b"\r\n") and not data.endswith(_IN_TRANSACTION):
-            self._listen_for_silence()
-        else:
-            self._stop_listening()
-
-    def _listen_for_silence(self) -> None:
+    def _listen(self) -> None:
+        """If nothing seems to be under way, hear whether it stays so, while the app cannot ask on."""
         self._stop_listening()
+        if self.said is None or not self.said.endswith(b"\r\n") or self.said == _IN_TRANSACTION:
+            return  # the next chance is behind the server's next words
         if not self._app.ended:
             self._app.transport.pause_reading()
         self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self._silent)
+
+    def _silent(self) -> None:
+        if self.said is not None:
+            self.end("")
 
     def _stop_listening(self) -> None:
         if self._silence is not None:
@@ -187,12 +192,6 @@ class RedisSession:
             if not self._app.ended:
                 self._app.transport.resume_reading()
 
-    def _silent(self) -> None:
-        if self.asked:
-            self._stop_listening()  # the next chance is behind the server's next words
-        else:
-            self.end("")
-
     def _lost(self, _: Leg) -> None:
         if self._app.ended and self._server.ended:
             self._stop_listening()
@@ -200,23 +199,35 @@ class RedisSession:
 
 
 class _MarkingLeg(Leg):
-    """Marks in its session who spoke last; `first_forward`, if set, stands before the other side at the beginning."""
+    """Notes in its session who spoke last. `first_forward` is where it forwards to at first, if not to its peer."""
 
-    __slots__ = ("_asks", "_session", "first_forward")
+    __slots__ = ("first_forward", "session")
 
-    def __init__(self, conversation: Conversation, session: RedisSession, *, asks: bool) -> None:
+    def __init__(self, conversation: Conversation, session: RedisSession) -> None:
         super().__init__(conversation)
-        self._session = session
-        self._asks = asks
+        self.session = session
         self.first_forward: Callable[[bytes], None] | None = None
 
     def joined(self) -> None:
         if self.first_forward is not None:
             self.forward = self.first_forward
 
+
+class _AppLeg(_MarkingLeg):
+    __slots__ = ()
+
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        self._session.asked = self._asks
+        self.session.said = None
+        self.forward(data)
+
+
+class _ServerLeg(_MarkingLeg):
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.session.said = data[-_TAIL_BYTES:]
         self.forward(data)
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
+from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.credentials import PasswordFile
-from ambassador_dbproxy.dial import Unreachable, first_up
-from ambassador_dbproxy.redis.login import LoginFailed, NotReady, Role, ServerRefused, UpstreamLogin
+from ambassador_dbproxy.dial import Unreachable
+from ambassador_dbproxy.redis.login import LoginFailed, NotReady, ServerRefused, UpstreamLogin
 from ambassador_dbproxy.redis.resp import ProtocolViolation, ReplyReader
-from ambassador_dbproxy.routes import Route, candidates
+from ambassador_dbproxy.refusal import Unusable
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.server import Role, Server
+from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
-from chassis.settings import Address
+from ambassador_dbproxy.tls import Encryption
+from chassis.secret import SecretUnreadable
 
 
 @dataclass(slots=True)
@@ -24,11 +28,12 @@ class LoggedIn:
     """A server connection that waits for the app's commands."""
 
     conversation: Conversation
+    server: Server
     role: Role
 
     def abandon(self) -> None:
         """Close it: it is not needed after all."""
-        self.conversation.abort()
+        self.conversation.close()
 
 
 class RedisUpstream:
@@ -37,15 +42,16 @@ class RedisUpstream:
     def __init__(self, route: Route, around: Surroundings) -> None:
         self.route = route
         self.gate = around.gate(route.name, self.probe)
-        self.server: Address | None = None  # the one that answered last
+        self.servers = Servers(route, around)
         self._around = around
         self._password = PasswordFile(route.target.password_file, around.log)
+        self._encryption = Encryption(route.target.tls)
         self._database = None if route.target.database is None else int(route.target.database)
 
     async def open(self) -> LoggedIn:
         """A server connection for one app.
 
-        Raises Unreachable while waiting may help; else LoginFailed, ServerRefused or SecretUnreadable.
+        Raises Unreachable while waiting may help; else TlsFailed, LoginFailed, ServerRefused or SecretUnreadable.
         """
         password = await self._password.read()
         try:
@@ -60,44 +66,46 @@ class RedisUpstream:
             return await self._log_in(other)
 
     async def probe(self) -> None:
-        """Return if a server would take logins now, even if it refuses this one; Unreachable otherwise."""
-        try:
-            password = await self._password.read()
-            opened = await self._log_in(password)
-        except (ServerRefused, LoginFailed):
-            return
-        opened.conversation.close()
+        """Return if a server would take logins now; Unreachable or Unusable otherwise."""
+        await self.servers.look(self._look, self.gate.report_up)
 
     async def close(self) -> None:
         """Stop probing and let nobody wait here any more."""
         await self.gate.close()
 
-    async def _log_in(self, password: str | None) -> LoggedIn:
-        async def talk(conversation: Conversation, address: Address) -> LoggedIn:
-            login = UpstreamLogin(user=self.route.target.user, password=password, database=self._database)
-            await self._bounded(conversation, address, login)
-            return LoggedIn(conversation, login.role)
+    async def _look(self, conversation: Conversation, server: Server) -> Role:
+        """Ask a server whether it takes logins, by logging in: only then does it say whether it is loading."""
+        try:
+            password = await self._password.read()
+            found = await self._greet(conversation, server, password)
+        except (LoginFailed, ServerRefused, SecretUnreadable) as error:
+            raise Unusable(f"{server.host}: {error}") from error
+        found.abandon()
+        return found.role
 
-        around = self._around
-        hosts = candidates(self.route, self.server)
-        self.server, logged_in = await first_up(hosts, around.connect_timeout_s, around.tally.connected, talk)
+    async def _log_in(self, password: str | None) -> LoggedIn:
+        logged_in = await self.servers.open(lambda conversation, server: self._greet(conversation, server, password))
         self._password.accepted(password)
         return logged_in
 
-    async def _bounded(self, conversation: Conversation, address: Address, login: UpstreamLogin) -> None:
-        """The login in the time it may take; its failures told apart: a server that is not up, or not as expected."""
-        limit_s = self._around.login_timeout_s
+    async def _greet(self, conversation: Conversation, server: Server, password: str | None) -> LoggedIn:
+        """TLS and login in the time they may take. Tells a server that is not up from one that is not as expected."""
+        target, limit_s = self.route.target, self._around.login_timeout_s
+        login = UpstreamLogin(user=target.user, password=password, database=self._database)
         try:
             async with asyncio.timeout(limit_s):
+                if self._encryption.wanted(server.host):
+                    await self._encryption.protect(conversation, server.host)
                 await _converse(conversation, login)
         except NotReady as error:
-            raise Unreachable(f"{address}: {error}") from error
-        except ConnectionEnded as error:
-            raise Unreachable(f"{address}: closed the connection during the login") from error
+            raise Unreachable(f"{server.host}: {error}") from error
         except TimeoutError as error:
-            raise Unreachable(f"{address}: the login took longer than {limit_s:g}s") from error
+            raise Unreachable(f"{server.host}: the login took longer than {limit_s:g}s") from error
         except ProtocolViolation as error:
-            raise LoginFailed(f"{address} does not speak Redis as expected: {error}") from error
+            raise LoginFailed(f"{server.host} does not speak Redis as expected: {error}") from error
+        if login.role is Role.UNKNOWN and target.role != "any":
+            raise LoginFailed(f"{server.host} does not tell its role to this user: {login.role_reason}")
+        return LoggedIn(conversation, server, login.role)
 
 
 async def _converse(conversation: Conversation, login: UpstreamLogin) -> None:

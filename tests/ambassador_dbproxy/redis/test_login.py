@@ -2,8 +2,9 @@
 
 import pytest
 
-from ambassador_dbproxy.redis.login import LoginFailed, NotReady, Role, ServerRefused, UpstreamLogin, read_role
+from ambassador_dbproxy.redis.login import LoginFailed, NotReady, ServerRefused, UpstreamLogin, read_role
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply, encode_command
+from ambassador_dbproxy.server import Role
 
 PRIMARY: Reply = (b"master", 3129659, ((b"127.0.0.1", b"9001", b"3129242"),))
 REPLICA: Reply = (b"slave", b"10.0.0.1", 6379, b"connected", 3129659)
@@ -47,10 +48,8 @@ def test_the_way_through() -> None:
     [
         (PRIMARY, Role.PRIMARY),
         (REPLICA, Role.REPLICA),
-        ((b"slave", b"10.0.0.1", 6379, b"connect", -1), Role.STALE),
-        ((b"slave", b"10.0.0.1", 6379, b"sync", -1), Role.STALE),
-        ((b"slave",), Role.STALE),
-        ((b"sentinel", (b"mymaster",)), Role.SENTINEL),
+        ((b"slave", b"10.0.0.1", 6379, b"connect", -1), Role.REPLICA),
+        ((b"slave", b"10.0.0.1", 6379, b"sync", -1), Role.REPLICA),
         ((b"else",), Role.UNKNOWN),
     ],
 )
@@ -76,6 +75,7 @@ def test_no_role(reply: Reply) -> None:
         ([b"OK", b"OK", REPLICA, ErrorReply("MASTERDOWN Link with MASTER is down")], NotReady),
         ([b"what?"], ProtocolViolation),
         ([b"OK", 1], ProtocolViolation),
+        ([b"OK", b"OK", (b"sentinel", (b"mymaster",))], LoginFailed),
         ([b"OK", b"OK", b"OK"], ProtocolViolation),
         ([b"OK", b"OK", PRIMARY, b"PONG", b"more"], ProtocolViolation),
     ],

@@ -1,0 +1,205 @@
+"""Redis while it is down, loading or unwilling: what is held, what is refused, and in which words."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import redis.asyncio
+from redis.exceptions import BusyLoadingError
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def other(make_server: Make) -> Any:
+    """A server that tests stop and start."""
+    return make_server("restarted")
+
+
+def client(through: Any, **options: Any) -> Any:
+    return redis.Redis(port=through.port, retry=None, socket_timeout=30, decode_responses=True, **options)
+
+
+def said_to(through: Any) -> bytes:
+    """All that a bare connection hears."""
+    with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+        said = b""
+        while piece := sock.recv(65536):
+            said += piece
+        return said
+
+
+def get(through: Any, got: list[Any], key: str = "environment") -> None:
+    with client(through) as one:
+        got.append(one.get(key))
+
+
+def waiting(through: Any, count: int) -> None:
+    while through.status()["listeners"][0]["waiting"] != count:
+        pass  # each look takes its time
+
+
+def test_connections_are_held_until_the_server_is_up(
+    other: Any, ambassador: Make, redis_settings: Make, target: Make
+) -> None:
+    through = ambassador(redis_settings(dev=target(other))).ready()
+    got: list[Any] = []
+    get(through, got)
+    other.stop()
+    held = [threading.Thread(target=get, args=(through, got)) for _ in range(20)]
+    for each in held:
+        each.start()
+    waiting(through, 20)
+    other.start()
+    with other.root() as root:
+        root.set("environment", "restarted")
+    for each in held:
+        each.join(30)
+    assert got[0] == "restarted"
+    assert len(got) == 21
+    events = [each["event"] for each in through.events]
+    assert "connection_refused" not in events
+    assert events.count("target_down") == 1
+
+
+def test_a_server_that_is_loading_is_not_up_yet(
+    make_server: Make, ambassador: Make, redis_settings: Make, target: Make
+) -> None:
+    server = make_server("loading")
+    with server.root() as root:
+        with root.pipeline(transaction=False) as many:
+            for n in range(2000):
+                many.set(f"k{n}", n)
+            many.execute()
+        root.save()
+    server.stop()
+    server.start(**{"key-load-delay": "500", "loading-process-events-interval-bytes": "1024"})
+    with server.root() as root, pytest.raises(BusyLoadingError):
+        redis.Redis(port=server.port, password="the-default-user's", retry=None).ping()
+    through = ambassador(redis_settings(dev=target(server))).ready()
+    got: list[Any] = []
+    get(through, got, "k1999")
+    assert got == ["1999"]
+    assert "LOADING" in through.event("target_down")["reason"]
+
+
+def test_past_the_bounds_redis_own_errors(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    nowhere = {**target(server), "hosts": ["127.0.0.1:1"]}
+    through = ambassador(redis_settings(limits={"hold": "500ms", "waiting": 1}, dev=nowhere)).ready()
+    through.event("target_down")
+    first: list[bytes] = []
+    held = threading.Thread(target=lambda: first.append(said_to(through)))
+    held.start()
+    waiting(through, 1)
+    assert said_to(through).startswith(b"-LOADING cache/dev is down and 1 connections wait for it")
+    held.join(20)
+    assert first[0].startswith(b"-LOADING cache/dev is down, waited 500ms: 127.0.0.1:1: ")
+    with client(through) as one, pytest.raises(BusyLoadingError, match="cache/dev is down"):
+        one.ping()
+    assert through.event("connection_refused", kind="hold")
+    assert through.event("connection_refused", kind="waiting")
+
+
+def test_too_many_sessions(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    through = ambassador(redis_settings(limits={"connections": 1}, dev=target(server))).ready()
+    with client(through) as first:
+        first.ping()
+        assert said_to(through) == b"-ERR max number of clients reached\r\n"
+        with client(through) as second, pytest.raises(redis.ConnectionError, match="max number of clients"):
+            second.ping()
+        assert first.ping()
+
+
+def test_a_wrong_password_is_the_servers_verdict_and_one_event(
+    ambassador: Make, redis_settings: Make, target: Make, server: Any, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong"
+    wrong.write_text("not-it-at-all")
+    through = ambassador(redis_settings(dev=target(server, password_file=str(wrong)))).ready()
+    through.event("target_faulty")
+    text = b"-WRONGPASS cache/dev: the server refused the login of the database ambassador as user app: invalid "
+    assert said_to(through).startswith(text)
+    with client(through, password="apps") as one, pytest.raises(redis.AuthenticationError, match="ambassador"):
+        one.ping()
+    assert len([each for each in through.events if each["event"] == "target_faulty"]) == 1
+    wrong.write_text(server.password_file.read_text())
+    with client(through) as one:
+        assert one.acl_whoami() == "app"
+    assert "not-it-at-all" not in through.raw
+    assert server.password_file.read_text().strip() not in through.raw + through.command("status").stdout
+
+
+def test_a_database_that_is_not_there(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    through = ambassador(redis_settings(dev=target(server, database="999"))).ready()
+    assert b"-ERR the database ambassador could not log in to cache/dev: " in said_to(through)
+    assert through.event("connection_refused", kind="login")
+
+
+@pytest.mark.parametrize("soft", [True, False])
+async def test_rotated_passwords_under_load_fail_no_login(
+    soft: bool, ambassador: Make, redis_settings: Make, target: Make, make_server: Make, tmp_path: Path
+) -> None:
+    """As a mounted Secret changes: a symlink is swapped. Softly: for a while the server takes both passwords."""
+    server = make_server("softly" if soft else "hard")
+    link = tmp_path / "password"
+    (tmp_path / "first").write_text(server.password_file.read_text())
+    link.symlink_to("first")
+    through = await asyncio.to_thread(ambassador(redis_settings(dev=target(server, password_file=str(link)))).ready)
+    stop, logins = asyncio.Event(), 0
+    one_more = asyncio.Condition()
+
+    async def log_in(protocol: int) -> None:
+        nonlocal logins
+        while not stop.is_set():
+            async with redis.asyncio.Redis(port=through.port, protocol=protocol, password="x", retry=None) as one:
+                assert await one.acl_whoami() in (b"app", "app")
+            async with one_more:
+                logins += 1
+                one_more.notify_all()
+
+    async def rotate() -> None:
+        async with redis.asyncio.Redis(port=server.port, password="the-default-user's") as root:
+            old = server.password_file.read_text().strip()
+            for turn in range(1, 31):
+                new = f"password-{turn}"
+                (tmp_path / new).write_text(new)
+                (tmp_path / "swapped").symlink_to(new)
+                if soft:
+                    await root.execute_command("ACL", "SETUSER", "app", f">{new}")
+                (tmp_path / "swapped").replace(link)
+                await root.execute_command(
+                    "ACL", "SETUSER", "app", *((f"<{old}",) if soft else ("resetpass", f">{new}"))
+                )
+                old, seen = new, logins
+                async with one_more:
+                    await one_more.wait_for(lambda seen=seen: logins >= seen + 8)
+        stop.set()
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        for protocol in (2, 3, 2, 3):
+            group.create_task(log_in(protocol))
+        group.create_task(rotate())
+    assert logins >= 200
+    assert "connection_refused" not in {each["event"] for each in through.events}
+    server.stop()
+
+
+def test_the_end_of_the_ambassador_ends_sessions_in_order(through: Any) -> None:
+    with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+        sock.sendall(b"PING\r\n")
+        assert sock.recv(100) == b"+PONG\r\n"
+        through.process.terminate()
+        with client(through) as new:  # the app still needs new connections
+            assert new.ping()
+        assert through.process.poll() is None
+        began = time.monotonic()
+        sock.shutdown(socket.SHUT_WR)
+        assert sock.recv(100) == b""
+    assert through.exit_status() == 0
+    assert time.monotonic() - began < 5
