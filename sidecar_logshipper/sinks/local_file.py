@@ -1,6 +1,8 @@
 """A file to append to: the border, blocking. A batch is acknowledged when it is on the disk."""
 
+import contextlib
 import os
+import stat
 
 from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.compression import Compress
@@ -28,18 +30,22 @@ class LocalFile:
         return Sent(Verdict(Action.ACK, "written"), size=len(body))
 
     def _append(self, body: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        # Not blocking, or else opening a pipe would wait for its reader.
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, flags, 0o644)
         try:
-            size = os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError("no regular file")
             try:
                 rest = memoryview(body)
                 while rest:
                     rest = rest[os.write(descriptor, rest) :]
                 os.fdatasync(descriptor)
             except OSError:
-                os.ftruncate(descriptor, size)
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, status.st_size)
                 raise
         finally:
             os.close(descriptor)
