@@ -76,11 +76,29 @@ class Cluster:
                  f"--pwfile={superuser_password}")  # fmt: skip
         sockets.mkdir()
         sockets.chmod(0o777)
-        hba = "local all postgres trust\nlocal all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        hba = "local all,replication postgres trust\nlocal all all scram-sha-256\n"
+        hba += "host all,replication all 127.0.0.1/32 scram-sha-256\n"
         (data / "pg_hba.conf").write_text(
             "host all clear 127.0.0.1/32 password\nhost all hashed 127.0.0.1/32 md5\nhost all open 127.0.0.1/32 trust\n"
             + hba
         )
+
+    def replica(self, name: str) -> "Cluster":
+        """A server that follows this one, started; its place is another directory and port."""
+        new = Cluster(self.version, name, self.bin, password=self.password, extra=self.extra)
+        if account := server_account():
+            shutil.chown(new.directory, account)
+        new.password_file.write_text(self.password + "\n")
+        self.run("pg_basebackup", "-h", self.directory / "s", "-p", str(self.port), "-U", "postgres",
+                 "-D", new.directory / "data", "-R", "-c", "fast")  # fmt: skip
+        (new.directory / "s").mkdir()
+        (new.directory / "s").chmod(0o777)
+        new.start()
+        return new
+
+    def promote(self) -> None:
+        """Make a primary of a replica; returns when it is one."""
+        self.run("pg_ctl", "promote", "-D", self.directory / "data", "-w")
 
     def start(self) -> None:
         for _ in range(5):
