@@ -107,6 +107,7 @@ def make_server() -> Iterator[Callable[..., Server]]:
                 root.set("environment", name)
         return server
 
+    make.free_port = _free_port  # type: ignore[attr-defined]
     yield make
     for server in made.values():
         server.destroy()
