@@ -109,9 +109,10 @@ class Shipper:
     async def metrics_when(self, met: Callable[[dict[str, float]], bool]) -> dict[str, float]:
         """The first scrape that `met` agrees with: the shipper counts an answer a moment after the server gave it."""
         async with asyncio.timeout(PATIENCE_S):
-            while not met(metrics := await self.metrics()):
+            while True:
+                if met(metrics := await self.metrics()):
+                    return metrics
                 await asyncio.sleep(0.01)
-        return metrics
 
     async def status(self) -> int:
         status = await asyncio.wait_for(self.process.wait(), PATIENCE_S)
