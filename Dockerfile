@@ -1,4 +1,4 @@
-# One image per target: logshipper, logformat, dbproxy, and demo-app and logserver for the demos.
+# One image per target: logshipper, logformat, dbproxy, and demo-app, demo-database and logserver for the demos.
 #   docker build --target logshipper -t podmates/logshipper:0.1.0 .        (or: make images)
 # Each holds an interpreter, the libraries its lock names, and the packages it imports; no shell or pip is used at run time.
 # syntax is kept to what both BuildKit and buildah understand.
@@ -26,6 +26,8 @@ FROM builder AS build-demo-app
 RUN python3 k8s/images/assemble.py demo-app /opt/podmates ${WHEELS}
 FROM builder AS build-logserver
 RUN python3 k8s/images/assemble.py logserver /opt/podmates ${WHEELS}
+FROM builder AS build-demo-database
+RUN python3 k8s/images/assemble.py demo-database /opt/podmates ${WHEELS}
 
 FROM ${BASE} AS mate
 ARG IMAGE_VERSION=0.1.0
@@ -70,3 +72,10 @@ LABEL org.opencontainers.image.title="podmates/logserver" \
 COPY --from=build-logserver /opt/podmates /opt/podmates
 EXPOSE 8514
 ENTRYPOINT ["python3", "-m", "podmates.log_server"]
+
+FROM mate AS demo-database
+LABEL org.opencontainers.image.title="podmates/demo-database" \
+      org.opencontainers.image.description="A small PostgreSQL with one database in it, for the demos"
+COPY --from=build-demo-database /opt/podmates /opt/podmates
+EXPOSE 5432
+ENTRYPOINT ["python3", "-m", "podmates.demo_database"]

@@ -57,7 +57,7 @@ lock: .venv/.made
 	$(LOCK) -o locks/runtime.txt
 	$(LOCK) -c locks/runtime.txt --extra demo --group build -o locks/demo.txt
 	$(LOCK) -c locks/demo.txt --extra demo --group dev -o locks/dev.txt
-	for image in logshipper logformat dbproxy demo-app logserver; do \
+	for image in logshipper logformat dbproxy demo-app demo-database logserver; do \
 	  $(GROUP_LOCK) -c locks/demo.txt --group $$image -o locks/$$image.txt || exit 1; done
 
 clean:

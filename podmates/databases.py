@@ -17,32 +17,17 @@ import asyncpg
 
 from podmates.account import Account
 from podmates.child import Child, Facts
+from podmates.demo_database import contents
 from podmates.launcher import Launcher, run_to_end
 from podmates.ports import free_port
 from podmates.postgres_binaries import Binaries
 
 ENVIRONMENTS = ("dev", "test", "prod")
-ORDERS = 200
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 ENVIRON = {"PATH": os.defpath, "LC_ALL": "C"}
 
-# A demo's data need not outlive a power cut; everything else is as in production.
-OPTIONS = {
-    "listen_addresses": HOST,
-    "unix_socket_directories": "",
-    "max_connections": "60",
-    "shared_buffers": "16MB",
-    "fsync": "off",
-    "autovacuum": "off",
-    "password_encryption": "scram-sha-256",
-}
-
-TABLES = f"""
-CREATE TABLE environment (name text NOT NULL);
-CREATE TABLE orders (id integer PRIMARY KEY, item text NOT NULL, amount integer NOT NULL);
-INSERT INTO orders SELECT n, 'item ' || n, n * 7 % 100 FROM generate_series(1, {ORDERS}) AS n;
-"""
+OPTIONS = contents.OPTIONS | {"listen_addresses": HOST}
 
 
 @dataclass(frozen=True)
@@ -138,15 +123,14 @@ def accepts_connections(line: str) -> Facts | None:
 async def _fill(database: Database, superuser_password: str) -> None:
     admin = await _connect(database, SUPERUSER, superuser_password, "postgres")
     try:
-        password = database.password.replace("'", "''")
-        await admin.execute(f"CREATE ROLE {database.user} LOGIN PASSWORD '{password}'")
-        await admin.execute(f"CREATE DATABASE {database.name} OWNER {database.user}")
+        for statement in contents.bootstrap(database.user, database.password, database.name):
+            await admin.execute(statement)
     finally:
         await admin.close()
     owner = await _connect(database, database.user, database.password, database.name)
     try:
-        await owner.execute(TABLES)
-        await owner.execute("INSERT INTO environment VALUES ($1)", database.environment)
+        for statement in contents.tables(database.user, database.environment):
+            await owner.execute(statement)
     finally:
         await owner.close()
 

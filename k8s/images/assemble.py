@@ -1,4 +1,4 @@
-"""Fills the one directory that an image adds to its base: libraries from the lock, our packages, and a bill of materials.
+"""Fills the directory that an image adds to its base: libraries from the lock, our packages, a bill of materials.
 
 Runs in the builder stage of the Dockerfile with nothing but the standard library. Everything it writes depends only on
 its input, so that two builds of one commit give the same layers.
@@ -19,10 +19,16 @@ PACKAGES = {
     "logformat": ("chassis", "logtail", "adapter_logformat"),
     "dbproxy": ("chassis", "ambassador_dbproxy"),
     "demo-app": ("podmates/__init__.py", "podmates/sample_app"),
+    "demo-database": (
+        "podmates/__init__.py",
+        "podmates/account.py",
+        "podmates/postgres_binaries.py",
+        "podmates/demo_database",
+    ),
     "logserver": ("podmates/__init__.py", "podmates/log_server"),
 }
 # Sources of compiled modules, tests, and the half of zstandard that only PyPy uses.
-NEVER_NEEDED = ("*.pyx", "*.pxd", "*.pxi", "*.pyi", "*.c", "*.h", "**/tests", "**/test", "zstandard/_cffi*.so", "bin")
+NEVER_NEEDED = ("*.pyx", "*.pxd", "*.pxi", "*.pyi", "*.c", "*.h", "**/tests", "**/test", "zstandard/_cffi*.so")
 
 
 def main(image: str, target: Path, wheels: str = "") -> None:
@@ -32,6 +38,7 @@ def main(image: str, target: Path, wheels: str = "") -> None:
     for pattern in NEVER_NEEDED:
         for path in sorted(target.rglob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    shutil.rmtree(target / "bin", ignore_errors=True)  # commands of the libraries, each with this builder's path in it
     for library in sorted([*target.rglob("*.so"), *target.rglob("*.so.*")]):
         subprocess.run(["strip", "--strip-unneeded", library], check=True)
     for package in PACKAGES[image]:

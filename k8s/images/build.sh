@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-images=${*:-logshipper logformat dbproxy demo-app logserver}
+images=${*:-logshipper logformat dbproxy demo-app demo-database logserver}
 version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' chassis/__init__.py)
 python=${PYTHON:-python3}
 

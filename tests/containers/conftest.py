@@ -1,4 +1,4 @@
-"""Real containers: podman, and the images of this tree, built once for all tests. Skipped by name where none can run."""
+"""Real containers: podman and the images of this tree, built once. Skipped by name where none can run."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from chassis import __version__
 
 ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("podman", "runc", "netavark", "mmdebstrap")
-IMAGES = ("logshipper", "logformat", "dbproxy", "demo-app", "logserver")
+IMAGES = ("logshipper", "logformat", "dbproxy", "demo-app", "demo-database", "logserver")
 
 
 @dataclass(frozen=True)

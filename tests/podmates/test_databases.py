@@ -11,6 +11,7 @@ import pytest
 
 from podmates import databases, postgres_binaries, run_directory
 from podmates.databases import ENVIRONMENTS, Cluster
+from podmates.demo_database import contents
 from podmates.launcher import Launcher
 from podmates.load import Load
 from podmates.proof import parse_ledger
@@ -54,7 +55,7 @@ async def test_each_environment_has_its_own_database_user_and_password(
     for cluster, environment in zip(clusters, ENVIRONMENTS, strict=True):
         session = await connect(cluster)
         assert await session.fetchval("SELECT name FROM environment") == environment
-        assert await session.fetchval("SELECT count(*) FROM orders") == databases.ORDERS
+        assert await session.fetchval("SELECT count(*) FROM orders") == contents.ORDERS
         assert await session.fetchval("SHOW password_encryption") == "scram-sha-256"
         await session.close()
         for other in clusters:
