@@ -4,12 +4,12 @@ What is said over the connection is left to `http` and `syslog`.
 """
 
 import contextlib
-import http.client
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chassis.errors import OperatorError
+from sidecar_logshipper.sinks.reply import BadReply
 from sidecar_logshipper.sinks.seam import Unreachable
 from sidecar_logshipper.sinks.settings import TlsSettings
 
@@ -126,6 +126,6 @@ def _word(error: Exception) -> str:
         return "tls_failed"
     if isinstance(error, FileNotFoundError):
         return "tls_file_missing"
-    if isinstance(error, ConnectionError | http.client.RemoteDisconnected):
+    if isinstance(error, ConnectionError):
         return "connection_lost"
-    return "bad_answer" if isinstance(error, http.client.HTTPException) else "network_error"
+    return "bad_answer" if isinstance(error, BadReply) else "network_error"

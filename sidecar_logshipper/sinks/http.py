@@ -1,19 +1,24 @@
 """The border to an HTTP server: one kept-alive connection a lane, blocking, used from a worker thread.
 
-http.client on a thread, because it carries a large body with less CPU than an event loop's client does: two system
-calls and no copy. Connecting is left to `dial`, what an answer means to the dialects, trying again to `delivery`.
+A large body goes out with one system call and no copy, which takes less CPU than an event loop's client or http.client
+do. Connecting is left to `dial`, reading the answer to `reply`, what it means to the dialects, trying again to
+`delivery`.
 """
 
 import contextlib
-import http.client
+import select
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from sidecar_logshipper.sinks.dial import Dial
+from sidecar_logshipper.sinks.reply import BadReply, Reply
 from sidecar_logshipper.sinks.seam import Answer
 from sidecar_logshipper.sinks.settings import OverHttp
 
 MOST_ANSWER_BYTES = 64 * 1024
+RECEIVE_BYTES = 64 * 1024
+MOST_PIECES = 512  # in one system call; the kernel takes 1,024
 
 
 class HttpLane:
@@ -33,66 +38,81 @@ class HttpLane:
     ) -> None:
         parts = urlsplit(settings.url)
         https = parts.scheme == "https"
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if https else 80)
-        self._dial = Dial(self._host, self._port, tls=settings.tls if https else None, timeout=settings.timeout)
-        self._target = target
+        host, port = parts.hostname or "", parts.port or (443 if https else 80)
+        self._dial = Dial(host, port, tls=settings.tls if https else None, timeout=settings.timeout)
+        self._secured = https
         self._authorization = authorization
         self._most_answer_bytes = most_answer_bytes
-        self._headers = {"Host": parts.netloc, "User-Agent": "podmates-logshipper", **headers}
+        fields = {"Host": parts.netloc, "User-Agent": "podmates-logshipper", **headers}
         if settings.compression != "none":
-            self._headers["Content-Encoding"] = settings.compression
-        self._headers |= settings.headers
-        self._connection: http.client.HTTPConnection | None = None
+            fields["Content-Encoding"] = settings.compression
+        self._head = f"POST {target} HTTP/1.1\r\n{_lines(fields | settings.headers)}"
+        self._socket: socket.socket | None = None
 
     def send(self, body: Sequence[bytes]) -> Answer:
         """POST the body's pieces one after the other. Unreachable without an answer, SecretUnreadable without
         credentials. A kept connection that the server has closed meanwhile is replaced once, silently."""
-        headers = {**self._headers, **self._authorization()}
-        headers["Content-Length"] = str(sum(map(len, body)))
-        kept = self._connection is not None
+        length = {"Content-Length": str(sum(map(len, body)))}
+        head = f"{self._head}{_lines(self._authorization())}{_lines(length)}\r\n".encode("latin-1")
+        kept = self._socket is not None
         try:
-            return self._exchange(body, headers)
-        except (OSError, http.client.HTTPException) as error:
+            return self._exchange([head, *body])
+        except (OSError, BadReply) as error:
             self.close()
-            # RemoteDisconnected is a ConnectionError too.
             if not (kept and isinstance(error, ConnectionError)) or self._dial.aborted:
                 raise self._dial.unreachable(error) from error
         try:
-            return self._exchange(body, headers)
-        except (OSError, http.client.HTTPException) as error:
+            return self._exchange([head, *body])
+        except (OSError, BadReply) as error:
             self.close()
             raise self._dial.unreachable(error) from error
 
-    def _exchange(self, body: Sequence[bytes], headers: Mapping[str, str]) -> Answer:
-        if self._connection is None:
-            self._connection = self._connect()
-        connection = self._connection
-        connection.putrequest("POST", self._target, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        connection.endheaders()
+    def _exchange(self, request: Sequence[bytes]) -> Answer:
+        if self._socket is not None and self._is_stale(self._socket):
+            self.close()
+        connection = self._socket = self._socket or self._dial.connect()
         # A server may refuse a body before it has all of it; its answer is worth more than the broken pipe.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            for piece in body:
-                connection.send(piece)
-        response = connection.getresponse()
-        text = response.read(self._most_answer_bytes)
-        if response.will_close or not response.isclosed():
+            if self._secured:
+                for piece in request:
+                    connection.sendall(piece)
+            else:
+                _send_all(connection, request)
+        reply = Reply(self._most_answer_bytes)
+        while (answer := reply.feed(connection.recv(RECEIVE_BYTES))) is None:
+            pass
+        if not reply.reusable:
             self.close()  # the server wants it so, or its answer is endless
-        return Answer(response.status, response.headers.get("Retry-After"), text)
+        return answer
 
-    def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(self._host, self._port)
-        connection.auto_open = 0
-        connection.sock = self._dial.connect()
-        return connection
+    def _is_stale(self, connection: socket.socket) -> bool:
+        """Did the server say something unasked, or close? (Under TLS that cannot be told without reading.)"""
+        if self._secured:
+            return False
+        look = select.poll()
+        look.register(connection, select.POLLIN)
+        return bool(look.poll(0))
 
     def abort(self) -> None:
         """For the end: wake the thread that waits in `send`; it raises Unreachable, and so do all later calls."""
         self._dial.abort()
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._socket = self._socket, None
         if connection is not None:
             connection.close()
+
+
+def _lines(fields: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+
+
+def _send_all(connection: socket.socket, pieces: Sequence[bytes]) -> None:
+    """Header and body together, without copying them into one."""
+    waiting = [memoryview(piece) for piece in reversed(pieces)]
+    while waiting:
+        sent = connection.sendmsg(waiting[: -MOST_PIECES - 1 : -1])
+        while waiting and sent >= len(waiting[-1]):
+            sent -= len(waiting.pop())
+        if sent:
+            waiting[-1] = waiting[-1][sent:]
