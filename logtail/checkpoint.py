@@ -1,10 +1,11 @@
 """What remembers: versioned JSON, replaced atomically (temporary file, fsync, rename, fsync directory).
 
-Beside it lies a small file of what changed since, replaced often and without fsync: it outlives the process, not the
+Beside it lies a small file of what changed since, written often and without fsync: it outlives the process, not the
 machine, and counts only on top of the very checkpoint it was made for. A checkpoint that cannot be used is put beside
 itself under another name, never overwritten. When to save, and what to do without a disk, the tail decides.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 from logtail.identity import Identity, Mark
 
 VERSION = 1
+MOST_CHANGES_BYTES = 64 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,15 +93,19 @@ def load(path: Path) -> Checkpoint | None:
 
 
 def _with_changes(saved: Checkpoint, path: Path) -> Checkpoint:
+    """With the last whole record of changes that belongs to it; none when there is none, as after a power cut."""
     try:
-        changes = msgspec.json.decode(_changes_path(path).read_bytes(), type=Changes)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return saved  # none, or cut short when the machine went down: the checkpoint itself is whole
-    if changes.on != saved.token:
+        records = _changes_path(path).read_bytes().split(b"\n")
+    except OSError:
         return saved
-    entries = {(each.device, each.inode): each for each in saved.files}
-    entries |= {(each.device, each.inode): each for each in changes.files}
-    return msgspec.structs.replace(saved, files=list(entries.values()))
+    for record in reversed(records):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            changes = msgspec.json.decode(record, type=Changes)
+            if changes.on == saved.token:
+                entries = {(each.device, each.inode): each for each in saved.files}
+                entries |= {(each.device, each.inode): each for each in changes.files}
+                return msgspec.structs.replace(saved, files=list(entries.values()))
+    return saved
 
 
 def _changes_path(path: Path) -> Path:
@@ -139,7 +145,18 @@ def write(path: Path, raw: bytes) -> None:
 
 
 def write_changes(path: Path, raw: bytes) -> None:
-    """Replace the changes beside the checkpoint `path`: kept when this process is killed; OSError when it cannot."""
+    """Put down the changes beside the checkpoint `path`: kept when this process is killed; OSError when it cannot.
+
+    Each record replaces the ones before it. It is appended, since a new file each time costs ten times as much; a
+    record cut short by a kill is no JSON and so no record.
+    """
+    descriptor = os.open(_changes_path(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_size + len(raw) < MOST_CHANGES_BYTES:
+            _write_all(descriptor, b"\n%b\n" % raw)
+            return
+    finally:
+        os.close(descriptor)
     temporary = _changes_path(path).with_name(path.name + ".changes.tmp")
     os.close(_write(temporary, raw))
     os.replace(temporary, _changes_path(path))
@@ -149,10 +166,14 @@ def _write(path: Path, raw: bytes) -> int:
     """A new file with `raw` in it, still open."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        rest = memoryview(raw)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        _write_all(descriptor, raw)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _write_all(descriptor: int, raw: bytes) -> None:
+    rest = memoryview(raw)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

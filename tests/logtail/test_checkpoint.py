@@ -89,18 +89,33 @@ def test_a_failed_write_leaves_the_old_one(tmp_path: Path) -> None:
     assert load(path) == Checkpoint(files=[ENTRY])
 
 
-def test_changes_lie_over_their_own_checkpoint_only(tmp_path: Path) -> None:
+def test_changes_lie_over_their_own_checkpoint_only_and_the_last_ones_count(tmp_path: Path) -> None:
     path = tmp_path / "tail.json"
-    old, new = ENTRY, msgspec.structs.replace(ENTRY, offset=4712)
-    write(path, encode(Checkpoint(token=7, files=[old])))
+    new, newer = (msgspec.structs.replace(ENTRY, offset=offset) for offset in (4712, 4713))
+    write(path, encode(Checkpoint(token=7, files=[ENTRY])))
+    write_changes(path, encode(Changes(on=6, files=[newer])))
+    assert load(path) == Checkpoint(token=7, files=[ENTRY])
     write_changes(path, encode(Changes(on=7, files=[new])))
     assert load(path) == Checkpoint(token=7, files=[new])
-    write_changes(path, encode(Changes(on=6, files=[new])))
-    assert load(path) == Checkpoint(token=7, files=[old])
+    write_changes(path, encode(Changes(on=7, files=[newer])))
+    assert load(path) == Checkpoint(token=7, files=[newer])
+
+
+def test_the_file_of_changes_stays_small(tmp_path: Path) -> None:
+    path = tmp_path / "tail.json"
+    write(path, encode(Checkpoint(token=7, files=[ENTRY])))
+    for offset in range(5000, 6000):
+        write_changes(path, encode(Changes(on=7, files=[msgspec.structs.replace(ENTRY, offset=offset)])))
+        assert (tmp_path / "tail.json.changes").stat().st_size < 64 * 1024
+    assert load(path) == Checkpoint(token=7, files=[msgspec.structs.replace(ENTRY, offset=5999)])
 
 
 def test_changes_cut_short_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "tail.json"
     write(path, encode(Checkpoint(token=7, files=[ENTRY])))
-    write_changes(path, b'{"on":7,"files":[{"pa')
+    with (tmp_path / "tail.json.changes").open("ab") as file:
+        file.write(b'{"on":7,"files":[{"pa')
     assert load(path) == Checkpoint(token=7, files=[ENTRY])
+    newer = msgspec.structs.replace(ENTRY, offset=4713)
+    write_changes(path, encode(Changes(on=7, files=[newer])))
+    assert load(path) == Checkpoint(token=7, files=[newer])
