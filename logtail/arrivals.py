@@ -49,7 +49,7 @@ class Arrivals:
         self._open = open_file
         self._compressions = Compressions(roll)
         self._at_end = start_at == "end"
-        self._max_line = max_line_bytes
+        self.max_line = max_line_bytes
         self._wall = wall
         self._last_generation = 0
         self._left_alone: dict[Key, Find] = {}
@@ -159,7 +159,7 @@ class Arrivals:
     def _begin_new(self, file: Opened, find: Find, now: float) -> None:
         offset, frontier = 0, b""
         if self.first_start and self._at_end:
-            offset = reader.line_start(file, reader.length(file), self._max_line)
+            offset = reader.line_start(file, reader.length(file), self.max_line)
             frontier = reader.before(file, offset, FRONTIER_BYTES)
         life = Life(
             source=Source(find.path, self._generation(find.key)),

@@ -5,7 +5,7 @@ queue). Meeting files is the matter of `arrivals`; waiting, saving and logging o
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -104,6 +104,27 @@ class Follower:
         self._arrivals.find_lost_names(self._looked_at)
         self._arrivals.first_start = False
         return self._roll.told()
+
+    def reload(
+        self, *, include: Sequence[str], exclude: Sequence[str], max_line_bytes: int, chunk_bytes: int
+    ) -> list[Happening]:
+        """Other globs and limits from now on."""
+        self._discovery = Discovery(include, exclude)
+        self._reader = reader.Reader(chunk_bytes, max_line_bytes)
+        self._max_line = self._arrivals.max_line = max_line_bytes
+        scan = self._discovery.scan()
+        for pattern in scan.empty:
+            self._roll.tell("warning", "glob_matches_nothing", pattern=pattern)
+        for life in list(self._roll.lives.values()):
+            if life.state is State.FOLLOWING and life.key not in scan.finds and self._has_name(life):
+                self._roll.tell("info", "file_left_out", path=life.path, offset=life.offset)
+                self._roll.remember(life, finished=True)
+                self._drop(life)
+        self._looked_at = float("-inf")
+        return self._roll.told()
+
+    def _has_name(self, life: Life) -> bool:
+        return any(each.key == life.key and each.path == life.path for each in siblings(life.path))
 
     def step(self, max_bytes: int | None) -> Step:
         """Read the next piece; look around first when it is time to, or when there is nothing left to read."""

@@ -7,8 +7,9 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from chassis.errors import OperatorError
 from logtail import checkpoint
@@ -27,6 +28,15 @@ DRAIN_POLL_S = 0.02
 MOST_OPEN = 512  # of the 1,024 descriptors that a container commonly has
 SAVE_SOON_S = 0.02
 SAVE_EVERY_S = 0.25
+
+
+class FollowSettings(TypedDict):
+    """What may change while following."""
+
+    include: Sequence[str]
+    exclude: Sequence[str]
+    max_line_bytes: int
+    chunk_bytes: int
 
 
 class Tail:
@@ -188,6 +198,15 @@ class Tail:
     def hurry(self) -> None:
         """Save what is acknowledged now, instead of at the next beat."""
         self._hurry.set()
+
+    async def reload(self, **settings: Unpack[FollowSettings]) -> None:
+        """Follow by these settings from now on. Positions stay; a file that matches no more is let go, and remembered
+        in case it matches again."""
+        loop = asyncio.get_running_loop()
+        self._tell(await loop.run_in_executor(self._worker, partial(self._follower.reload, **settings)))
+        await self._watch()
+        self._dirty.set()
+        self._awake.set()
 
     def drain(self, quiet: float) -> None:
         """From now on look again, read to the end, wait until all files were quiet for `quiet` seconds, then hand out

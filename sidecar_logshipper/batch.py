@@ -72,6 +72,10 @@ class Collector:
         self._first_at = 0.0
         self._sent_at = float("-inf")
 
+    def set_limits(self, max_bytes: int, max_age: float) -> None:
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+
     @property
     def waiting_bytes(self) -> int:
         return self._bytes

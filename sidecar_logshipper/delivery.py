@@ -62,6 +62,24 @@ class Delivery:
         self._office = office
         self._sink = sink
         self._retry = retry
+        self._sending: Sink | None = None
+        self._taken_over = asyncio.Event()
+
+    def take_over(self, sink: Sink, retry: RetrySettings) -> None:
+        """From the next try on by another sink; a try under way ends first, so that nothing is sent twice for this."""
+        if self._sending is None:
+            self._sink.close()
+        self._sink, self._retry = sink, retry
+        self._taken_over.set()
+
+    def abort(self) -> None:
+        """For the end: whoever waits for an answer gives up."""
+        self._sink.abort()
+        if self._sending is not None:
+            self._sending.abort()
+
+    def close(self) -> None:
+        self._sink.close()
 
     async def deliver(self, batch: Batch, more: More = lambda: None) -> list[Part]:
         """Returns when every line of the batch is acknowledged, dead-lettered or dropped, and so in the ledger.
@@ -84,12 +102,17 @@ class Delivery:
     async def _try(self, piece: Batch) -> Sent:
         """One request, encoded anew each time, so that an outage holds no second copy."""
         loop = asyncio.get_running_loop()
+        sink = self._sending = self._sink
         try:
-            sent = await loop.run_in_executor(self._office.threads, self._sink.send, piece)
+            sent = await loop.run_in_executor(self._office.threads, sink.send, piece)
         except Unreachable as error:
             sent = Sent(verdict.of_failure(error.reason, error.detail))
         except SecretUnreadable as error:
             sent = Sent(verdict.of_credentials(str(error)))
+        finally:
+            self._sending = None
+            if sink is not self._sink:
+                sink.close()
         self._office.outcomes[sent.verdict.action.value] += 1
         self._office.sent_bytes += sent.size
         return sent
@@ -181,7 +204,14 @@ class Delivery:
     async def _wait(self, decided: Verdict, answer: str, errand: Errand) -> None:
         wait_s = max(next(errand.waits), decided.after)
         self._failed(decided, answer, wait_s)
-        await asyncio.sleep(wait_s)
+        self._taken_over.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._taken_over.wait()
+        except TimeoutError:
+            pass
+        else:
+            errand.waits = self._waits()  # what failed was another sink
 
     def _failed(self, decided: Verdict, answer: str, wait_s: float) -> None:
         office = self._office

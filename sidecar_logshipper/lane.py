@@ -35,6 +35,12 @@ class Lane:
         self._roomy = asyncio.Event()
         self._ending = False
 
+    def set_limits(self, max_bytes: int, max_age: float) -> None:
+        """Of batches from now on."""
+        self._collector.set_limits(max_bytes, max_age)
+        self._read_ahead = max_bytes
+        self._changed.set()
+
     async def put(self, part: Part) -> None:
         """Takes the part at once; returns when the lane wants more, or after a while all the same.
 

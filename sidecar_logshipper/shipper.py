@@ -4,14 +4,13 @@ Following is `logtail`'s matter, sending `delivery`'s; here the two are joined u
 """
 
 import asyncio
-import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from chassis.command import Context
 from chassis.errors import OperatorError
-from logtail.chunk import Chunk, TailStats
-from logtail.tail import Tail
+from logtail.chunk import TailStats
+from logtail.tail import FollowSettings, Tail
 from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.dead_letter import DeadLetterFile
 from sidecar_logshipper.delivery import Delivery, Office
@@ -19,12 +18,13 @@ from sidecar_logshipper.lane import Lane
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.metrics import LogshipperMetrics
 from sidecar_logshipper.outage import Outage
+from sidecar_logshipper.routes import Routes
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import roster
-from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
+MOST_LANES = 64
 
 
 class Shipper:
@@ -35,11 +35,12 @@ class Shipper:
         self._context = context
         self._log = context.log
         self.ledger = Ledger()
-        self._threads = ThreadPoolExecutor(settings.sink.in_flight, thread_name_prefix="sink")
+        # As many as a reload may ask for; a thread is made only when one is needed.
+        self._threads = ThreadPoolExecutor(MOST_LANES, thread_name_prefix="sink")
         self._office = Office(
             ledger=self.ledger,
             outage=Outage(),
-            dead_letters=DeadLetterFile(settings.dead_letter_path, settings.dead_letter.max_bytes, context.clock),
+            dead_letters=self._dead_letters(),
             threads=self._threads,
             log=context.log,
             clock=context.clock,
@@ -47,30 +48,40 @@ class Shipper:
             random=context.random,
         )
         self._tail = Tail(
-            include=settings.files.include,
-            exclude=settings.files.exclude,
+            **self._what_to_follow(),
             start_at=settings.files.start_at,
             state_file=settings.checkpoint_path,
-            max_line_bytes=settings.files.max_line_bytes,
-            chunk_bytes=min(MOST_CHUNK_BYTES, settings.sink.batch.max_bytes),
             saved=self._saved,
             log=context.log,
             monotonic=context.monotonic,
             wall=context.clock,
         )
-        sink = settings.sink
-        self._window = Window(sink.in_flight * sink.batch.max_bytes, self._unsaved_bytes, self._tail.hurry)
-        self._sinks = [roster.open_sink(settings, context.clock) for _ in range(sink.in_flight)]
-        self._lanes = [self._lane(sink) for sink in self._sinks]
+        self._window = Window(_window_bytes(settings), self._unsaved_bytes, self._tail.hurry)
+        self._lanes = [self._lane() for _ in range(settings.sink.in_flight)]
+        self._routes = Routes(self._lanes)
+        self._tasks: asyncio.TaskGroup | None = None
         self._buffered = 0
         self._room = asyncio.Event()
         self._drained = asyncio.Event()
 
-    def _lane(self, opened: Sink) -> Lane:
+    def _lane(self) -> Lane:
         sink = self._settings.sink
         collector = Collector(sink.batch.max_bytes, sink.batch.max_age)
-        delivery = Delivery(self._office, opened, sink.retry)
+        delivery = Delivery(self._office, roster.open_sink(self._settings, self._context.clock), sink.retry)
         return Lane(collector, delivery, self._done, self._window, sink.batch.max_bytes, self._context.monotonic)
+
+    def _dead_letters(self) -> DeadLetterFile:
+        settings = self._settings
+        return DeadLetterFile(settings.dead_letter_path, settings.dead_letter.max_bytes, self._context.clock)
+
+    def _what_to_follow(self) -> FollowSettings:
+        files = self._settings.files
+        return {
+            "include": files.include,
+            "exclude": files.exclude,
+            "max_line_bytes": files.max_line_bytes,
+            "chunk_bytes": min(MOST_CHUNK_BYTES, self._settings.sink.batch.max_bytes),
+        }
 
     # ---- chassis.lifecycle.Mate
 
@@ -81,12 +92,13 @@ class Shipper:
         return {"sink": roster.peer(self._settings.sink), "files": self._tail.stats().files}
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as self._tasks:
             for lane in self._lanes:
-                tasks.create_task(lane.run())
+                self._tasks.create_task(lane.run())
             await self._take_in()
             for lane in self._lanes:
                 lane.end()
+            self._tasks = None  # from here on no lane is added
         self._drained.set()
         await asyncio.Event().wait()  # the lifecycle ends it, after `drain` has returned
 
@@ -95,12 +107,12 @@ class Shipper:
         await self._drained.wait()
 
     async def close(self) -> bool:
-        for sink in self._sinks:
-            sink.abort()
+        for lane in self._lanes:
+            lane.delivery.abort()
         await self._tail.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for sink in self._sinks:
-            sink.close()
+        for lane in self._lanes:
+            lane.delivery.close()
         left = self._tail.stats().lag_bytes
         pending = self.ledger.pending
         if left == 0 and pending.bytes == 0:
@@ -115,15 +127,36 @@ class Shipper:
         return False
 
     async def reload(self, settings: Settings) -> None:
-        raise OperatorError("settings", "the log shipper takes over changed settings at its next start")
+        """Rebuilds what changed; positions, the ledger and what is under way stay."""
+        for name in ("state_dir", "ops"):
+            if getattr(settings, name) != getattr(self._settings, name):
+                raise OperatorError(name, "takes effect at the next start only")
+        roster.check(settings.sink)
+        self._settings = settings
+        self._office.dead_letters = self._dead_letters()
+        await self._tail.reload(**self._what_to_follow())
+        self._rebuild_lanes()
+
+    def _rebuild_lanes(self) -> None:
+        sink = self._settings.sink
+        for lane in self._lanes:
+            lane.delivery.take_over(roster.open_sink(self._settings, self._context.clock), sink.retry)
+            lane.set_limits(sink.batch.max_bytes, sink.batch.max_age)
+        while len(self._lanes) < sink.in_flight and self._tasks is not None:
+            self._lanes.append(self._lane())
+            self._tasks.create_task(self._lanes[-1].run())
+        # Fewer lanes are needed: the others finish what they have, and get no more.
+        self._routes.lanes = self._lanes[: sink.in_flight]
+        self._window.limit = _window_bytes(self._settings)
+        self._window.look()
+        self._room.set()
 
     # ---- the flow
 
     async def _take_in(self) -> None:
         """Reads as long as the budget has room; the log file itself is the buffer for the rest."""
-        budget = self._settings.memory_budget
         while True:
-            while self._buffered >= budget:
+            while self._buffered >= self._settings.memory_budget:
                 self._room.clear()
                 await self._room.wait()
             chunk = await self._tail.next()
@@ -135,14 +168,11 @@ class Shipper:
             self._buffered += len(chunk.data)
             part = Part.of(chunk)
             self.ledger.take_in(part.count, len(chunk.data))
-            await self._lane_of(chunk).put(part)
-
-    def _lane_of(self, chunk: Chunk) -> Lane:
-        # By path, so that a rotated file and its successor share a lane and arrive in order.
-        return self._lanes[zlib.crc32(chunk.source.path.encode("utf-8", "surrogateescape")) % len(self._lanes)]
+            await self._routes.take(chunk.source.path).put(part)
 
     def _done(self, part: Part) -> None:
         self._tail.ack(part.chunk)
+        self._routes.give_back(part.chunk.source.path)
         self._buffered -= len(part.chunk.data)
         self._room.set()
 
@@ -168,3 +198,7 @@ class Shipper:
 
     def checkpoint_is_good(self) -> bool:
         return not self._tail.degraded
+
+
+def _window_bytes(settings: Settings) -> int:
+    return settings.sink.in_flight * settings.sink.batch.max_bytes
