@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks import shipper
+from benchmarks import dbproxy, dbproxy_redis, shipper
 
-BENCHMARKS = {"shipper": shipper.main}
+BENCHMARKS = {"dbproxy": dbproxy.main, "dbproxy-redis": dbproxy_redis.main, "shipper": shipper.main}
 
 
 def main() -> int:
