@@ -295,7 +295,10 @@ class Arrivals:
     def _resume_unnamed(self, known: Entry, find: Find, now: float) -> bool:
         """Go on with a file that has no matching name; False when the inode belongs to another file now."""
         file = self._open(find.path)
-        if recognise(known.identity, reader.sight(file, find.path, known.identity)) is not Verdict.SAME:
+        # Of a file from which nothing was handed out yet there is no content to know it by: the name must do.
+        named_after_it = known.offset == 0 and find.path.startswith(known.path)
+        same = recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
+        if not (same or named_after_it):
             file.close()
             return False
         self._roll.memory.forget(known)

@@ -13,6 +13,8 @@ class Source:
     path: str
     generation: str
     """`<inode>-<microseconds since 1970 when it was first seen>`, both in hexadecimal."""
+    resumed_to: int = 0
+    """Bytes before this were in the file when this process took it over, and may have been handed out by the last."""
 
     @property
     def since_ns(self) -> int:

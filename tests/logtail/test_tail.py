@@ -358,6 +358,16 @@ async def test_renamed_while_away_to_a_name_that_does_not_match(follow: Follow, 
     assert await tail.lines(1) == [b"three"]
 
 
+async def test_renamed_while_away_before_anything_was_written(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"")
+    tail = await follow()
+    await tail.tail.close()
+    log.rename(log.with_name("app.log.1"))
+    append(log.with_name("app.log.1"), b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+
+
 async def test_renamed_file_is_found_again_by_every_later_start(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntwo\nsix\n")
     tail = await follow(chunk_bytes=4)
