@@ -97,7 +97,7 @@ class MariaDB:
                         "--innodb-buffer-pool-size=16M",
                         "--innodb-log-file-size=4M",
                         "--max-connections=300",
-                        "--max-allowed-packet=64M",
+                        "--max-allowed-packet=256M",
                         "--local-infile=1",
                         *self.options,
                     ],
@@ -155,12 +155,10 @@ class MariaDB:
         assert self.process is not None
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                pymysql.connect(unix_socket=self.socket, user="root").close()
-            except pymysql.MySQLError:
-                time.sleep(0.05)
-            else:
-                return True
+            with socket.socket(socket.AF_UNIX) as sock:
+                if sock.connect_ex(self.socket) == 0 and sock.recv(1000):
+                    return True
+            time.sleep(0.05)
         return False
 
 
