@@ -35,21 +35,24 @@ class Detector:
         current = self.current
         if current is not None and not current.generic:
             record = current.read(line, times)
-            if record is not None and self._may(record):
+            if record is not None and self._may(current, record):
                 self._streak = 0
                 return current, record
         best: tuple[Format, Record] | None = None
         for format in self._allowed or registry.candidates(line):
             if best is None or format.rank > best[0].rank:
                 record = format.read(line, times)
-                if record is not None and self._may(record):
+                if record is not None and self._may(format, record):
                     best = format, record
         if best is not None:
             self._score(best[0])
         return best
 
-    def _may(self, record: Record) -> bool:
-        return not self._only or record.format in self._only
+    def _may(self, format: Format, record: Record) -> bool:
+        """What a format found inside its own (JSON in syslog) is allowed wherever the format is."""
+        if not self._only or record.format in self._only:
+            return True
+        return record.format not in format.names and any(name in self._only for name in format.names)
 
     def _score(self, format: Format) -> None:
         if format is self.current:

@@ -135,8 +135,8 @@ class Lane:
             return
         found = self.detector.read(line, self.times)
         joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line) and self._starts is None
-        if found is not None and not (joins and found[0].generic and _is_bare(found[1])):
-            self._begin(found[1], found[0].rule, line, len(raw), damaged=damaged)
+        if found is not None and not (joins and self._is_weak(*found)):
+            self._begin(found[1], _rule(*found), line, len(raw), damaged=damaged)
         elif pending is not None and joins:
             self._join(pending, line, len(raw), damaged=damaged)
         else:
@@ -237,6 +237,12 @@ class Lane:
             self.tally.unparsed[record.error] += 1
         self._out.append(self.render(record, observed))
 
+    def _is_weak(self, format: Format, record: Record) -> bool:
+        """No header but the middle of a message: it has no time, and its format is so loose that sentences fit it."""
+        if not format.generic or record.timestamp is not None:
+            return False
+        return record.severity_text is None or format is not self.detector.current
+
     def expire(self, now_ns: int) -> None:
         """Writes the joined record that has waited long enough: idle, or older than its age allows."""
         pending, limits = self.pending, self.options.limits
@@ -254,9 +260,9 @@ class Lane:
         self.times.directives = dict(state.directives)
 
 
-def _is_bare(record: Record) -> bool:
-    """Neither time nor level: pairs in the middle of a message look like this too."""
-    return record.timestamp is None and record.severity_text is None
+def _rule(format: Format, record: Record) -> Rule:
+    """How a record goes on is said by the format it is in, which may be one inside the line's own."""
+    return format.rule if record.format in format.names else registry.named(record.format).rule
 
 
 def _with_attributes(render: Render, attributes: Mapping[str, str]) -> Render:

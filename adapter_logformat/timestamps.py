@@ -211,6 +211,8 @@ class Times:
         if half is not None:
             hour = hour % 12 + (12 if half[:1] in "pP" else 0)
         written = ":".join(f"{part:02d}" for part in [hour, *rest, 0][:3])
+        if zone is not None and "/" in zone:
+            return self._in_zone(zone, year, number, int(day), written)
         if zone is not None and zone[:1].isalpha():
             minutes = ZONES.get(zone.upper())
             hours, rest_minutes = divmod(abs(minutes or 0), 60)
@@ -219,6 +221,16 @@ class Times:
             return self._near_year(number, int(day), written, zone)
         whole = int(year) + (0 if len(year) > 2 else 2000 if int(year) < 70 else 1900)
         return self._moment(whole, number, int(day), written, zone, "")
+
+    def _in_zone(self, zone: str, year: str | None, month: int, day: int, clock: str) -> Stamp | None:
+        """Text that names its zone as IANA does (`Europe/Berlin`); an unknown one counts as none."""
+        try:
+            named = Times(zone)
+        except (KeyError, ValueError, OSError):
+            return self._of_parts(year, str(month), str(day), clock, None, None)
+        named._observed_day = self._observed_day
+        stamp = named._of_parts(year, str(month), str(day), clock, None, None)
+        return stamp and Stamp(stamp.text, stamp.assumed.removesuffix("zone").rstrip(","))
 
     def _near_year(self, month: int, day: int, clock: str, zone: str | None) -> Stamp | None:
         year = self._observed_day.year

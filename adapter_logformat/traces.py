@@ -82,6 +82,9 @@ def _fold_header(record: Record, lines: Sequence[str]) -> None:
     while begin and not lines[begin - 1]:
         # A blank line before the trace separates, it is no part of the message.
         begin -= 1
+    if language in ("node", "go") and len(trace) == 1:
+        # A sentence that looks like the beginning of a trace.
+        begin, trace = len(lines), []
     if begin:
         record.body = "\n".join([record.body or "", *lines[:begin]])
     if trace:

@@ -33,6 +33,13 @@ FAMILIES = (
     Family("postgres", ("postgres", "postgres_csv"), r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
     Family("database", ("mysql_error", "mariadb_error", "redis", "mysql_slow"),
            r"\d{4}-\d\d-\d\d.{9,45} \[|\d{6} |\d+:[MSCX] |\[\d+\] |# (?:Time|User@Host): "),
+    Family("cloud", ("aws_alb", "aws_elb", "aws_s3"),
+           r"[a-z0-9]+ \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S+Z \S+ \S+:\d|\S+ \S+ \[\d"),
+    Family("w3c", ("w3c",), r"#[A-Z]|\d{4}-\d\d-\d\d[ \t]"),
+    Family("infrastructure",
+           ("openstack", "cef", "php", "rabbitmq", "logcat", "windows_cbs", "bluegene", "cluster_events",
+            "cluster_syslog"),
+           r"CEF:|\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|\S+ \d{9,11} \d{4}\.|\d+ [A-Za-z]|[\w.\-]+\.log"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
                     "log4j_simple"), r"\[?\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr"),
@@ -47,8 +54,11 @@ FAMILIES = (
            r"[A-Z]+: {2,}|\[?\d|\S+ - - \["),
 
     Family("python", ("python_default", "python_asctime"), r"\[?(?:\d{4}-|[A-Z]+:)"),
-    Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"), r"<\d|[A-Z][a-z][a-z] [ \d]\d "),
+    Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
+           r"<\d|[*.\d]*[: ]*[A-Z][a-z][a-z] [ \d]\d? |\d{4}-\d\d-\d\dT\S+ \S+ \S"),
     Family("logfmt", ("logfmt",), r"[^\s=]++="),
+    Family("generic", ("generic",),
+           r".{0,95}?\d:?\d|[\[<(]?[A-Za-z]{3,11} {0,8}[\]>):]|[A-Z]{3,11}\b|.{0,95}?\b1\d{9}"),
 )  # fmt: skip
 TRACES = (
     "java_stacktrace", "python_traceback", "go_panic", "rust_panic", "dotnet_stacktrace", "node_stacktrace",

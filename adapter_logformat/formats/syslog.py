@@ -1,23 +1,43 @@
-"""Syslog as it lies in files and comes from relays: RFC 5424 and the older RFC 3164, with or without priority.
+"""Syslog as it lies in files and comes from relays: RFC 5424 and the older RFC 3164, with or without priority, with the
+times that rsyslog and Cisco write.
 
-Severity comes from the priority (RFC 5424, chapter 6.2.1); a line without one has none.
+Severity comes from the priority (RFC 5424, chapter 6.2.1); a line without one has none. A message that is itself in a
+format (JSON, an access log, HAProxy, CEF, klog) is read by that format, the syslog fields stay beside.
 """
 
 import re
 from typing import Final
 
+from adapter_logformat.formats import registry, syslog_programs
 from adapter_logformat.grammar import Format, unread_time
+from adapter_logformat.multiline import LINES
 from adapter_logformat.record import Record
 from adapter_logformat.severity import SYSLOG_NUMBERS
 from adapter_logformat.timestamps import Times
 
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_RFC3164: Final = re.compile(
-    r"(?:<(?P<priority>\d{1,3})>)?(?P<month>[A-Z][a-z][a-z]) {1,2}(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d)"
-    r" (?P<host>[^\s:\[\]]++) (?P<tag>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){0,2}+)"
-    r"(?:\[(?P<pid>[^\]\s]{1,128}+)\])?+: ?(?P<body>.*)",
+INSIDE: Final = frozenset(
+    ("json_app", "access", "haproxy_http", "haproxy_tcp", "haproxy_error", "ingress_nginx", "traefik", "nginx_error",
+     "cef", "klog", "envoy", "istio", "postgres")
+)  # fmt: skip
+"""Formats so clear that a message can be known to be in them."""
+
+_TIME: Final = re.compile(
+    r"(?:<(?P<priority>\d{1,3})>)?(?:\d{1,10}: )?(?:[*.])?(?:"
+    r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d)(?:\."
+    r"(?P<fraction>\d{1,9}+))?"
+    r"(?: (?P<year2>\d{4})(?= ))?"
+    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d)) ",
     re.ASCII,
 )
+_TAG: Final = re.compile(
+    r"(?P<tag>[^\s:\[\]]{1,128}+)(?:\[(?P<pid>[^\]\s]{1,128}+)\](?: \((?P<sender>[^)\n]{1,300}+)\))?)?:(?: |\Z)"
+    r"|(?P<words>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){1,3}+)\[(?P<pid2>\d{1,10}+)\](?: \("
+    r"(?P<sender2>[^)\n]{1,300}+)\))?:"
+    r"(?: |\Z)"
+    r"|(?P<versioned>[^\s:\[\]]{1,128}+ v?\d[\w.]{0,30}+):(?: |\Z)"
+)
+_HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.:%\-]{0,255}+) ")
 _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
     r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)) "
@@ -27,23 +47,91 @@ _RFC5424: Final = re.compile(
 )
 _ELEMENT: Final = re.compile(r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+="(?:[^"\\]|\\.)*+")*+)\]', re.ASCII)
 _PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]|\\.)*+)"', re.ASCII)
+_CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
+_MAY_BE_INSIDE: Final = re.compile(
+    r'\{"|CEF:|[IWEF]\d{4} \d\d:|[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
+    r' \[|\[\d{4}-\d\d-\d\dT[^\]]{0,20}\] "'
+)
 
 
 def read_3164(line: str, times: Times) -> Record | None:
-    """`<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed`."""
-    found = _RFC3164.fullmatch(line)
-    if found is None or (found["priority"] is not None and int(found["priority"]) > 191):
+    """`<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed`; host, tag and process may each be missing."""
+    time = _TIME.match(line)
+    if time is None or (time["priority"] is not None and int(time["priority"]) > 191):
         return None
-    record = Record("syslog_rfc3164", body=found["body"], resource={"host.name": found["host"]})
-    _priority(record, found["priority"])
-    record.attributes["syslog.appname"] = found["tag"]
-    if found["pid"] is not None:
-        _process(record, found["pid"])
-    record.timestamp = times.month_day(found["month"], found["day"], found["clock"])
+    at = time.end()
+    host = None
+    tag = _TAG.match(line, at)
+    named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
+    if named is not None and (after := _TAG.match(line, named.end())) is not None:
+        host, tag = named[1], after
+    elif named is not None and line.startswith("CEF:", named.end()):
+        host, at = named[1], named.end()
+    if time["second"] is not None and not _is_rsyslog(time, tag, host):
+        return None
+    record = Record("syslog_rfc3164", body=line[tag.end() if tag is not None else at :])
+    if host is not None:
+        record.resource["host.name"] = host
+    _priority(record, time["priority"])
+    if tag is not None:
+        _program(record, tag)
+    if time["second"] is not None:
+        record.timestamp = times.iso(time["second"], time["part"], time["zone"])
+    elif time["year"] or time["year2"]:
+        year = time["year"] or time["year2"]
+        record.timestamp = times.parts(year, time["month"], time["day"], time["clock"], time["fraction"])
+    else:
+        record.timestamp = times.month_day(time["month"], time["day"], time["clock"], time["fraction"])
     if record.timestamp is None:
-        unread_time(record, f"{found['month']} {found['day']} {found['clock']}")
-    return record
+        unread_time(record, line[len(f"<{time['priority']}>") if time["priority"] else 0 : at].strip())
+    return _opened(record, times)
+
+
+def _is_rsyslog(time: re.Match[str], tag: re.Match[str] | None, host: str | None) -> bool:
+    """An ISO time begins many logs: only with a host, and a process or a priority or rsyslog's own precision."""
+    if tag is None or host is None:
+        return False
+    precise = time["part"] is not None and len(time["part"]) == 6 and time["zone"] != "Z"
+    return tag["pid"] is not None or tag["pid2"] is not None or time["priority"] is not None or precise
+
+
+def _program(record: Record, tag: re.Match[str]) -> None:
+    name = tag["tag"] or tag["words"] or tag["versioned"] or ""
+    record.attributes["syslog.appname"] = name
+    pid = tag["pid"] or tag["pid2"]
+    if pid is not None:
+        _process(record, pid)
+    sender = tag["sender"] or tag["sender2"]
+    if sender is not None:
+        record.attributes["app.sender"] = sender
+    cisco = _CISCO.match(name)
+    if cisco is not None and record.severity_number is None:
+        record.severity_text, record.severity_number = WORDS[int(cisco[1])], SYSLOG_NUMBERS[cisco[1]]
+    syslog_programs.tell(record, name)
+
+
+def _opened(record: Record, times: Times) -> Record:
+    """The record of the message's own format, where it has one: its own fields win, the rest is syslog's."""
+    text = record.body or ""
+    if not _MAY_BE_INSIDE.match(text):
+        return record
+    best: tuple[int, Record] | None = None
+    for format in registry.candidates(text):
+        if format.name in INSIDE and (best is None or format.rank > best[0]):
+            found = format.read(text, times)
+            if found is not None and not found.error:
+                best = format.rank, found
+    if best is None:
+        return record
+    inner = best[1]
+    inner.timestamp = inner.timestamp or record.timestamp
+    if inner.severity_number is None:
+        inner.severity_text, inner.severity_number = record.severity_text, record.severity_number
+    inner.attributes = {**record.attributes, **inner.attributes}
+    inner.resource = {**record.resource, **inner.resource}
+    inner.error = record.error
+    return inner
 
 
 def read_5424(line: str, times: Times) -> Record | None:
@@ -59,6 +147,7 @@ def read_5424(line: str, times: Times) -> Record | None:
     _priority(record, found["priority"])
     if found["app"] != "-":
         record.attributes["syslog.appname"] = found["app"]
+        syslog_programs.tell(record, found["app"])
     if found["pid"] != "-":
         _process(record, found["pid"])
     if found["id"] != "-":
@@ -72,7 +161,7 @@ def read_5424(line: str, times: Times) -> Record | None:
         record.timestamp = times.iso(found["second"], found["fraction"], found["zone"])
         if record.timestamp is None:
             unread_time(record, found["second"])
-    return record
+    return _opened(record, times)
 
 
 def _priority(record: Record, text: str | None) -> None:
@@ -104,5 +193,6 @@ FORMATS: Final = (
         rank=70,
         read=read_3164,
         sample="Oct 11 22:14:15 mymachine su[231]: 'su root' failed for lonvick on /dev/pts/8",
+        rule=LINES,
     ),
 )

@@ -1,0 +1,234 @@
+"""Any line that begins like a log line: time, level, process, thread, logger and message of layouts nobody described.
+
+It would rather leave a field out than guess it wrong: a word counts as a level only in a level's place, a number as a
+process only between time and level or in brackets, a name as a logger only where nothing else can stand.
+"""
+
+import re
+from typing import Final
+
+from adapter_logformat.formats import generic_times
+from adapter_logformat.grammar import Format
+from adapter_logformat.multiline import TEXT
+from adapter_logformat.record import Record
+from adapter_logformat.severity import WORDS
+from adapter_logformat.timestamps import Times
+
+NEAR: Final = 96
+"""A time that begins further in belongs to the message."""
+_UPPER: Final = (
+    "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRIT|CRITICAL|FATAL|ALERT|EMERG|EMERGENCY|PANIC|SEVERE|VERBOSE"
+    "|DBG|INF|WRN|FTL|TRC|FINE|FINER|FINEST|CONFIG|LOG|INFORMATION|FAILURE"
+)
+_MIXED: Final = "|".join(word for upper in _UPPER.split("|") for word in (upper, upper.lower(), upper.title()))
+_LEVEL: Final = re.compile(
+    rf"[\[<(] {{0,2}}(?P<boxed>{_MIXED}) {{0,8}}[\]>)]:?|(?P<upper>{_UPPER})(?![\w.=/\-]):?|"
+    rf"(?P<marked>{_MIXED}):(?=\s|\Z)"
+)
+_GAP: Final = re.compile(r"[\s,|]*+(?:- (?!- ))?[\s,|]*+")
+_NUMBER: Final = re.compile(
+    r"[\[(](?P<boxed>\d{1,10}+)(?:[:#/](?P<boxed2>\d{1,18}+))?[\])]:?|(?P<bare>\d{1,10}+)(?=[\s|])"
+)
+_BOX: Final = re.compile(r"\[(?P<text>[^\[\]\n]{1,200}+)\]:?")
+_NAMED: Final = re.compile(
+    r"(?P<name>[A-Za-z_][\w.$/\-@]{0,200}+(?:::\w{1,100}+)*+)(?:\[(?P<pid>\d{1,10}+)\]|\("
+    r"(?P<pid2>\d{1,10}+)\))?:(?=\s|\Z)"
+)
+_DASHED: Final = re.compile(r"(?P<name>[A-Za-z_][\w$/\-@]*+(?:[.:][\w$/\-@]++)++)(?: \*\d\d)?(?= - )")
+_DOTTED: Final = re.compile(r"[A-Za-z_$][\w$\-]*+(?:(?:\.|::)[\w$\-]++)++")
+_COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
+_BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")
+MOST_TOKENS: Final = 8
+
+
+class _Header:
+    """Reads one header from left to right."""
+
+    def __init__(self, line: str, record: Record) -> None:
+        self.line = line
+        self.record = record
+        self.at = 0
+        self._boxes: list[str] = []
+        self._numbers: list[int] = []
+        self._named = False
+
+    def rest(self) -> None:
+        """Everything after the time, up to the message."""
+        if self.line[self.at : self.at + 1] == "|" or self.line[self.at : self.at + 2] == " |":
+            self._columns()
+        else:
+            for _ in range(MOST_TOKENS):
+                if not self._token():
+                    break
+        self._settle()
+        self.record.body = self.line[self.at :]
+
+    def level(self) -> bool:
+        """A level here, whichever way it is written."""
+        found = _LEVEL.match(self.line, self.at)
+        if found is None or self.record.severity_text is not None:
+            return False
+        word = found["boxed"] or found["upper"] or found["marked"]
+        self.record.severity_text, self.record.severity_number = word, WORDS.get(word.upper())
+        self.at = found.end()
+        return True
+
+    def _token(self) -> bool:
+        begin = self.at
+        gap = _GAP.match(self.line, begin)
+        self.at = gap.end() if gap is not None else begin
+        if self.level() or self._number() or self._box() or self._name():
+            return True
+        self.at = begin if self.line[begin : begin + 1] not in (" ", "\t", "-", ",", "|", "]", ":") else self.at
+        return False
+
+    def _number(self) -> bool:
+        found = _NUMBER.match(self.line, self.at)
+        if found is None or len(self._numbers) > 1:
+            return False
+        if found["bare"] is not None and not self._is_before_header(found.end()):
+            return False
+        self._numbers += [int(text) for text in (found["bare"] or found["boxed"], found["boxed2"]) if text]
+        self.at = found.end()
+        return True
+
+    def _is_before_header(self, at: int) -> bool:
+        """A bare number is no part of the message only where a level or another number still follows."""
+        if self.record.severity_text is not None:
+            return False
+        for _ in range(2):
+            gap = _GAP.match(self.line, at)
+            at = gap.end() if gap is not None else at
+            if _LEVEL.match(self.line, at) is not None:
+                return True
+            number = _NUMBER.match(self.line, at)
+            if number is None:
+                return False
+            at = number.end()
+        return False
+
+    def _box(self) -> bool:
+        found = _BOX.match(self.line, self.at)
+        if found is None or len(self._boxes) > 3:
+            return False
+        self._boxes.append(found["text"].strip())
+        self.at = found.end()
+        return True
+
+    def _name(self) -> bool:
+        if self._named:
+            return False
+        found = _NAMED.match(self.line, self.at)
+        if found is not None:
+            pid = found["pid"] or found["pid2"]
+            sure = pid is not None or self.record.severity_text is not None or _DOTTED.fullmatch(found["name"])
+            if not sure:
+                return False
+            if pid is not None:
+                self._numbers.append(int(pid))
+        else:
+            found = _DASHED.match(self.line, self.at)
+            if found is None:
+                return False
+        self._put("otel.scope.name", found["name"])
+        self._named = True
+        self.at = found.end()
+        return True
+
+    def _columns(self) -> None:
+        """`time|word|number|message`."""
+        for _ in range(MOST_TOKENS):
+            bar = re.compile(r" ?\| ?").match(self.line, self.at)
+            if bar is None:
+                return
+            self.at = bar.end()
+            column = _COLUMN.match(self.line, self.at)
+            if column is None:
+                return
+            text = column[0]
+            if text.upper() in WORDS and self.record.severity_text is None:
+                self.record.severity_text, self.record.severity_number = text, WORDS[text.upper()]
+            elif text.isdigit() and len(text) < 11:
+                self._numbers.append(int(text))
+            elif not self._named:
+                self._put("otel.scope.name", text)
+                self._named = True
+            else:
+                self._boxes.append(text)
+            self.at = column.end()
+
+    def _settle(self) -> None:
+        """What stood in brackets: a dotted name is the logger, one other word before the message the thread."""
+        for name, number in zip(("process.pid", "thread.id"), self._numbers, strict=False):
+            self._put(name, number)
+        left = []
+        for text in self._boxes:
+            if not self._named and _DOTTED.fullmatch(text) and not text.replace(".", "").isdigit():
+                self._put("otel.scope.name", text)
+                self._named = True
+            else:
+                left.append(text)
+        if left:
+            self._put("app.context", left)
+        gap = re.compile(r"[\s|]*+(?:(?:--?|:|=>) )?").match(self.line, self.at)
+        self.at = gap.end() if gap is not None and (gap.end() > self.at) else self.at
+
+    def _put(self, name: str, value: object) -> None:
+        self.record.attributes.setdefault(name, value)
+
+
+def read(line: str, times: Times) -> Record | None:
+    """A line with a time near its beginning, or at least a level as its first word; `None` for any other."""
+    record = Record("generic")
+    header = _Header(line, record)
+    found = generic_times.find(line[:NEAR])
+    if found is None:
+        # Without a time only what nobody writes into a sentence counts: capitals or brackets.
+        if not header.level() or not (line[0] in "[<(" or line[1:2].isupper()):
+            return None
+        header.rest()
+        return record
+    before = line[: found.begin]
+    if not _is_header(before, header):
+        return None
+    record.attributes = {**({"app.before": header_before} if (header_before := _kept(before)) else {})}
+    record.timestamp = found.stamp(times)
+    if record.timestamp is None:
+        return None
+    header.at = found.end
+    if line[header.at : header.at + 1] in ("]", ")", ">", "}", '"', "'"):
+        header.at += 1
+    if line[header.at : header.at + 1] == ":":
+        header.at += 1
+    header.rest()
+    return record
+
+
+def _is_header(before: str, header: _Header) -> bool:
+    """Before the time only a level, brackets, and a few words such as a host may stand; no sentence."""
+    lead = _BEFORE.match(before)
+    header.at = lead.end() if lead is not None else 0
+    if header.at < len(before):
+        header.at = header.at - 1 if header.at and before[header.at - 1] in "[<(" else header.at
+        if header.level():
+            return len(before[header.at :].split()) < 3
+    return len(before.split()) < 3 and ": " not in before
+
+
+def _kept(before: str) -> str:
+    """Words before the time that are no level: kept as they are."""
+    text = before.strip(" \t[<({\"',|-")
+    return "" if not text or text.upper().strip(" ]>):") in WORDS else text
+
+
+FORMATS: Final = (
+    Format(
+        name="generic",
+        title="any other log with a time near the start: time, level, process, logger and message",
+        rank=1,
+        read=read,
+        sample="20261120-8:51:0:606|Step_LSC|30002312|onStandStepChanged 3579",
+        rule=TEXT,
+        generic=True,
+    ),
+)

@@ -1,0 +1,81 @@
+"""The usual ways to write a time at the beginning of a log line, as one list: the form that begins first wins, and of
+those the one that is listed first.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from adapter_logformat.record import Stamp
+from adapter_logformat.timestamps import Times
+
+_CLOCK: Final = r"(?P<clock>[012]?\d:[0-5]?\d:[0-5]?\d|[012]?\d\.[0-5]\d\.[0-5]\d)(?:[.,:](?P<fraction>\d{1,9}))?"
+_ZONE: Final = r"(?: ?(?P<zone>Z(?![\w])|[+-]\d\d:?\d\d(?!\d)|(?:UTC|GMT|CES?T|E[SD]T|P[SD]T|M[SD]T|MSK)(?!\w)))?"
+_HALF: Final = r"(?: (?P<half>[AP]M))?"
+_MONTH: Final = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_END: Final = r"(?![\d:])"
+_LAYOUTS: Final = (
+    rf"(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:[T_\-]| {{1,2}}|, ?|:"
+    rf" ?){_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)[T_\- ]?(?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d)"
+    r"(?:[.,](?P<fraction2>\d{1,9}))?)" + _ZONE,
+    rf"(?P<day>\d{{1,2}})[-/ .](?:{_MONTH})[-/ .,]{{1,2}}(?P<year>\d{{4}})[: T,]{{1,2}}{_CLOCK}{_HALF}{_ZONE}",
+    rf"{_MONTH} {{1,2}}(?P<day>\d{{1,2}})(?:,? (?P<year>\d{{4}}),?)? {_CLOCK}{_HALF}"
+    rf"(?:(?: (?P<zone2>UTC|GMT|[A-Z]{{3,4}}))? (?P<year2>(?:19|20)\d\d))?{_ZONE}",
+    rf"(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}})(?:[T_\-]|,? ){_CLOCK}{_ZONE}",
+    rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}})(?:[T_\-]|,? ){_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<year>\d\d)[-/](?P<month>\d\d)[-/](?P<day>\d\d) {_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<year>\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d) (?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d))",
+    rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
+    r"(?P<epoch>1[0-9]{9})(?:\.(?P<fraction>\d{1,9}))?(?![\w.\-])",
+    r"(?P<epoch>1[0-9]{9})(?P<fraction>\d{3})(?![\w.\-])",
+    r"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{1,9}))?",
+)
+_PATTERNS: Final = tuple(
+    re.compile(r"(?<![\w.:/\-+])(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?" + layout + _END)
+    for layout in _LAYOUTS
+)
+_US: Final = 5
+_ONLY: Final = len(_LAYOUTS) - 1
+
+
+class Found(NamedTuple):
+    """A time in a line: where it begins and ends, and its pieces."""
+
+    begin: int
+    end: int
+    pieces: dict[str, str | None]
+    is_us: bool
+
+    def stamp(self, times: Times) -> Stamp | None:
+        """The moment; `None` for one that does not exist. Of `03/04/2026` the month is said to be assumed."""
+        told = self.pieces
+        fraction = told.get("fraction") or told.get("fraction2")
+        if (epoch := told.get("epoch")) is not None:
+            return times.epoch(int(epoch), fraction or "")
+        if (only := told.get("only")) is not None:
+            return times.clock(only, fraction)
+        month, day = told["month"] or "", told["day"] or ""
+        clock = told.get("clock") or told.get("packed") or ""
+        year, guessed = told.get("year") or told.get("year2"), ""
+        if self.is_us and told.get("half") is None:
+            if int(month) > 12:
+                month, day = day, month
+            elif int(day) <= 12 and day != month:
+                guessed = "month"
+        stamp = times.parts(year, month, day, clock, fraction, told.get("zone") or told.get("zone2"), told.get("half"))
+        if stamp is None or not guessed:
+            return stamp
+        return Stamp(stamp.text, ",".join(filter(None, (guessed, stamp.assumed))))
+
+
+def find(text: str) -> Found | None:
+    """The first time in `text`; a bare clock and a bare number of seconds count only near its beginning."""
+    best: Found | None = None
+    for number, pattern in enumerate(_PATTERNS):
+        found = pattern.search(text)
+        if found is None or (best is not None and found.start() >= best.begin):
+            continue
+        if number == _ONLY and found.start() > 12:
+            continue
+        best = Found(found.start(), found.end(), found.groupdict(), number == _US)
+    return best
