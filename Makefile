@@ -4,13 +4,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check images format lock clean
+.PHONY: help demo test check soak images format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
+	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
 	@echo "make images   the container images, with docker or podman (OFFLINE=1: without a registry)"
 	@echo "make format   let ruff rewrite the code"
 	@echo "make lock     resolve the dependencies anew into locks/"
@@ -28,6 +29,13 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
+
+# KILLS and EXAMPLES make it longer or shorter.
+soak: KILLS ?= 200
+soak: EXAMPLES ?= 100
+soak: .venv/.dev
+	SOAK_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/sidecar_logshipper/test_soak.py
+	MODEL_EXAMPLES=$(EXAMPLES) MODEL_STEPS=40 $(BIN)/pytest -q -s tests/sidecar_logshipper/test_model.py
 
 images:
 	@PYTHON=$(PYTHON) sh k8s/images/build.sh $(IMAGES)
