@@ -69,6 +69,8 @@ class Plan:
     dialect: str
     scale: Scale
     targets: Mapping[str, tuple[str, str]]
+    shape: str = ""
+    """One of `SHAPES`, asked first."""
 
 
 def dialect(fields: Mapping[str, object]) -> str:
@@ -89,6 +91,17 @@ def _is_int(value: object) -> bool:
     return type(value) is int
 
 
+SHAPES: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "caddy": _has("ts", "level", "request", "status", "duration"),
+    "traefik_json": _has("RequestMethod", "RequestPath", "DownstreamStatus"),
+    "mongodb": _has("t", "s", "c", "msg"),
+    "postgres_json": _has("timestamp", "error_severity", "message"),
+    "gelf": _has("version", "host", "short_message"),
+    "clef": lambda keys: "@t" in keys and ("@mt" in keys or "@m" in keys or "@i" in keys),
+    "log4j2_json": lambda keys: ("instant" in keys or "timeMillis" in keys) and _has("level", "loggerName")(keys),
+    "journald": _has("__REALTIME_TIMESTAMP", "MESSAGE"),
+}
+"""Objects that are read by `json_server`, known by their keys."""
 _DIALECTS: Final[tuple[tuple[str, Callable[[Any, object], bool]], ...]] = (
     ("logstash", lambda keys, level: "@timestamp" in keys and ("@version" in keys or "logger_name" in keys)),
     ("bunyan", lambda keys, level: _is_int(level) and _has("v", "name", "hostname", "msg")(keys)),
@@ -126,6 +139,7 @@ def plan(fields: Mapping[str, object]) -> Plan:
 
 
 def _plan(fields: Mapping[str, object]) -> Plan:
+    shape = next((name for name, told in SHAPES.items() if told(fields.keys())), "")
     name = dialect(fields)
     targets: dict[str, tuple[str, str]] = {}
     for kind, aliases in (("time", TIME_KEYS), ("level", LEVEL_KEYS), ("body", BODY_KEYS)):
@@ -141,7 +155,7 @@ def _plan(fields: Mapping[str, object]) -> Plan:
             target = ("own", OWN_PREFIX + key)
         taken.add(target[1])
         targets[key] = target
-    return Plan(name, _SCALES.get(name, WORDS), {key: targets[key] for key in fields})
+    return Plan(name, _SCALES.get(name, WORDS), {key: targets[key] for key in fields}, shape)
 
 
 def _target(key: str, name: str) -> tuple[str, str]:
@@ -193,12 +207,20 @@ def _number(text: str) -> object:
 def record(fields: Mapping[str, Any], times: Times) -> Record:
     """The record of one object by its plan; a value of the wrong type stays the app's own."""
     made = plan(fields)
+    if made.shape and (shaped := _shaped(made.shape, fields, times)) is not None:
+        return shaped
     record = Record(made.dialect)
     for key, value in fields.items():
         kind, target = made.targets[key]
         if kind == "own" or not _PUT[kind](record, made, target, value, times):
             record.attributes[OWN_PREFIX + key] = value
     return record
+
+
+def _shaped(shape: str, fields: Mapping[str, Any], times: Times) -> Record | None:
+    from adapter_logformat.formats import json_server  # only streams that hold such objects need it
+
+    return json_server.build(shape, fields, times)
 
 
 def _put_time(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
@@ -318,6 +340,7 @@ FORMATS = (
             "structlog",
             "python_json",
             "logstash",
+            *SHAPES,
         ),
         sample='{"level":30,"time":1531171074631,"pid":657,"hostname":"web-1","msg":"hello"}',
         fast=_fast,

@@ -96,6 +96,8 @@ class JsonFast:
         count = len(objects)
         values = dict(zip(shape, zip(*map(dict.values, objects), strict=True), strict=True))
         plan = json_app.plan(objects[0])
+        if plan.shape:
+            return None
         if not self._same_plan(values.get("level")):
             return None
         columns: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]

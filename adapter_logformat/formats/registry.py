@@ -25,7 +25,8 @@ class Family:
 FAMILIES = (
     Family("container", ("cri", "docker_json"), r'\d{4}-\d\d-\d\dT\S+ std(?:out|err) |\{"log":'),
     Family("json_app", ("json", "pino", "bunyan", "winston", "zap", "logrus", "slog", "zerolog", "structlog",
-                        "python_json", "logstash"), r"\s*\{"),
+                        "python_json", "logstash", "caddy", "traefik_json", "mongodb", "postgres_json", "gelf", "clef",
+                        "log4j2_json", "journald"), r"\s*\{"),
     Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*\] "'),
     Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "istio", "envoy", "ingress_nginx", "traefik"),
            r'\[\d{4}-[^\]]++\] "|\S+ \[\d\d/[A-Z]|[^"]*\] ".*(?: \[|ms\b)|haproxy\['),

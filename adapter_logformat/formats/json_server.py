@@ -1,0 +1,290 @@
+"""JSON that servers and frameworks write in shapes of their own: Caddy and Traefik access logs, MongoDB,
+PostgreSQL's jsonlog, GELF, Serilog's CLEF, log4j 2's JsonLayout, journald's export.
+
+`json_app` knows them by their keys and asks `build`; what a shape does not name stays the app's own.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from adapter_logformat.formats import json_app
+from adapter_logformat.formats.access import put_request
+from adapter_logformat.formats.postgres import SCALE as POSTGRES_SCALE
+from adapter_logformat.record import OWN_PREFIX, Record
+from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, SYSLOG_NUMBERS, TRACE, WARN, WORDS, of_status
+from adapter_logformat.timestamps import Times
+from adapter_logformat.traces import thrown
+
+Fields = dict[str, Any]
+
+_MONGO: Final = {"D": DEBUG, "I": INFO, "W": WARN, "E": ERROR, "F": FATAL}
+_SYSLOG_WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+_CLEF: Final = {
+    "VERBOSE": TRACE, "DEBUG": DEBUG, "INFORMATION": INFO, "WARNING": WARN, "ERROR": ERROR, "FATAL": FATAL,
+}  # fmt: skip
+_HOLE: Final = re.compile(r"\{\{|\}\}|\{[@$]?(\w++)(?:,[^:}]*+)?(?::[^}]*+)?\}")
+_PG_TIME: Final = re.compile(
+    r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))? "
+    r"(?P<zone>[A-Z]{1,5}|[+-]\d\d(?::?\d\d)?)"
+)
+_INTS: Final = ("process.pid", "client.port", "thread.id", "code.line.number")
+
+
+def build(dialect: str, fields: Mapping[str, Any], times: Times) -> Record | None:
+    """The record of an object whose keys are those of `dialect`; `None` where a value is not what its key promises."""
+    left = dict(fields)
+    record = Record(dialect)
+    try:
+        _BUILDERS[dialect](record, left, times)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    for key, value in left.items():
+        record.attributes.setdefault(OWN_PREFIX + key, value)
+    return record
+
+
+def _take(record: Record, left: Fields, names: Mapping[str, str]) -> None:
+    """Moves plain values to their attributes; a value of another type stays where it is."""
+    for key, name in names.items():
+        value = left.get(key)
+        kind = int if name in _INTS else str
+        if type(value) is kind and value != "":
+            record.attributes[name] = left.pop(key)
+
+
+def _time(record: Record, value: object, times: Times) -> None:
+    stamp = json_app.moment(value, times)
+    if stamp is None:
+        raise ValueError("no time")
+    record.timestamp = stamp
+
+
+def _level(record: Record, word: object, scale: Mapping[str, int]) -> None:
+    if not isinstance(word, str):
+        raise TypeError("no level")
+    record.severity_text, record.severity_number = word, scale.get(word.upper())
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _exchange(record: Record, status: object, seconds: float | None) -> None:
+    if type(status) is not int:
+        raise TypeError("no status")
+    if status:
+        record.attributes["http.response.status_code"] = status
+        if record.severity_text is None:
+            record.severity_number = of_status(status)
+    if seconds is not None:
+        record.attributes["http.server.request.duration"] = seconds
+
+
+def _caddy(record: Record, left: Fields, times: Times) -> None:
+    request = dict(left.pop("request"))
+    _time(record, left.pop("ts"), times)
+    _level(record, left.pop("level"), WORDS)
+    method, target, proto = (_text(request.pop(key)) for key in ("method", "uri", "proto"))
+    record.body = f"{method} {target} {proto}"
+    put_request(record.body, record.attributes)
+    _exchange(record, left.pop("status"), float(left.pop("duration")))
+    client = request.pop("client_ip", None) or request.get("remote_ip")
+    if isinstance(client, str):
+        record.attributes["client.address"] = client
+    port = request.pop("remote_port", "")
+    if isinstance(port, str) and port.isdigit():
+        record.attributes["client.port"] = int(port)
+    request.pop("remote_ip", None)
+    host = request.pop("host", "")
+    if isinstance(host, str) and host:
+        name, colon, number = host.rpartition(":")
+        split = bool(colon) and number.isdigit() and not name.endswith(":")
+        record.attributes["server.address"] = (name if split else host).strip("[]")
+        if split:
+            record.attributes["server.port"] = int(number)
+    headers = request.get("headers")
+    if isinstance(headers, dict):
+        agent = headers.get("User-Agent")
+        if isinstance(agent, list) and len(agent) == 1 and isinstance(agent[0], str):
+            record.attributes["user_agent.original"] = agent[0]
+        referer = headers.get("Referer")
+        if isinstance(referer, list):
+            record.attributes["http.request.header.referer"] = referer
+    for key, name in (("size", "http.response.body.size"), ("bytes_read", "http.request.body.size")):
+        if type(left.get(key)) is int:
+            record.attributes[name] = left.pop(key)
+    _take(record, left, {"logger": "otel.scope.name", "user_id": "user.name"})
+    if left.get("user_id") == "":
+        del left["user_id"]
+    if request:
+        left["request"] = request
+
+
+def _traefik(record: Record, left: Fields, times: Times) -> None:
+    _time(record, left.pop("time", None) or left.pop("StartUTC"), times)
+    if isinstance(left.get("level"), str):
+        _level(record, left.pop("level"), WORDS)
+    if left.get("msg") == "":
+        del left["msg"]
+    method, target, proto = (_text(left.pop(key)) for key in ("RequestMethod", "RequestPath", "RequestProtocol"))
+    record.body = f"{method} {target} {proto}"
+    put_request(record.body, record.attributes)
+    took = left.pop("Duration", None)
+    _exchange(record, left.pop("DownstreamStatus"), took / 1e9 if type(took) is int else None)
+    names = {
+        "ClientHost": "client.address",
+        "RequestHost": "server.address",
+        "request_User-Agent": "user_agent.original",
+    }
+    _take(record, left, names)
+    if left.get("ClientUsername") == "-":
+        del left["ClientUsername"]
+    _take(record, left, {"ClientUsername": "user.name"})
+    for key, name in (("ClientPort", "client.port"), ("RequestPort", "server.port")):
+        if isinstance(left.get(key), str) and left[key].isdigit():
+            record.attributes[name] = int(left.pop(key))
+    if type(left.get("DownstreamContentSize")) is int:
+        record.attributes["http.response.body.size"] = left.pop("DownstreamContentSize")
+
+
+def _mongodb(record: Record, left: Fields, times: Times) -> None:
+    _time(record, left.pop("t")["$date"], times)
+    word = _text(left.pop("s"))
+    record.severity_text = word
+    record.severity_number = _MONGO.get(word[:1]) if word != "D5" else TRACE
+    record.body = _text(left.pop("msg"))
+    _take(record, left, {"c": "otel.scope.name", "ctx": "thread.name"})
+    attr = left.pop("attr", None)
+    if isinstance(attr, dict):
+        for key, value in attr.items():
+            left.setdefault(key, value)
+    elif attr is not None:
+        left["attr"] = attr
+
+
+def _postgres(record: Record, left: Fields, times: Times) -> None:
+    found = _PG_TIME.fullmatch(_text(left.pop("timestamp")))
+    if found is None:
+        raise ValueError("no time")
+    record.timestamp = times.parts(**found.groupdict())
+    if record.timestamp is None:
+        raise ValueError("no time")
+    _level(record, left.pop("error_severity"), POSTGRES_SCALE)
+    record.body = _text(left.pop("message"))
+    _take(record, left, {
+        "pid": "process.pid", "user": "user.name", "dbname": "db.namespace", "remote_host": "client.address",
+        "remote_port": "client.port", "state_code": "db.response.status_code", "statement": "db.query.text",
+        "ps": "db.operation.name", "session_id": "session.id",
+    })  # fmt: skip
+    if record.attributes.get("client.address") == "[local]":
+        del record.attributes["client.address"]
+
+
+def _gelf(record: Record, left: Fields, times: Times) -> None:
+    record.resource["host.name"] = _text(left.pop("host"))
+    record.body = _text(left.pop("short_message"))
+    if "timestamp" in left:
+        _time(record, left.pop("timestamp"), times)
+    if type(left.get("level")) is int and 0 <= left["level"] < 8:
+        level = left.pop("level")
+        record.severity_text, record.severity_number = _SYSLOG_WORDS[level], SYSLOG_NUMBERS[str(level)]
+    full = left.pop("full_message", None)
+    if isinstance(full, str) and full:
+        record.attributes["app.short_message"], record.body = record.body, full
+    _take(record, left, {
+        "_pid": "process.pid", "_process_id": "process.pid", "_thread": "thread.name", "_thread_name": "thread.name",
+        "_logger": "otel.scope.name", "_logger_name": "otel.scope.name",
+    })  # fmt: skip
+    for key in [key for key in left if key.startswith("_") and key != "_"]:
+        left.setdefault(key[1:], left.pop(key))
+
+
+def _clef(record: Record, left: Fields, times: Times) -> None:
+    """Compact log events: the level is left out when it is Information, `@@x` is the property `@x`."""
+    _time(record, left.pop("@t"), times)
+    word = left.pop("@l", None)
+    _level(record, "Information" if word is None else word, {**WORDS, **_CLEF})
+    template = left.pop("@mt", None)
+    message = left.pop("@m", None)
+    if isinstance(message, str):
+        record.body = message
+    elif isinstance(template, str):
+        record.body = _HOLE.sub(lambda hole: _filled(hole, left), template)
+    if isinstance(template, str):
+        record.attributes["app.message_template"] = template
+    if isinstance(left.get("@x"), str):
+        text = left.pop("@x")
+        record.attributes.update(thrown(text, "stack") or {})
+    for key, name, digits in (("@tr", "trace_id", 32), ("@sp", "span_id", 16)):
+        value = left.get(key)
+        if isinstance(value, str) and re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", value) and value.strip("0"):
+            setattr(record, name, left.pop(key).lower())
+    _take(record, left, {"SourceContext": "otel.scope.name", "ThreadId": "thread.id", "ProcessId": "process.pid"})
+    for key in [key for key in left if key.startswith("@@")]:
+        left.setdefault(key[1:], left.pop(key))
+
+
+def _filled(hole: re.Match[str], fields: Fields) -> str:
+    name = hole[1]
+    if name is None:
+        return hole[0][:1]
+    if name not in fields:
+        return hole[0]
+    value = fields[name]
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _log4j2(record: Record, left: Fields, times: Times) -> None:
+    instant = left.pop("instant", None)
+    if isinstance(instant, dict):
+        record.timestamp = times.epoch(int(instant["epochSecond"]), f"{int(instant['nanoOfSecond']):09d}".rstrip("0"))
+    else:
+        _time(record, left.pop("timeMillis"), times)
+    if record.timestamp is None:
+        raise ValueError("no time")
+    _level(record, left.pop("level"), WORDS)
+    message = left.pop("message", None)
+    record.body = message if isinstance(message, str) or message is None else msgspec.json.encode(message).decode()
+    _take(record, left, {"loggerName": "otel.scope.name", "thread": "thread.name", "threadId": "thread.id"})
+    raised = left.get("thrown")
+    if isinstance(raised, dict) and isinstance(raised.get("name"), str):
+        record.attributes["exception.type"] = raised["name"]
+        if isinstance(raised.get("message"), str):
+            record.attributes["exception.message"] = raised["message"]
+        trace = raised.get("extendedStackTrace")
+        if isinstance(trace, str):
+            record.attributes["exception.stacktrace"] = trace
+            del left["thrown"]
+
+
+def _journald(record: Record, left: Fields, times: Times) -> None:
+    micros = _text(left.pop("__REALTIME_TIMESTAMP"))
+    record.timestamp = times.epoch(int(micros), unit_digits=6)
+    if record.timestamp is None:
+        raise ValueError("no time")
+    message = left.pop("MESSAGE")
+    if isinstance(message, list):
+        # What is no UTF-8 is written as a list of bytes.
+        message = bytes(message).decode(errors="replace")
+    record.body = _text(message)
+    priority = left.get("PRIORITY")
+    if isinstance(priority, str) and priority in SYSLOG_NUMBERS:
+        left.pop("PRIORITY")
+        record.severity_text, record.severity_number = _SYSLOG_WORDS[int(priority)], SYSLOG_NUMBERS[priority]
+    if isinstance(left.get("_PID"), str) and left["_PID"].isdigit():
+        record.attributes["process.pid"] = int(left.pop("_PID"))
+    if isinstance(left.get("_HOSTNAME"), str):
+        record.resource["host.name"] = left.pop("_HOSTNAME")
+    _take(record, left, {"SYSLOG_IDENTIFIER": "syslog.appname", "_CMDLINE": "process.command_line"})
+    _take(record, left, {"CODE_FILE": "code.file.path", "CODE_FUNC": "code.function.name"})
+
+
+_BUILDERS: Final[Mapping[str, Callable[[Record, Fields, Times], None]]] = {
+    "caddy": _caddy, "traefik_json": _traefik, "mongodb": _mongodb, "postgres_json": _postgres, "gelf": _gelf,
+    "clef": _clef, "log4j2_json": _log4j2, "journald": _journald,
+}  # fmt: skip
