@@ -183,7 +183,7 @@ class Arrivals:
     def _resume(self, file: Opened, known: Entry, find: Find, now: float) -> None:
         frontier = reader.before(file, known.offset, known.frontier_length)
         life = Life(
-            source=Source(known.source_path, known.generation),
+            source=Source(known.source_path, known.generation, resumed_to=file.extent(find.size)),
             file=file,
             key=find.key,
             path=find.path,

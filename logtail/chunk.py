@@ -54,4 +54,6 @@ class TailStats:
     truncations: int = 0
     bytes_read: int = 0
     long_lines: int = 0
+    empty_globs: int = 0
+    """Globs that match nothing now."""
     errors: dict[str, int] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Documents:
         self, origin: Origin, *, time_field: str = "timestamp", time_name: str = "", id_name: str = ""
     ) -> None:
         self._origin = origin
-        self._reader = LineReader(time_field)
+        self._reader = LineReader(time_field, origin.dating)
         self._clock = Clock()
         self._time_name = time_name
         self._time_is_own = time_name == time_field

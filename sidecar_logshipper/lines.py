@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from sidecar_logshipper.batch import Part
+from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.times import Clock
 
 _TRACE_ID = re.compile(r"(?!0+$)[0-9a-f]{32}")
@@ -52,13 +53,16 @@ class Lines:
     told: Sequence[Told | None]
     """None for a line that is no JSON object."""
     times: list[int]
-    """Nanoseconds since 1970."""
+    """Nanoseconds since 1970: what the line says, else as in `seen`."""
+    seen: list[int]
+    """When it was read first."""
 
 
 class LineReader:
-    """`time_field`: the member of a JSON line that holds its time."""
+    """`time_field`: the member of a JSON line that holds its time. `dating` knows the time of lines that say none."""
 
-    def __init__(self, time_field: str = "timestamp") -> None:
+    def __init__(self, time_field: str, dating: Dating) -> None:
+        self._dating = dating
         self._decoder = msgspec.json.Decoder(_told_with(time_field))
         self._clock = Clock()
 
@@ -74,11 +78,11 @@ class LineReader:
             raw = _valid(content, raw)
             content = b"\n".join(raw)
         told: Sequence[Told | None] = [None] * len(raw) if chunk.piece else self._told(content, raw)
-        since = chunk.source.since_ns
-        times = [self._time(line, said, since + offset) for line, said, offset in zip(raw, told, offsets, strict=True)]
+        seen = self._dating.times(chunk.source, offsets)
+        times = [self._time(line, said, otherwise) for line, said, otherwise in zip(raw, told, seen, strict=True)]
         if b"\r" in content:
             raw = [line.removesuffix(b"\r") for line in raw]
-        return Lines(raw, offsets, told, times)
+        return Lines(raw, offsets, told, times, seen)
 
     def _told(self, content: bytes, raw: list[bytes]) -> Sequence[Told | None]:
         # Every boundary between }newline{, and as many objects as lines: then there is one on each, whole. (A value can

@@ -1,8 +1,9 @@
-"""Where records come from: the members that every record gets, and the id of each. Pure."""
+"""Where records come from: the members that every record gets, the id of each, and when it was read. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from logtail.chunk import Source
+from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.settings import Settings
 
 
@@ -13,9 +14,10 @@ class Origin:
     labels: dict[str, str]
     pod: dict[str, str]
     instance: str = ""
+    dating: Dating = field(default_factory=Dating, compare=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> "Origin":
+    def of(cls, settings: Settings, dating: Dating) -> "Origin":
         pod = settings.pod
         named = {
             "k8s.pod.name": pod.name,
@@ -24,7 +26,7 @@ class Origin:
             "k8s.pod.uid": pod.uid,
         }
         instance = settings.instance or pod.uid or ".".join(filter(None, (pod.namespace, pod.name)))
-        return cls(settings.labels, {key: value for key, value in named.items() if value}, instance)
+        return cls(settings.labels, {key: value for key, value in named.items() if value}, instance, dating)
 
     @property
     def members(self) -> dict[str, str]:

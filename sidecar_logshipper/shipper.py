@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from chassis.command import Context
 from chassis.errors import OperatorError
-from logtail.chunk import TailStats
+from logtail.chunk import Chunk, TailStats
 from logtail.tail import FollowSettings, Tail
 from sidecar_logshipper.batch import Collector, Part
+from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.dead_letter import DeadLetterFile
 from sidecar_logshipper.delivery import Delivery, Office
 from sidecar_logshipper.lane import Lane
@@ -21,6 +22,7 @@ from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.routes import Routes
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import roster
+from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
@@ -47,6 +49,7 @@ class Shipper:
             monotonic=context.monotonic,
             random=context.random,
         )
+        self._dating = Dating()
         self._tail = Tail(
             **self._what_to_follow(),
             start_at=settings.files.start_at,
@@ -67,8 +70,11 @@ class Shipper:
     def _lane(self) -> Lane:
         sink = self._settings.sink
         collector = Collector(sink.batch.max_bytes, sink.batch.max_age)
-        delivery = Delivery(self._office, roster.open_sink(self._settings, self._context.clock), sink.retry)
+        delivery = Delivery(self._office, self._open_sink(), sink.retry)
         return Lane(collector, delivery, self._done, self._window, sink.batch.max_bytes, self._context.monotonic)
+
+    def _open_sink(self) -> Sink:
+        return roster.open_sink(self._settings, self._context.clock, self._dating)
 
     def _dead_letters(self) -> DeadLetterFile:
         settings = self._settings
@@ -88,6 +94,7 @@ class Shipper:
     async def start(self) -> dict[str, object]:
         roster.check(self._settings.sink)
         await self._tail.start()
+        self._dating.load(self._tail.extra.get("dating"))
         self._context.registry.register(LogshipperMetrics(self))
         return {"sink": roster.peer(self._settings.sink), "files": self._tail.stats().files}
 
@@ -140,7 +147,7 @@ class Shipper:
     def _rebuild_lanes(self) -> None:
         sink = self._settings.sink
         for lane in self._lanes:
-            lane.delivery.take_over(roster.open_sink(self._settings, self._context.clock), sink.retry)
+            lane.delivery.take_over(self._open_sink(), sink.retry)
             lane.set_limits(sink.batch.max_bytes, sink.batch.max_age)
         while len(self._lanes) < sink.in_flight and self._tasks is not None:
             self._lanes.append(self._lane())
@@ -166,11 +173,19 @@ class Shipper:
                 self._tail.ack(chunk)
                 continue
             self._buffered += len(chunk.data)
+            await self._date(chunk)
             part = Part.of(chunk)
             self.ledger.take_in(part.count, len(chunk.data))
             await self._routes.take(chunk.source.path).put(part)
 
+    async def _date(self, chunk: Chunk) -> None:
+        """Where records are sent with times: what the times of this chunk rest on is saved before it is sent."""
+        sends_times = roster.sends_times(self._settings.sink)
+        if sends_times and self._dating.hand_out(chunk, int(self._context.clock() * 1e9)):
+            await self._tail.save({"dating": self._dating.saved()})
+
     def _done(self, part: Part) -> None:
+        self._dating.done(part.chunk)
         self._tail.ack(part.chunk)
         self._routes.give_back(part.chunk.source.path)
         self._buffered -= len(part.chunk.data)

@@ -36,7 +36,7 @@ class Loki:
         self._with_metadata = settings.structured_metadata
         self._id_label = label(settings.record_id_field) if settings.record_id_field else ""
         self._origin = origin
-        self._reader = LineReader(settings.time_field)
+        self._reader = LineReader(settings.time_field, origin.dating)
 
     def encode(self, batch: Batch) -> Encoded:
         values: list[object] = []

@@ -29,7 +29,7 @@ class Otlp:
         self._writing: Writing = Json() if settings.encoding == "json" else Protobuf()
         self.content_type = self._writing.content_type
         self._origin = origin
-        self._reader = LineReader(settings.time_field)
+        self._reader = LineReader(settings.time_field, origin.dating)
         self._id_field = settings.record_id_field
         self._resource = [self._writing.attribute(name, value) for name, value in origin.members.items()]
 
@@ -48,14 +48,16 @@ class Otlp:
         if part.chunk.piece:
             attributes.append(attribute("log.partial", "true"))
         records = []
-        for text, told, time, offset in zip(lines.text, lines.told, lines.times, lines.offsets, strict=True):
+        for text, told, time, seen, offset in zip(
+            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
+        ):
             level = told.severity_name if told else ""
             own = [*attributes, attribute(self._id_field, f"{prefix}{offset}")] if self._id_field else attributes
             records.append(
                 write(
                     LogRecord(
                         time=time,
-                        observed=source.since_ns + offset,
+                        observed=seen,
                         body=text.decode(),
                         severity=otlp_number(level),
                         severity_text=level,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from sidecar_logshipper.compression import compressor
+from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import settings as given
@@ -21,9 +22,9 @@ from sidecar_logshipper.sinks.syslog import SyslogConnection
 from sidecar_logshipper.sinks.victorialogs import Victorialogs
 
 
-def open_sink(settings: Settings, clock: Callable[[], float]) -> Sink:
-    """A sink for one lane. Connects to nothing yet."""
-    sink, origin = settings.sink, Origin.of(settings)
+def open_sink(settings: Settings, clock: Callable[[], float], dating: Dating | None = None) -> Sink:
+    """A sink for one lane. Connects to nothing yet. `dating` knows the times of lines that say none."""
+    sink, origin = settings.sink, Origin.of(settings, dating or Dating())
     if isinstance(sink, given.OverHttp):
         return OverHttpSink(sink, _dialect(sink, origin), compressor(sink.compression), _authorization(sink), clock)
     if isinstance(sink, given.SyslogSink):
@@ -65,6 +66,11 @@ def check(sink: given.SinkSettings) -> None:
         check_tls(sink.tls)
     if isinstance(sink, given.SyslogSink) and sink.transport == "tls":
         check_tls(sink.tls)
+
+
+def sends_times(sink: given.SinkSettings) -> bool:
+    """Does each record go with a time of its own, so that one is needed for lines that say none?"""
+    return not isinstance(sink, given.HttpSink | given.FileSink | given.StdoutSink)
 
 
 def peer(sink: given.SinkSettings) -> str:

@@ -40,7 +40,7 @@ class SplunkHec:
 
     def __init__(self, settings: SplunkHecSink, origin: Origin) -> None:
         self._origin = origin
-        self._reader = LineReader(settings.time_field)
+        self._reader = LineReader(settings.time_field, origin.dating)
         self._id_field = settings.record_id_field
         given = {
             "host": settings.host or origin.pod.get("k8s.pod.name", ""),

@@ -24,7 +24,7 @@ class SyslogFormat:
 
     def __init__(self, settings: SyslogSink, origin: Origin) -> None:
         self._origin = origin
-        self._reader = LineReader(settings.time_field)
+        self._reader = LineReader(settings.time_field, origin.dating)
         self._clock = Clock()
         self._id_field = settings.record_id_field
         self._facility = FACILITIES.index(settings.facility)
