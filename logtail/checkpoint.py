@@ -82,7 +82,7 @@ def load(path: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise CheckpointUnusable(path, error.strerror or str(error), None) from error
+        raise CheckpointUnusable(path, error.strerror or str(error), _quarantine(path)) from error
     try:
         version = msgspec.json.decode(raw, type=_Version).version
         if version != VERSION:

@@ -62,6 +62,7 @@ class Follower:
         self.extra: Mapping[str, object] = {}
         self._wall = wall
         self._token = 0
+        self._empty_globs = 0
         self._written: object = None
         self._changed: dict[Key, checkpoint.Entry] = {}
 
@@ -87,6 +88,7 @@ class Follower:
             truncations=self._roll.counts["truncations"],
             bytes_read=self._roll.counts["bytes_read"],
             long_lines=self._roll.counts["long_lines"],
+            empty_globs=self._empty_globs,
             errors=dict(self._roll.errors),
         )
 
@@ -179,6 +181,7 @@ class Follower:
     def _look(self) -> Scan:
         now = self._looked_at = self._monotonic()
         scan = self._discovery.scan()
+        self._empty_globs = len(scan.empty)
         for path, word in scan.problems.items():
             self._roll.problem(path, word)
         for life in list(self._roll.lives.values()):

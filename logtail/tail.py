@@ -100,6 +100,7 @@ class Tail:
         self._saved = saved
         self._degraded = False
         self._save_failures = 0
+        self._unusable = 0
         self._look_s = 0.0
         self._closed = False
 
@@ -135,6 +136,7 @@ class Tail:
         try:
             return checkpoint.load(self._state_file)
         except checkpoint.CheckpointUnusable as error:
+            self._unusable += 1
             self._tell([("error", "checkpoint_unusable", {
                 "path": str(error.path), "reason": error.why, "moved_to": error.moved_to and str(error.moved_to),
             })])  # fmt: skip
@@ -285,8 +287,8 @@ class Tail:
 
     def stats(self) -> TailStats:
         stats = self._follower.stats()
-        if self._save_failures:
-            stats.errors["checkpoint_write_failed"] = self._save_failures
+        stats.errors["checkpoint_write_failed"] = self._save_failures
+        stats.errors["checkpoint_unusable"] = self._unusable
         return stats
 
     def _tell(self, happenings: list[Happening]) -> None:

@@ -81,6 +81,7 @@ def _ledger(ledger: Ledger) -> Iterator[Metric]:
 
 def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _gauge("files", "Files followed now", stats.files)
+    yield _gauge("globs_without_files", "Globs in files.include that match nothing now", stats.empty_globs)
     yield _gauge("lag_bytes", "Bytes in the followed files that are not acknowledged", stats.lag_bytes)
     yield _gauge("oldest_unacked_seconds", "Age of the oldest unacknowledged byte", stats.oldest_unacked_s)
     yield _counter("rotations", "Files that lost or changed their name", stats.rotations)

@@ -5,7 +5,7 @@ import gzip
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,11 @@ class Shipper:
                     return metrics
                 await asyncio.sleep(0.01)
 
+    def peak_mib(self) -> float:
+        """The most memory it had resident so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
     async def status(self) -> int:
         status = await asyncio.wait_for(self.process.wait(), PATIENCE_S)
         await self._listening
@@ -150,7 +155,7 @@ async def ship(tmp_path: Path, server: LogServer, log: Path) -> AsyncIterator[St
     """Starts shippers of `tmp_path/log/*.log` to `server`, one after the other with the same state."""
     shippers: list[Shipper] = []
 
-    async def start(*, ready: bool = True, **settings: Any) -> Shipper:
+    async def start(*, ready: bool = True, prefix: Sequence[str] = (), **settings: Any) -> Shipper:
         given = settings.pop("sink", {})
         sink = {"retry": {"initial": "10ms", "max": "50ms"}} | ({} if "type" in given else {"url": server.url}) | given
         tree: dict[str, Any] = {
@@ -163,7 +168,7 @@ async def ship(tmp_path: Path, server: LogServer, log: Path) -> AsyncIterator[St
         path = tmp_path / "logshipper.yaml"
         path.write_text(json.dumps(tree | settings))
         command = [sys.executable, "-m", "sidecar_logshipper", "--config", str(path)]
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(*prefix, *command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
         shippers.append(Shipper(process))
         if ready:
             shippers[-1].ops = (await shippers[-1].event("ready"))["ops"]

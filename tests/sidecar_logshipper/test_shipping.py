@@ -271,6 +271,7 @@ async def test_a_certificate_file_that_is_missing_ends_with_64(ship: Start, log:
 async def test_a_glob_without_files_is_a_visible_warning(ship: Start, server: LogServer, log: Path) -> None:
     shipper = await ship()
     assert (await shipper.event("glob_matches_nothing"))["pattern"].endswith("/*.log")
+    assert (await shipper.metrics())["logshipper_globs_without_files"] == 1
     log.write_bytes(b'{"n":0}\n')
     assert await server.has(1) == [b'{"n":0}']
 

@@ -398,13 +398,14 @@ class World:
         return self.must - self.server.arrived.keys()
 
     def repeated_bytes(self) -> dict[int, int]:
-        """By the shipper's life: bytes that arrived in it although they had arrived before."""
-        seen: set[bytes] = set()
-        repeated: Counter[int] = Counter()
+        """By the shipper's life: bytes that arrived from it, and again from a later one (or again from itself)."""
+        lives: dict[bytes, list[int]] = {}
         for life, line in self.server.arrivals:
-            if line in seen:
+            lives.setdefault(line, []).append(life)
+        repeated: Counter[int] = Counter()
+        for line, senders in lives.items():
+            for life in sorted(senders)[:-1]:
                 repeated[life] += len(line) + 1
-            seen.add(line)
         return dict(repeated)
 
     def out_of_order(self) -> list[str]:
