@@ -13,7 +13,7 @@ class Source:
     path: str
     generation: str
     """`<inode>-<microseconds since 1970 when it was first seen>`, both in hexadecimal."""
-    resumed_to: int = 0
+    resumed_to: int = field(default=0, compare=False)
     """Bytes before this were in the file when this process took it over, and may have been handed out by the last."""
 
     @property
