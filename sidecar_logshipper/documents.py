@@ -50,8 +50,6 @@ class Documents:
         if not names and not self._id_name and None not in lines.told and all(stands):
             front = self._front
             return lines.text if len(front) == 1 else [_put_in_front(front, text) for text in lines.text]
-        if self._time_name and self._time_key in part.chunk.data:
-            names.append(self._time_key)
         return self._each(part, lines, stands, names)
 
     def _stands(self, told: Told | None) -> bool:
@@ -74,7 +72,7 @@ class Documents:
                 partial = _PARTIAL if part.chunk.piece else b""
                 message = msgspec.json.encode(text.decode())
                 documents.append(front + separator + partial + b'"message":' + message + b"}")
-            elif names and any(name in text for name in names):
+            elif any(name in text for name in (names if stand else (*names, self._time_key))):
                 documents.append(self._merged(text, own))
             else:
                 documents.append(_put_in_front(self._in_front(own), text))
