@@ -15,11 +15,22 @@ from podmates.databases import DatabaseFailed
 from podmates.demo import Demo, StepFailed
 from podmates.interruption import Interruption
 from podmates.launcher import Launcher
+from podmates.pod_demo import PodDemo, PodStepFailed
+from podmates.podman import Podman, PodmanFailed
 from podmates.postgres_binaries import PostgresMissing
 from podmates.terminal import Terminal
 
 EXIT_PROVEN, EXIT_FAILED = 0, 1
-FORESEEN = (ChildFailed, StepFailed, DatabaseFailed, PostgresMissing, OSError, aiohttp.ClientError)
+FORESEEN = (
+    ChildFailed,
+    StepFailed,
+    PodStepFailed,
+    DatabaseFailed,
+    PostgresMissing,
+    PodmanFailed,
+    OSError,
+    aiohttp.ClientError,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     terminal = Terminal.on(sys.stdout, colours="NO_COLOR" not in os.environ)
     try:
+        if options.command == "pod-demo":
+            return asyncio.run(_pod_demo(terminal, options.seconds))
         with run_directory.fresh() as directory:
             return asyncio.run(_demo(terminal, directory, options.seconds, keep=options.keep))
     except BrokenPipeError:  # the reader of our output has gone; nothing is left to flush to
@@ -36,14 +49,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="podmates", description="Companions for an app's pod.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
     demo = commands.add_parser(
         "demo",
         help="run a whole pod on this machine and prove that nothing is lost",
         description="Runs a pod without Kubernetes or containers: three PostgreSQL databases, a log server, a sample "
         "app and the three mates. Exit status 0 only if the counted proof holds.",
     )
-    demo.add_argument("--seconds", type=_seconds, default=15.0, metavar="N", help="length of the load (default 15)")
+    pod_demo = commands.add_parser(
+        "pod-demo",
+        help="the same in real containers, under podman",
+        description="Plays k8s/examples/three-mates.classic.yaml and what it needs with `podman kube play`. The images "
+        "must be there (make images). Exit status 0 only if the counted proof holds.",
+    )
+    for command in (demo, pod_demo):
+        command.add_argument(
+            "--seconds", type=_seconds, default=15.0, metavar="N", help="length of the load (default 15)"
+        )
     demo.add_argument("--keep", action="store_true", help="leave it running after the proof, until Ctrl-C")
     return parser
 
@@ -56,6 +78,36 @@ def _seconds(text: str) -> float:
     if not 1 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is no number between 1 and 3600")
     return seconds
+
+
+async def _pod_demo(terminal: Terminal, seconds: float) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    interruption = Interruption(task)
+    interruption.listen()
+    try:
+        async with Podman(os.environ, "podmates-demo") as podman, aiohttp.ClientSession() as session:
+            good = await PodDemo(terminal, podman, session).run(seconds)
+    except asyncio.CancelledError:
+        terminal.final(False, "Interrupted; everything was removed.")
+        return 128 + (interruption.signal or 0)
+    except BaseExceptionGroup as failures:
+        foreseen, bugs = failures.split(FORESEEN)
+        if foreseen is None or bugs is not None:
+            raise
+        return _pod_failed(terminal, min(_leaves(foreseen), key=_rank))
+    except FORESEEN as failure:
+        return _pod_failed(terminal, failure)
+    terminal.final(good, "The proof holds." if good else "The proof does not hold.")
+    return EXIT_PROVEN if good else EXIT_FAILED
+
+
+def _pod_failed(terminal: Terminal, failure: BaseException) -> int:
+    terminal.final(False, f"Failed: {failure}")
+    if isinstance(failure, PodStepFailed) and failure.container:
+        terminal.say(f"the last log lines of {failure.container}:")
+        terminal.block("\n".join(failure.last_lines) or "(none)", most_lines=40)
+    return EXIT_FAILED
 
 
 async def _demo(terminal: Terminal, directory: Path, seconds: float, *, keep: bool) -> int:

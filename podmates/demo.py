@@ -93,7 +93,7 @@ class Demo:
         began = time.monotonic()
         binaries = postgres_binaries.find(self._directory)
         server = await self._log_server.start()
-        self._terminal.say(f"log server  {self._log_server.url}  pid {server.pid}")
+        self._terminal.say(f"log server  {self._log_server.peer.url}  pid {server.pid}")
         self._clusters = await databases.start_all(self._launcher, binaries, self._directory / "postgres", self._choose)
         for database in [cluster.database for cluster in self._clusters]:
             where = f"{database.host}:{database.port}/{database.name}"
@@ -103,7 +103,7 @@ class Demo:
     async def _start_the_pod(self) -> None:
         self._terminal.step("The pod: three mates, then the app; they share a directory and loopback")
         known = {cluster.database.environment: cluster.database for cluster in self._clusters}
-        logs_url = f"{self._log_server.url}/logs"
+        logs_url = f"{self._log_server.peer.url}/logs"
         self._pod = LocalPod(
             self._launcher, self._directory / "pod", known, logs_url=logs_url, ledger=self._ledger.path
         )
@@ -127,7 +127,7 @@ class Demo:
         pod = self._pod
         await self._until(partial(self._have_logged, kind), RECORD_WITHIN_S, f"no {kind} event was logged", "app")
         event = next(item.event for item in self._ledger.events() if item.kind == kind and item.event)
-        record = await self._log_server.find(event, RECORD_WITHIN_S)
+        record = await self._log_server.peer.find(event, RECORD_WITHIN_S)
         if record is None:
             raise StepFailed(f"no record of {event} arrived", pod.members["adapter"], pod.members["shipper"])
         path, raw = narration.raw_event(pod.places.shared, kind, event)
@@ -184,14 +184,14 @@ class Demo:
         while (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(REPORT_EVERY_S, left))
             made, written = self._load.counts.made, len(self._ledger.events())
-            received = await self._log_server.received()
+            received = await self._log_server.peer.received()
             self._terminal.say(f"{made} requests, {written} log events, {received} records received")
 
     async def _keep_running(self) -> bool:
         await self._all_received()
         good = self._show(await self._proof(await self._app_counts()))
         self._terminal.step("It stays up; Ctrl-C stops it")
-        for line in narration.how_to_reach(self._pod, self._log_server.url):
+        for line in narration.how_to_reach(self._pod, self._log_server.peer.url):
             self._terminal.say(line)
         await self._interruption.wait()
         return good
@@ -223,23 +223,15 @@ class Demo:
             queries_failed=app["queries_failed"],
             sessions_replaced=app["sessions_replaced"],
             written=self._ledger.events(),
-            records=await self._log_server.records(),
-            sent_again=await self._log_server.sent_again(),
-            log_server_kills=self._log_server.kills,
+            records=await self._log_server.peer.records(),
+            sent_again=await self._log_server.peer.sent_again(),
+            log_server_kills=self._log_server.peer.kills,
             app_pids=[*self._app_pids, app["pid"]],
         )
         return await asyncio.to_thread(prove, evidence)
 
     def _show(self, proof: Proof) -> bool:
-        self._terminal.step("The proof, counted")
-        heads = ("", "logged", "received", "missing", "doubled")
-        rows = [(row.label, row.written, row.received, row.missing, row.doubled) for row in proof.rows]
-        self._terminal.table(heads, rows)
-        self._terminal.gap()
-        for claim in proof.claims:
-            self._terminal.verdict(claim.holds, claim.text, claim.numbers)
-        for example in proof.examples:
-            self._terminal.say(example)
+        narration.show(self._terminal, proof)
         return proof.holds
 
     async def _until(
@@ -263,7 +255,7 @@ class Demo:
         goal = len(self._ledger.events())
 
         async def reached() -> bool:
-            return await self._log_server.received() >= goal
+            return await self._log_server.peer.received() >= goal
 
         await self._until(reached, CATCH_UP_WITHIN_S, "not every log event was received", "adapter", "shipper")
 

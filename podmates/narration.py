@@ -1,4 +1,4 @@
-"""The texts of the demo that take some finding or shaping: raw events, records, addresses, last words."""
+"""The texts of the demo that take some finding or shaping: raw events, records, addresses, last words, the proof."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from podmates.local_pod import LocalPod
 from podmates.mate_settings import APP_LOGS
+from podmates.proof import Proof
 from podmates.sample_app.event_log import FILES
+from podmates.terminal import Terminal
 
 
 def raw_event(shared: Path, kind: str, event: str) -> tuple[Path, str]:
@@ -39,6 +41,18 @@ def last_event(lines: Iterable[str], name: str) -> dict[str, int] | None:
         if isinstance(event, dict) and event.pop("event", None) == name:
             return event
     return None
+
+
+def show(terminal: Terminal, proof: Proof) -> None:
+    """The table of the proof, its claims, and examples of what contradicts them."""
+    terminal.step("The proof, counted")
+    rows = [(row.label, row.written, row.received, row.missing, row.doubled) for row in proof.rows]
+    terminal.table(("", "logged", "received", "missing", "doubled"), rows)
+    terminal.gap()
+    for claim in proof.claims:
+        terminal.verdict(claim.holds, claim.text, claim.numbers)
+    for example in proof.examples:
+        terminal.say(example)
 
 
 def how_to_reach(pod: LocalPod, logs_url: str) -> list[str]:

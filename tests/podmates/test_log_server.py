@@ -88,17 +88,17 @@ async def test_a_killed_server_comes_back_with_everything_it_acknowledged(tmp_pa
         server = LogServer(Launcher(tasks, tmp_path), session, store=tmp_path / "records.jsonl", port=port)
         await server.start()
         for _ in range(2):
-            async with session.post(f"{server.url}/logs", data=BODY) as answer:
+            async with session.post(f"{server.peer.url}/logs", data=BODY) as answer:
                 assert answer.status == 204
         await server.kill()
         await server.start()
-        async with session.post(f"{server.url}/logs", data=BODY + b'{"c":3}') as answer:
+        async with session.post(f"{server.peer.url}/logs", data=BODY + b'{"c":3}') as answer:
             assert answer.status == 204
-        assert await server.received() == 3
-        assert await server.sent_again() == 4  # two before it was killed, two after
-        assert await server.records() == [b'{"a":1}', b'{"b":2}', b'{"c":3}']
-        assert await server.find('"b"', within_s=5) == b'{"b":2}'
-        assert await server.find('"d"', within_s=0.01) is None
+        assert await server.peer.received() == 3
+        assert await server.peer.sent_again() == 4  # two before it was killed, two after
+        assert await server.peer.records() == [b'{"a":1}', b'{"b":2}', b'{"c":3}']
+        assert await server.peer.find('"b"', within_s=5) == b'{"b":2}'
+        assert await server.peer.find('"d"', within_s=0.01) is None
         await server.stop()
 
 

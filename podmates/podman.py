@@ -1,0 +1,112 @@
+"""podman, asked by its command line: play a manifest, look at containers, kill them, stop them, clean up.
+
+What is played is prepared in `kube_play`; when and why is the story's matter.
+"""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from podmates.kube_play import Document
+
+COMMAND_WITHIN_S = 120
+
+
+class PodmanFailed(Exception):
+    """A podman command ended with an error; the text holds the command and its own words."""
+
+
+class Podman:
+    """podman with this environment (CONTAINERS_CONF says which configuration), on a network of its own."""
+
+    def __init__(self, environ: Mapping[str, str], network: str) -> None:
+        self._environ = dict(environ)
+        self._network = network
+
+    async def run(self, *arguments: str, given: bytes = b"") -> str:
+        """What the command says on standard output. PodmanFailed when it fails."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                "podman",
+                *arguments,
+                env=self._environ,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise PodmanFailed("podman is not installed; on Debian: apt-get install podman runc netavark") from None
+        try:
+            async with asyncio.timeout(COMMAND_WITHIN_S):
+                out, err = await process.communicate(given)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            raise PodmanFailed(f"podman {' '.join(arguments)}: {err.decode('utf-8', 'replace').strip()}")
+        return out.decode("utf-8", "replace").strip()
+
+    async def has_image(self, image: str) -> bool:
+        try:
+            await self.run("image", "exists", image)
+        except PodmanFailed:
+            return False
+        return True
+
+    async def play(self, documents: list[Document]) -> None:
+        text = yaml.safe_dump_all(documents).encode()
+        await self.run("kube", "play", "--network", self._network, "--log-driver", "k8s-file", "-", given=text)
+
+    async def address(self, pod: str) -> str:
+        """The address of a pod on the network."""
+        networks = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        infra = await self.run("pod", "inspect", "--format", "{{.InfraContainerID}}", pod)
+        return await self.run("container", "inspect", "--format", networks, infra)
+
+    async def process(self, container: str) -> int:
+        """The process id of a container's main process, 0 while it has none."""
+        return int(await self.run("container", "inspect", "--format", "{{.State.Pid}}", container))
+
+    async def exit_status(self, container: str) -> int:
+        return int(await self.run("container", "inspect", "--format", "{{.State.ExitCode}}", container))
+
+    async def crash(self, container: str) -> None:
+        """SIGKILL from outside, as the kernel's out-of-memory killer sends it; the restart policy brings it back."""
+        os.kill(await self.process(container), signal.SIGKILL)
+
+    async def stop(self, container: str, within_s: int) -> int:
+        """SIGTERM, and SIGKILL when it takes longer; the exit status."""
+        await self.run("stop", "--time", str(within_s), container)
+        return await self.exit_status(container)
+
+    async def last_lines(self, container: str, count: int = 15) -> list[str]:
+        """The end of what a container wrote on standard output and standard error."""
+        path = await self.run("container", "inspect", "--format", "{{.HostConfig.LogConfig.Path}}", container)
+        try:
+            lines = await asyncio.to_thread(Path(path).read_text)
+        except OSError:
+            return []
+        # Each line of the k8s-file driver: time, stream, F or P, text.
+        return [line.split(" ", 3)[3] for line in lines.splitlines()[-count:] if line.count(" ") >= 3]
+
+    async def volume(self, name: str) -> Path:
+        """Where the files of a volume are on this machine."""
+        return Path(json.loads(await self.run("volume", "inspect", name))[0]["Mountpoint"])
+
+    async def __aenter__(self) -> "Podman":
+        await self.run("network", "create", "--label", "podmates=demo", self._network)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.shield(self.run("network", "rm", "--force", "--time", "0", self._network))
+
+    async def remove(self, pods: list[str], volumes: list[str]) -> None:
+        """Pods and volumes, whether they are there or not."""
+        await self.run("pod", "rm", "--force", "--ignore", "--time", "0", *pods)
+        await self.run("volume", "rm", "--force", *volumes)
