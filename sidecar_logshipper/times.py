@@ -14,6 +14,7 @@ _STRICT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 NS = 1_000_000_000
+_LAST_NS = 2**63 - 1  # in the year 2262; servers keep such times in 64 bits
 _LATEST = 4_102_444_800  # the year 2100: a number beyond this many seconds is in a finer unit
 
 
@@ -57,7 +58,7 @@ class Clock:
             except ValueError:
                 return None
         ns = self._read[1] * NS + (int(fraction.ljust(9, "0")) if fraction else 0)
-        return ns if ns >= 0 else None
+        return ns if 0 <= ns <= _LAST_NS else None
 
     def written(self, ns: int) -> str:
         """RFC 3339 with nine digits, in UTC."""

@@ -32,6 +32,7 @@ SECOND = 1_767_323_045  # 2026-01-02T03:04:05Z
         ("1767323045", None),
         ("soon", None),
         ("1969-12-31T23:59:59Z", None),
+        ("9999-12-31T23:59:59Z", None),  # more than 64 bits of nanoseconds
         (-1, None),
         (0, None),
         (10**30, None),
