@@ -65,23 +65,29 @@ def with_table(page: str, table: str, name: str = "settings") -> str:
     return changed
 
 
-def rows(model: type[msgspec.Struct], prefix: str = "") -> Iterator[Row]:
+def rows(model: type[msgspec.Struct], prefix: str = "", given: msgspec.Struct | None = None) -> Iterator[Row]:
+    """`given`: the default of the struct as a whole; its values are the defaults then."""
     for field in msgspec.structs.fields(model):
-        yield from _rows_of(f"{prefix}{field.encode_name}", field.type, field)
+        default = _default_of(field) if given is None else getattr(given, field.name)
+        yield from _rows_of(f"{prefix}{field.encode_name}", field.type, default)
 
 
-def _rows_of(path: str, hint: Any, field: msgspec.structs.FieldInfo) -> Iterator[Row]:
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+def _rows_of(path: str, hint: Any, default: Any) -> Iterator[Row]:
     bare, meaning = _bare(hint)
     structs = [member for member in _members(bare) if is_struct(member)]
     item = next((held for held in _inside(path, bare) if is_struct(held[1])), None)
     if structs:
         if len(structs) == 1:
             yield Row(path, "", "", meaning or _first_sentence(structs[0]))
-            yield from rows(structs[0], f"{path}.")
+            yield from rows(structs[0], f"{path}.", default if isinstance(default, msgspec.Struct) else None)
         else:
             yield from _tagged(path, structs, meaning)
         return
-    yield Row(path, _kind(hint), _default(field), meaning)
+    yield Row(path, _kind(hint), _written(default), meaning)
     if item is not None:
         yield from rows(item[1], f"{item[0]}.")
 
@@ -99,8 +105,14 @@ def _tagged(path: str, structs: list[Any], meaning: str) -> Iterator[Row]:
     # Same settings together, in the order of their first appearance.
     order = {each: number for number, each in reversed(list(enumerate(row.path for row in holders)))}
     for row, names in sorted(holders.items(), key=lambda held: order[held[0].path]):
-        note = "" if len(names) == len(tags) else f"*({', '.join(names)})* "
-        yield Row(row.path, row.kind, row.default, note + row.meaning)
+        yield Row(row.path, row.kind, row.default, _only_for(names, list(tags)) + row.meaning)
+
+
+def _only_for(names: list[str], tags: list[str]) -> str:
+    others = [tag for tag in tags if tag not in names]
+    if not others:
+        return ""
+    return f"*({', '.join(names)})* " if len(names) <= len(others) else f"*(not {', '.join(others)})* "
 
 
 def _inside(path: str, bare: Any) -> Iterator[tuple[str, Any]]:
@@ -141,10 +153,9 @@ def _choices(values: typing.Iterable[object]) -> str:
     return ", ".join(f"`{value}`" for value in values)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> str:
-    if field.required:
+def _written(default: Any) -> str:
+    if default is msgspec.NODEFAULT:
         return "required"
-    default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
     if default is None or default in ("", [], {}, ()):
         return "none"
     if isinstance(default, bool):

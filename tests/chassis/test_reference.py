@@ -27,12 +27,18 @@ class Dog(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="dog"
     size: Annotated[Literal["small", "large"], describe("a|b")] = "small"
 
 
+class Fish(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="fish"):
+    food: Annotated[str, describe("what it eats")]
+    lives: Annotated[int, describe("how often")] = 9
+
+
 class House(msgspec.Struct, frozen=True, kw_only=True):
     front: Door
+    back: Door = Door(name="garden", open_for=Seconds("5m"))
     others: Annotated[list[Door], describe("the rest")] = []
     rooms: Annotated[dict[str, Size], describe("by name")] = {}
     path: Annotated[Path | None, describe("where")] = None
-    pet: Cat | Dog
+    pet: Cat | Dog | Fish
     warm: bool = True
 
 
@@ -42,15 +48,18 @@ TABLE = """\
 | **`front`** |  |  | A way in |
 | `front.name` | text | required | what it is called |
 | `front.open_for` | time | `200ms` | how long |
+| **`back`** |  |  | A way in |
+| `back.name` | text | `garden` | what it is called |
+| `back.open_for` | time | `5m` | how long |
 | `others` | list of settings | none | the rest |
 | `others[].name` | text | required | what it is called |
 | `others[].open_for` | time | `200ms` | how long |
 | `rooms` | name: size | none | by name |
 | `path` | path | none | where |
 | **`pet`** |  |  |  |
-| `pet.type` | `cat`, `dog` | `cat` | which of these it is |
+| `pet.type` | `cat`, `dog`, `fish` | `cat` | which of these it is |
 | `pet.food` | text | required | what it eats |
-| `pet.lives` | number | `9` | *(cat)* how often |
+| `pet.lives` | number | `9` | *(not dog)* how often |
 | `pet.size` | `small`, `large` | `small` | *(dog)* a\\|b |
 | `warm` | true or false | `true` |  |
 """
