@@ -13,7 +13,7 @@ from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
 from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, StartupPacket
-from ambassador_dbproxy.postgres.tracking import SessionTracker
+from ambassador_dbproxy.postgres.tracking import SessionTracker, Shapes
 from ambassador_dbproxy.postgres.upstream import TERMINATE, LoggedIn, PostgresUpstream, ServerConnection, Waiting
 from ambassador_dbproxy.postgres.wire import MessageReader, ProtocolViolation
 from ambassador_dbproxy.refusal import Reason, Refused
@@ -45,6 +45,7 @@ class PostgresService:
 
     def __init__(self) -> None:
         self._cancel_keys: dict[BackendKey, PostgresSession] = {}
+        self._shapes = Shapes()
 
     def upstream(self, route: Route, around: Surroundings) -> PostgresUpstream:
         return PostgresUpstream(route, around)
@@ -82,13 +83,14 @@ class PostgresService:
             raise Refused(Reason.LOGIN, text) from error
         if isinstance(opened, Waiting):
             try:
-                opened = await _app_logs_in(app, opened, floor)
+                with floor.joining():
+                    opened = await _app_logs_in(app, opened, floor)
             except BaseException:
                 opened.abandon()
                 raise
         else:
             app.send(opened.greeting)
-        PostgresSession(app, opened, upstream, floor, self._cancel_keys)
+        PostgresSession(app, opened, upstream, floor, self._cancel_keys, self._shapes)
 
     async def _cancel(self, request: CancelRequest, floor: Floor[PostgresUpstream]) -> None:
         session = self._cancel_keys.get((request.pid, request.key))
@@ -121,10 +123,11 @@ class PostgresSession:
         upstream: PostgresUpstream,
         floor: Floor[PostgresUpstream],
         cancel_keys: dict[BackendKey, PostgresSession],
+        shapes: Shapes,
     ) -> None:
         self.leaving: str | None = None
         self._told = False
-        self.tracker = SessionTracker(floor.tally.error)
+        self.tracker = SessionTracker(floor.tally.error, shapes)
         self._place = opened.server
         self._upstream = upstream
         self._floor = floor
@@ -134,8 +137,8 @@ class PostgresSession:
             cancel_keys[self._key] = self
         server = opened.server.conversation
         server.give_back(opened.server.reader.take_rest())
-        self._app = _AppLeg(app, self.tracker)
-        self._server = _ServerLeg(server, self)
+        self._app = _TrackedLeg(app, self.tracker.client_bytes)
+        self._server = _TrackedLeg(server, self.tracker.server_bytes)
         floor.entered(self)
         join((app, self._app), (server, self._server), self._lost)
         if floor.upstream.route != upstream.route:
@@ -154,6 +157,8 @@ class PostgresSession:
         self.leaving = text
         if self.tracker.quiet:
             self.part(text)
+        else:
+            self._server.look = self._look_for_quiet
 
     def part(self, text: str) -> None:
         """Leave the server, at a quiet moment. The app is told when it next asks, or after PARTED_S.
@@ -164,6 +169,11 @@ class PostgresSession:
         if self._part_from_server():
             self._app.forward = self._answer_parted
             asyncio.get_running_loop().call_later(PARTED_S, self._tell, text)
+
+    def _look_for_quiet(self, chunk: bytes) -> None:
+        self.tracker.server_bytes(chunk)
+        if self.tracker.quiet:
+            self.part(self.leaving or "")
 
     def end(self, text: str) -> None:
         self._part_from_server()
@@ -226,34 +236,19 @@ class PostgresSession:
             self._floor.left(self)
 
 
-class _AppLeg(Leg):
-    __slots__ = ("_look",)
+class _TrackedLeg(Leg):
+    """A leg that shows each chunk to `look`, after it has gone out."""
 
-    def __init__(self, conversation: Conversation, tracker: SessionTracker) -> None:
+    __slots__ = ("look",)
+
+    def __init__(self, conversation: Conversation, look: Callable[[bytes], None]) -> None:
         super().__init__(conversation)
-        self._look: Callable[[bytes], None] = tracker.client_bytes
+        self.look = look
 
     def data_received(self, data: bytes) -> None:
-        self.received += len(data)
         self.forward(data)
-        self._look(data)
-
-
-class _ServerLeg(Leg):
-    __slots__ = ("_look", "_session")
-
-    def __init__(self, conversation: Conversation, session: PostgresSession) -> None:
-        super().__init__(conversation)
-        self._session = session
-        self._look: Callable[[bytes], None] = session.tracker.server_bytes
-
-    def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        self.forward(data)
-        self._look(data)
-        session = self._session
-        if session.leaving is not None and session.tracker.quiet:
-            session.part(session.leaving)
+        self.look(data)
 
 
 async def _read_request(app: Conversation) -> StartupPacket | CancelRequest:

@@ -2,22 +2,47 @@
 
 Chunks are looked at, never copied and never held back; a header cut by a chunk's edge is the only thing kept.
 A session is quiet when the last ReadyForQuery said "idle" and every message that asks for one has been answered.
+Most chunks have the same headers in the same places as one before: `Shapes` knows them without walking through.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 MAX_MESSAGE_BYTES = 0x7FFFFFFF
 """The protocol's own bound. A larger length means that the stream is not what it was taken for."""
+MAX_SHAPED_BYTES = 2048
+MAX_SHAPES = 512
 
 _HEAD = struct.Struct(">BI")
 _HEAD_BYTES = 5
 _READY_BYTES = 6  # ReadyForQuery, status byte included: the longest start of a message that is looked at
-_READY, _ERROR = b"ZE"
+_READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
+_EXTENDED = frozenset(b"PBEDCH")  # what belongs together until a Sync, and to one implicit transaction
+_COPY_DATA, _SYNC = b"dS"
+_COPY_END = frozenset(b"cf")
 _IDLE = ord("I")
+_KEPT = -1
+
+
+class Shape(NamedTuple):
+    """A chunk of whole messages but for the body of one. With its length, `head` and `tail` hold every header."""
+
+    head: bytes
+    tail: bytes
+    counts: int  # ReadyForQuery messages from the server, or messages of the app that ask for one
+    status: int  # of the last ReadyForQuery; of the app's chunk: 1 if it ends without the Sync to its messages
+
+
+class Shapes:
+    """Shapes by the length of their chunk, shared by the sessions of a listener; at most MAX_SHAPES."""
+
+    def __init__(self) -> None:
+        self.server: dict[int, Shape] = {}
+        self.client: dict[int, Shape] = {}
 
 
 class SessionTracker:
@@ -29,54 +54,78 @@ class SessionTracker:
     __slots__ = (
         "_asked",
         "_client_kept",
+        "_client_shapes",
         "_client_skip",
+        "_copying",
         "_on_error",
         "_server_kept",
+        "_server_shapes",
         "_server_skip",
         "_status",
+        "_unsynced",
+        "_walks",
         "lost",
         "transactions",
     )
 
-    def __init__(self, on_error: Callable[[str], None]) -> None:
+    def __init__(self, on_error: Callable[[str], None], shapes: Shapes) -> None:
         """The session has just sent its first ReadyForQuery. `on_error` is called with each SQLSTATE seen."""
         self.transactions = 0
         self.lost = False
         self._status = _IDLE
         self._asked = 0  # messages of the app that a ReadyForQuery will answer
-        self._server_skip = self._client_skip = 0  # bytes of the current message still to come
+        self._server_skip = self._client_skip = 0  # bytes of the current message still to come, or _KEPT
         self._server_kept = self._client_kept = b""  # a header cut by the edge of a chunk
         self._on_error = on_error
+        self._server_shapes, self._client_shapes = shapes.server, shapes.client
+        self._copying = False  # the app sends COPY data, between which the server ignores a Sync
+        self._unsynced = 0
+        self._walks = 0
 
     @property
     def quiet(self) -> bool:
         """True between transactions, with nothing asked and nothing half sent in either direction."""
-        return not (
-            self._asked
-            or self._status != _IDLE
-            or self._server_skip
-            or self._client_skip
-            or self._server_kept
-            or self._client_kept
-            or self.lost
-        )
+        asked = self._asked or self._unsynced or self._client_skip
+        return not (asked or self._status != _IDLE or self._server_skip or self.lost)
 
     @property
     def between_messages(self) -> bool:
         """True when the app has only whole messages, so that one of ours may follow."""
-        return not (self._server_skip or self._server_kept or self.lost)
+        return not (self._server_skip or self.lost)
 
     def server_bytes(self, chunk: bytes) -> None:
         """Look at a chunk on its way to the app."""
+        if not self._server_skip and (shape := self._server_shapes.get(len(chunk))) is not None:
+            head, tail, counts, status = shape
+            if chunk.startswith(head) and chunk.endswith(tail):
+                self.transactions += counts
+                self._status = status
+                self._asked = asked if (asked := self._asked - counts) > 0 else 0
+                return
+        self._walk_server(chunk)
+
+    def client_bytes(self, chunk: bytes) -> None:
+        """Look at a chunk on its way to the server."""
+        if not (self._client_skip or self._copying) and (shape := self._client_shapes.get(len(chunk))) is not None:
+            head, tail, counts, unsynced = shape
+            if chunk.startswith(head) and chunk.endswith(tail):
+                self._asked += counts
+                self._unsynced = unsynced
+                return
+        self._walk_client(chunk)
+
+    def _walk_server(self, chunk: bytes) -> None:
         end = len(chunk)
         at = self._server_skip
         if at >= end:
             self._server_skip = at - end
             return
-        if self._server_kept:
+        fresh = not at
+        errors = False
+        if at == _KEPT:
             chunk = self._server_kept + chunk
             end = len(chunk)
-            self._server_kept = b""
+            at = 0
         read = _HEAD.unpack_from
         while end - at >= _READY_BYTES:
             kind, length = read(chunk, at)
@@ -86,6 +135,7 @@ class SessionTracker:
                 if self._asked:
                     self._asked -= 1
             elif kind == _ERROR:
+                errors = True
                 self._on_error(_sqlstate(chunk, at, length))
             at += length + 1
             if not 4 <= length <= MAX_MESSAGE_BYTES:
@@ -93,40 +143,62 @@ class SessionTracker:
                 return
         if at < end:
             self._keep_server(chunk[at:])
-        else:
-            self._server_skip = at - end
+            return
+        self._server_skip = at - end
+        if fresh and at == end and not errors:
+            self._learn(self._server_shapes, chunk, _server_shape)
 
-    def client_bytes(self, chunk: bytes) -> None:
-        """Look at a chunk on its way to the server."""
+    def _walk_client(self, chunk: bytes) -> None:
         end = len(chunk)
         at = self._client_skip
         if at >= end:
             self._client_skip = at - end
             return
-        if self._client_kept:
+        fresh = not at
+        if at == _KEPT:
             chunk = self._client_kept + chunk
             end = len(chunk)
-            self._client_kept = b""
+            at = 0
         read = _HEAD.unpack_from
         while end - at >= _HEAD_BYTES:
             kind, length = read(chunk, at)
-            if kind in _ASKING:
-                self._asked += 1
+            if kind == _COPY_DATA:
+                self._copying = True
+            elif kind in _ASKING:
+                self._unsynced = 0
+                if not (kind == _SYNC and self._copying):
+                    self._asked += 1
+            elif kind in _EXTENDED:
+                self._unsynced = 1
+            elif kind in _COPY_END:
+                self._copying = False
             at += length + 1
             if not 4 <= length <= MAX_MESSAGE_BYTES:
                 self._lose()
                 return
         if at < end:
             self._client_kept = chunk[at:]
-            self._client_skip = 0
-        else:
-            self._client_skip = at - end
+            self._client_skip = _KEPT
+            return
+        self._client_skip = at - end
+        if fresh and at == end:
+            self._learn(self._client_shapes, chunk, _client_shape)
+
+    def _learn(self, shapes: dict[int, Shape], chunk: bytes, shape: Callable[[bytes], Shape | None]) -> None:
+        """Remember a chunk that has just been walked through; where hardly any is like another, only now and then."""
+        self._walks += 1
+        if len(chunk) > MAX_SHAPED_BYTES or (self._walks & 7 and len(chunk) in shapes):
+            return
+        if (made := shape(chunk)) is not None:
+            if len(shapes) >= MAX_SHAPES:
+                shapes.clear()
+            shapes[len(chunk)] = made
 
     def _keep_server(self, piece: bytes) -> None:
         """Keep at most five bytes. Five are a whole header, and only ReadyForQuery needs the byte behind it."""
         if len(piece) < _HEAD_BYTES or piece[0] == _READY:
             self._server_kept = piece
-            self._server_skip = 0
+            self._server_skip = _KEPT
             return
         kind, length = _HEAD.unpack(piece)
         if not 4 <= length <= MAX_MESSAGE_BYTES:
@@ -140,6 +212,40 @@ class SessionTracker:
         self.lost = True
         self._server_kept = self._client_kept = b""
         self._server_skip = self._client_skip = 1 << 62
+
+
+def _server_shape(chunk: bytes) -> Shape | None:
+    """The shape around the first row of a result, or of just this chunk; None where the status does not change."""
+    messages = list(_messages(chunk))
+    readies = [at for kind, at, _ in messages if kind == _READY]
+    if not readies:
+        return None
+    status = chunk[readies[-1] + _HEAD_BYTES]
+    row = next((each for each in messages if each[0] == _DATA_ROW), None)
+    return Shape(chunk, b"", len(readies), status) if row is None else _around(chunk, row, len(readies), status)
+
+
+def _client_shape(chunk: bytes) -> Shape | None:
+    """The shape around the longest message; None for COPY, of which nearly all is data."""
+    messages = list(_messages(chunk))
+    kinds = [kind for kind, _, _ in messages]
+    if not _EXTENDED.union(_ASKING).issuperset(kinds):
+        return None
+    longest = max(messages, key=lambda each: each[2] - each[1])
+    return _around(chunk, longest, sum(kind in _ASKING for kind in kinds), int(kinds[-1] in _EXTENDED))
+
+
+def _around(chunk: bytes, message: tuple[int, int, int], counts: int, status: int) -> Shape:
+    _, at, end = message
+    return Shape(chunk[: at + _HEAD_BYTES], chunk[end:], counts, status)
+
+
+def _messages(chunk: bytes) -> Iterator[tuple[int, int, int]]:
+    """Type, start and end of each message of a chunk that holds whole messages only."""
+    at = 0
+    while at < len(chunk):
+        kind, length = _HEAD.unpack_from(chunk, at)
+        yield kind, at, (at := at + length + 1)
 
 
 def _sqlstate(chunk: bytes, at: int, length: int) -> str:

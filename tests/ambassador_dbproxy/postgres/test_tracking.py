@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ambassador_dbproxy.postgres.tracking import SessionTracker
+from ambassador_dbproxy.postgres.tracking import MAX_SHAPED_BYTES, MAX_SHAPES, SessionTracker, Shapes
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
@@ -20,13 +20,14 @@ def ready(status: bytes) -> bytes:
 
 QUERY, SYNC, PARSE = message(b"Q", b"SELECT 1\0"), message(b"S"), message(b"P", b"\0SELECT 1\0\0\0")
 ROW, DONE, ERROR = message(b"D", b"Z\0\0\0\5I" * 3), message(b"C", b"SELECT 1\0"), message(b"E", b"SERROR\0C42P01\0\0")
+FLUSH, ROWS = message(b"H"), message(b"d", b"1\n") * 2
 NOTICE = message(b"A", b"\0\0\0\1news\0\0")
 Step = tuple[str, bytes, bool]
 
 
 def play(steps: list[Step], step: int | None = None) -> SessionTracker:
     """Feed (direction, bytes, quiet afterwards?) and check each."""
-    tracker = SessionTracker(lambda _: None)
+    tracker = SessionTracker(lambda _: None, Shapes())
     for side, data, quiet in steps:
         feed = tracker.client_bytes if side == "app" else tracker.server_bytes
         size = step or max(1, len(data))
@@ -44,11 +45,23 @@ def play(steps: list[Step], step: int | None = None) -> SessionTracker:
         [("app", QUERY, False), ("server", ready(b"T"), False), ("app", QUERY, False), ("server", ready(b"I"), True)],
         [("app", QUERY, False), ("server", ERROR + ready(b"E"), False)],
         [("app", QUERY + QUERY, False), ("server", ready(b"I"), False), ("server", ready(b"I"), True)],
-        [("app", PARSE, True), ("app", SYNC, False), ("server", message(b"1") + ready(b"I"), True)],
+        [("app", PARSE, False), ("app", SYNC, False), ("server", message(b"1") + ready(b"I"), True)],
         [("app", QUERY[:7], False), ("app", QUERY[7:], False), ("server", ready(b"I"), True)],
         [("server", NOTICE, True), ("server", NOTICE[:8], False), ("server", NOTICE[8:], True)],
         [("app", QUERY, False), ("server", ROW, False), ("server", DONE, False), ("server", ready(b"I"), True)],
         [("app", message(b"X"), True)],
+        [
+            ("app", PARSE + FLUSH, False),
+            ("server", message(b"1"), False),
+            ("app", SYNC, False),
+            ("server", ready(b"I"), True),
+        ],
+        [
+            ("app", QUERY, False),
+            ("app", ROWS + SYNC + ROWS + message(b"c"), False),
+            ("server", DONE + ready(b"I"), True),
+        ],
+        [("app", PARSE + ROWS + message(b"c"), False), ("app", SYNC, False), ("server", DONE + ready(b"I"), True)],
     ],
 )
 def test_quiet_moments(steps: list[Step], step: int | None) -> None:
@@ -57,7 +70,7 @@ def test_quiet_moments(steps: list[Step], step: int | None) -> None:
 
 def test_transactions_and_errors_are_counted() -> None:
     seen: list[str] = []
-    tracker = SessionTracker(seen.append)
+    tracker = SessionTracker(seen.append, Shapes())
     tracker.client_bytes(QUERY * 3)
     tracker.server_bytes((ERROR + ready(b"I")) * 3)
     assert tracker.transactions == 3
@@ -87,7 +100,7 @@ CONVERSATION = st.lists(
 @given(CONVERSATION, st.lists(st.integers(0, 200), max_size=12))
 def test_slicing_changes_nothing(messages: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(messages)
-    whole, sliced = SessionTracker(lambda _: None), SessionTracker(lambda _: None)
+    whole, sliced = SessionTracker(lambda _: None, Shapes()), SessionTracker(lambda _: None, Shapes())
     whole.server_bytes(stream)
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     for start, end in itertools.pairwise(edges):
@@ -101,6 +114,44 @@ def test_slicing_changes_nothing(messages: list[bytes], cuts: list[int]) -> None
 
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=40)), max_size=10))
 def test_no_bytes_are_a_surprise(chunks: list[tuple[bool, bytes]]) -> None:
-    tracker = SessionTracker(lambda _: None)
+    tracker = SessionTracker(lambda _: None, Shapes())
     for from_app, chunk in chunks:
         (tracker.client_bytes if from_app else tracker.server_bytes)(chunk)
+
+
+APP = st.sampled_from(
+    [QUERY, message(b"Q", b"SELECT 2\0"), PARSE, SYNC, FLUSH, ROWS, message(b"c"), QUERY[:7], b"S\0\0"]
+)
+SERVER = st.sampled_from(
+    [ROW, message(b"D", b"Y" * 21), DONE, ERROR, NOTICE, ready(b"I"), ready(b"T"), message(b"1"), ROW[:9], b"Z\0\0"]
+)
+CHUNKS = st.lists(st.tuples(st.booleans(), st.lists(APP, max_size=4), st.lists(SERVER, max_size=4)), max_size=12)
+
+
+@given(CHUNKS)
+def test_known_shapes_change_nothing(chunks: list[tuple[bool, list[bytes], list[bytes]]]) -> None:
+    """The fast path against the slow one, whose shapes are forgotten before each chunk."""
+    shapes, none = Shapes(), Shapes()
+    fast, slow = SessionTracker(lambda _: None, shapes), SessionTracker(lambda _: None, none)
+    # The same again at once, so that shapes are met for which they were learned.
+    for from_app, of_app, of_server in chunks + chunks:
+        chunk = b"".join(of_app if from_app else of_server)
+        none.server.clear()
+        none.client.clear()
+        for tracker in (fast, slow):
+            (tracker.client_bytes if from_app else tracker.server_bytes)(chunk)
+        assert (fast.quiet, fast.transactions, fast.between_messages, fast.lost) == (
+            slow.quiet,
+            slow.transactions,
+            slow.between_messages,
+            slow.lost,
+        )
+
+
+def test_shapes_are_bounded() -> None:
+    shapes = Shapes()
+    tracker = SessionTracker(lambda _: None, shapes)
+    for size in range(3000):
+        tracker.client_bytes(message(b"Q", b"x" * size))
+    assert 0 < len(shapes.client) <= MAX_SHAPES
+    assert max(shapes.client) <= MAX_SHAPED_BYTES
