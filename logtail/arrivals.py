@@ -13,7 +13,7 @@ from logtail.checkpoint import Entry
 from logtail.chunk import Chunk, Source
 from logtail.compressions import Compressions
 from logtail.decoded import UNDECIDED, Undecodable
-from logtail.discovery import Find, siblings
+from logtail.discovery import Find, siblings, target
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
 from logtail.life import Key, Life
@@ -174,6 +174,7 @@ class Arrivals:
             size=file.extent(find.size),
             raw_size=find.size,
             mtime_ns=find.mtime_ns,
+            target=target(find.path),
             undecided=offset == 0 and file.pread(2, 0) in UNDECIDED,
         )
         self.unsaved = True
@@ -195,6 +196,7 @@ class Arrivals:
             size=file.extent(find.size),
             raw_size=find.size,
             mtime_ns=find.mtime_ns,
+            target=target(find.path),
         )
         self._roll.add(life)
         self._roll.tell(
@@ -276,10 +278,7 @@ class Arrivals:
         for known in self._roll.memory:
             if known.finished:
                 continue
-            directory = known.path.rpartition("/")[0]
-            if directory not in beside:
-                beside[directory] = {find.inode: find for find in siblings(known.path)}
-            find = beside[directory].get(known.inode)
+            find = _beside(known.path, known.inode, beside) or _beside(known.target, known.inode, beside)
             if find is not None and find.path == known.source_path:
                 self._roll.memory.give_up(known)  # not renamed: the settings leave it out now
                 continue
@@ -321,3 +320,11 @@ def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:
     return life.file.pread(len(begin), 0) == begin[: life.size] and (
         reader.before(life.file, reach, tail) == reader.before(file, reach, tail)
     )
+
+
+def _beside(path: str, inode: int, seen: dict[str, dict[int, Find]]) -> Find | None:
+    """The file with this inode in the directory of `path`; `seen` keeps what was looked at."""
+    directory = path.rpartition("/")[0]
+    if directory not in seen:
+        seen[directory] = {find.inode: find for find in siblings(path)} if path else {}
+    return seen[directory].get(inode)

@@ -31,6 +31,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     head_digest: str
     frontier_length: int
     frontier_digest: str
+    target: str = ""
+    """Where `path` led to, if it was a link."""
     finished: bool = False
     """Its end was reached and it was let go: remembered only so that it is not taken for new under another name."""
 

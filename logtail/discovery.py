@@ -86,6 +86,11 @@ def _look(path: str, scan: Scan) -> bool:
     return True
 
 
+def target(path: str) -> str:
+    """Where a link leads to in the end; empty for what is no link."""
+    return os.path.realpath(path) if os.path.islink(path) else ""
+
+
 def siblings(path: str) -> Iterator[Find]:
     """The regular files in the directory of `path`, itself included; nothing when the directory cannot be read."""
     directory = os.path.dirname(path)

@@ -174,7 +174,9 @@ class Follower:
         self._roll.lives.clear()
 
     def directories(self) -> list[str]:
-        return self._discovery.directories()
+        """Where a change would be of interest: all directories of the globs, and those that links lead into."""
+        linked = {life.target.rpartition("/")[0] for life in self._roll.lives.values() if life.target}
+        return [*self._discovery.directories(), *sorted(linked)]
 
     # ---- looking
 
@@ -247,9 +249,10 @@ class Follower:
 
     def _find_name(self, life: Life) -> str | None:
         """Its name in the directory where it was; from now on it can be opened again by that."""
-        found = next((each.path for each in siblings(life.path) if each.key == life.key), None)
+        places = (life.path, life.target) if life.target else (life.path,)
+        found = next((each.path for place in places for each in siblings(place) if each.key == life.key), None)
         if found is not None:
-            life.file.path = found
+            self._roll.rename(life, found)
         return found
 
     def _name(self, life: Life, path: str) -> None:
@@ -266,8 +269,9 @@ class Follower:
         life.file.kept = removed
         if before is State.FOLLOWING and life.state is not before:
             self._roll.counts["rotations"] += 1
+            path = life.path
             now = None if removed else self._find_name(life)
-            self._roll.tell("info", "file_rotated", path=life.path, now=now, removed=removed, offset=life.offset)
+            self._roll.tell("info", "file_rotated", path=path, now=now, removed=removed, offset=life.offset)
 
     # ---- reading
 

@@ -37,6 +37,8 @@ class Life:
     """There may be a whole line to read."""
     after: "Life | None" = None
     """The file that had this path before: its lines come first."""
+    target: str = ""
+    """Where `path` leads to, if it is a link."""
     undecided: bool = False
     """Nothing to tell by yet: empty, or a first byte with which a compressed or a UTF-16 file may begin."""
     doubted: bool = False

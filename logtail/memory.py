@@ -15,7 +15,7 @@ from logtail.life import Key
 MOST_FINISHED = 256
 
 
-def entry(identity: Identity, generation: str, source_path: str, *, finished: bool) -> Entry:
+def entry(identity: Identity, generation: str, source_path: str, target: str, *, finished: bool) -> Entry:
     return Entry(
         path=_text(identity.path),
         device=identity.device,
@@ -27,6 +27,7 @@ def entry(identity: Identity, generation: str, source_path: str, *, finished: bo
         head_digest=identity.head.digest,
         frontier_length=identity.frontier.length,
         frontier_digest=identity.frontier.digest,
+        target=_text(target),
         finished=finished,
     )
 

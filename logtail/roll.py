@@ -107,4 +107,4 @@ class Roll:
 
 
 def _entry(life: Life, *, finished: bool = False) -> Entry:
-    return entry(life.safe_identity(), life.source.generation, life.source.path, finished=finished)
+    return entry(life.safe_identity(), life.source.generation, life.source.path, life.target, finished=finished)

@@ -11,8 +11,9 @@ import pytest
 
 from chassis.errors import OperatorError
 from logtail.arrivals import COPY_GRACE_S
+from logtail.chunk import Chunk
 from logtail.follow import QUIET_S, State
-from logtail.tail import Tail
+from logtail.tail import HINTED_POLL_S, Tail
 
 from .conftest import PATIENCE_S, Events, Follow, append
 
@@ -29,7 +30,7 @@ async def test_lines_as_they_come(follow: Follow, log: Path) -> None:
     assert first.source.path == str(log)
 
 
-async def test_a_partial_line_waits_for_its_rest(follow: Follow, log: Path) -> None:
+async def test_case_10_a_partial_line_waits_for_its_rest(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntw")
     tail = await follow()
     assert await tail.lines(1) == [b"one"]
@@ -64,7 +65,7 @@ async def test_a_line_longer_than_a_chunk_comes_whole(follow: Follow, log: Path)
     assert await tail.lines(2) == [b"a" * 900, b"b"]
 
 
-async def test_a_line_over_the_limit_is_split_marked_and_counted(follow: Follow, log: Path) -> None:
+async def test_case_09_a_line_over_the_limit_is_split_marked_and_counted(follow: Follow, log: Path) -> None:
     log.write_bytes(b"before\n" + b"x" * 2500 + b"\nafter\n")
     tail = await follow()
     chunks = [await tail.chunk() for _ in range(5)]
@@ -97,7 +98,7 @@ async def test_a_cancelled_next_loses_nothing(follow: Follow, log: Path) -> None
 # ---- rotation
 
 
-async def test_rename_and_recreate(follow: Follow, log: Path) -> None:
+async def test_case_01_rename_and_recreate(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
     assert await tail.lines(1) == [b"one"]
@@ -142,7 +143,7 @@ async def test_several_renames_with_a_glob_that_covers_them(follow: Follow, log:
     assert next(chunk for chunk in chunks if chunk.data == b"two\n").source.generation == generation
 
 
-async def test_a_deleted_file_is_read_to_its_end_and_then_let_go(follow: Follow, log: Path) -> None:
+async def test_case_01_a_deleted_file_is_read_to_its_end_and_then_let_go(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
     assert await tail.lines(1) == [b"one"]
@@ -158,7 +159,7 @@ async def test_a_deleted_file_is_read_to_its_end_and_then_let_go(follow: Follow,
     assert tail.tail.stats().files == 0
 
 
-async def test_a_deleted_file_is_not_let_go_while_bytes_are_in_flight(follow: Follow, log: Path) -> None:
+async def test_case_01_a_deleted_file_is_not_let_go_while_bytes_are_in_flight(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
     chunk = await tail.chunk(ack=False)
@@ -174,7 +175,7 @@ async def test_a_deleted_file_is_not_let_go_while_bytes_are_in_flight(follow: Fo
     await tail.event("file_finished")
 
 
-async def test_delete_and_recreate_maybe_on_the_same_inode(follow: Follow, log: Path) -> None:
+async def test_case_02_delete_and_recreate_maybe_on_the_same_inode(follow: Follow, log: Path) -> None:
     log.write_bytes(b"the old file\n")
     tail = await follow()
     old = await tail.chunk()
@@ -193,7 +194,7 @@ async def test_delete_and_recreate_maybe_on_the_same_inode(follow: Follow, log: 
     assert new.source.generation != old.source.generation
 
 
-async def test_a_retargeted_link_is_a_rotation(follow: Follow, log: Path, tmp_path: Path) -> None:
+async def test_case_13_a_retargeted_link_is_a_rotation(follow: Follow, log: Path, tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(b"one\n")
     (tmp_path / "two").write_bytes(b"two\n")
     log.symlink_to(tmp_path / "one")
@@ -205,10 +206,53 @@ async def test_a_retargeted_link_is_a_rotation(follow: Follow, log: Path, tmp_pa
     assert sorted(await tail.lines(2)) == [b"one, late", b"two"]
 
 
+async def test_case_13_a_link_and_its_target_that_both_match_are_one_file(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    log.with_name("link.log").symlink_to(log)
+    tail = await follow()
+    chunk = await tail.chunk()
+    assert (chunk.data, chunk.source.path) == (b"one\n", str(log))
+    assert await tail.drained() == [Chunk(chunk.source, 4, b"", final=True)]
+
+
+async def test_case_13_a_link_retargeted_while_away_loses_nothing_of_the_old_target(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    one, two = tmp_path / "elsewhere/one", tmp_path / "elsewhere/two"
+    one.write_bytes(b"one\n")
+    two.write_bytes(b"two\n")
+    log.symlink_to(one)
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await tail.tail.close()
+    append(one, b"one, late\n")
+    (tmp_path / "link").symlink_to(two)
+    (tmp_path / "link").rename(log)
+    tail = await follow()
+    assert sorted(await tail.lines(2)) == [b"one, late", b"two"]
+    await tail.tail.close()
+    append(one, b"one, later\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one, later"]
+
+
+async def test_a_write_through_a_link_is_seen_as_soon_as_any_other(follow: Follow, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/one").write_bytes(b"one\n")
+    log.symlink_to(tmp_path / "elsewhere/one")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await _looks(tail, 2)
+    append(tmp_path / "elsewhere/one", b"two\n")
+    async with asyncio.timeout(HINTED_POLL_S / 2):
+        assert await tail.lines(1) == [b"two"]
+
+
 # ---- truncation
 
 
-async def test_truncated_and_written_anew(follow: Follow, log: Path) -> None:
+async def test_case_03_truncated_and_written_anew(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntwo\n")
     tail = await follow()
     old = await tail.chunk()
@@ -221,7 +265,7 @@ async def test_truncated_and_written_anew(follow: Follow, log: Path) -> None:
     assert tail.events.of("file_truncated")[0]["offset"] == 8
 
 
-async def test_truncated_and_regrown_past_the_offset(follow: Follow, log: Path) -> None:
+async def test_case_03_truncated_and_regrown_past_the_offset(follow: Follow, log: Path) -> None:
     log.write_bytes(b"#head\none\n")
     tail = await follow()
     await tail.chunk()
@@ -230,7 +274,7 @@ async def test_truncated_and_regrown_past_the_offset(follow: Follow, log: Path) 
     assert await tail.lines(4) == [b"#head", b"two", b"three", b"four"]
 
 
-async def test_truncated_under_a_writer_that_does_not_append(follow: Follow, log: Path) -> None:
+async def test_case_03_truncated_under_a_writer_that_does_not_append(follow: Follow, log: Path) -> None:
     with log.open("wb", buffering=0) as writer:
         writer.write(b"one\ntwo\n")
         tail = await follow()
@@ -257,7 +301,7 @@ async def test_the_copy_of_a_truncated_file_is_read_on_even_when_no_glob_matches
     assert [chunk.data for chunk in chunks] == [b"two, just before the copy\n", b"three\n"]
 
 
-async def test_a_matching_copy_is_not_replayed(follow: Follow, log: Path) -> None:
+async def test_case_03_a_matching_copy_is_not_replayed(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntwo\n")
     tail = await follow("app.log*")
     await tail.chunk()
@@ -284,7 +328,7 @@ async def test_a_copy_made_while_nobody_looked_is_not_replayed(follow: Follow, l
     assert chunks[1].source == first.source
 
 
-async def test_a_file_that_only_begins_like_another_is_shipped_whole(follow: Follow, log: Path) -> None:
+async def test_case_02_a_file_that_only_begins_like_another_is_shipped_whole(follow: Follow, log: Path) -> None:
     log.write_bytes(b"started\n")
     tail = await follow()
     assert await tail.lines(1) == [b"started"]
@@ -310,7 +354,7 @@ async def _looks(tail: object, count: int) -> None:
 # ---- restart
 
 
-async def test_a_restart_goes_on_where_acknowledgements_ended(follow: Follow, log: Path) -> None:
+async def test_case_04_a_restart_goes_on_where_acknowledgements_ended(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
     first = await tail.chunk()
@@ -322,7 +366,7 @@ async def test_a_restart_goes_on_where_acknowledgements_ended(follow: Follow, lo
     assert (again.start, again.data, again.source) == (4, b"two\n", first.source)
 
 
-async def test_a_restart_in_the_middle_of_a_line(follow: Follow, log: Path) -> None:
+async def test_case_10_a_restart_in_the_middle_of_a_line(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\nhal")
     tail = await follow()
     assert await tail.lines(1) == [b"one"]
@@ -431,7 +475,7 @@ async def test_extra_is_stored_beside_the_offsets(follow: Follow, log: Path) -> 
 # ---- drain
 
 
-async def test_drain_hands_out_the_unterminated_line_and_ends(follow: Follow, log: Path) -> None:
+async def test_case_06_drain_hands_out_the_unterminated_line_and_ends(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntw")
     tail = await follow()
     assert [(chunk.data, chunk.final) for chunk in await tail.drained()] == [(b"one\n", False), (b"tw", True)]
@@ -495,7 +539,18 @@ async def test_a_damaged_gzip_file_is_said_and_left_alone(follow: Follow, log: P
     assert len(tail.events.of("file_not_followed")) == 1
 
 
-async def test_a_broken_checkpoint_is_put_aside_and_said(follow: Follow, log: Path, tmp_path: Path) -> None:
+async def test_case_04_a_later_acknowledgement_never_skips_an_earlier_failure(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\nsix\n")
+    tail = await follow(chunk_bytes=4)
+    first, second, third = [await tail.chunk(ack=False) for _ in range(3)]
+    tail.tail.ack(first)
+    tail.tail.ack(third)
+    await tail.tail.close()
+    tail = await follow(chunk_bytes=4)
+    assert [(await tail.chunk()).data for _ in range(2)] == [second.data, third.data]
+
+
+async def test_case_05_a_broken_checkpoint_is_put_aside_and_said(follow: Follow, log: Path, tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state/tail.json").write_text("{")
     log.write_bytes(b"one\n")

@@ -82,7 +82,7 @@ async def test_raw_lines_with_zstd(ship: Start, server: LogServer, log: Path) ->
     assert b"\n".join(await server.has(10_000)) + b"\n" == content
 
 
-async def test_a_sink_that_is_down_is_waited_for(ship: Start, server: LogServer, log: Path) -> None:
+async def test_case_08_a_sink_that_is_down_is_waited_for(ship: Start, server: LogServer, log: Path) -> None:
     await server.stop()
     log.write_bytes(lines(0, 100))
     shipper = await ship()
@@ -100,7 +100,7 @@ async def test_a_sink_that_is_down_is_waited_for(ship: Start, server: LogServer,
     await shipper.metrics_when(lambda now: now["logshipper_sink_up"] == 1)
 
 
-async def test_errors_of_the_server_are_tried_again(ship: Start, server: LogServer, log: Path) -> None:
+async def test_case_08_errors_of_the_server_are_tried_again(ship: Start, server: LogServer, log: Path) -> None:
     answers = iter([500, 503, 429, 408])
     server.answer = lambda request, body: web.Response(status=next(answers, 200), headers={"Retry-After": "0"})
     log.write_bytes(lines(0, 10))
@@ -111,7 +111,7 @@ async def test_errors_of_the_server_are_tried_again(ship: Start, server: LogServ
     assert metrics['logshipper_requests_total{action="retry"}'] == 4
 
 
-async def test_refused_credentials_hold_until_they_are_rotated(
+async def test_case_08_refused_credentials_hold_until_they_are_rotated(
     ship: Start, server: LogServer, log: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "token").write_text("old")
@@ -130,7 +130,7 @@ async def test_refused_credentials_hold_until_they_are_rotated(
     assert shipper.of("record_dead_lettered") == []
 
 
-async def test_one_poisonous_line_is_found_and_set_aside(
+async def test_case_07_one_poisonous_line_is_found_and_set_aside(
     ship: Start, server: LogServer, log: Path, tmp_path: Path
 ) -> None:
     server.answer = lambda request, body: web.Response(status=400 if b'"n":37,' in body else 200, text="no 37 please")
