@@ -22,13 +22,15 @@ METHODS: Final = (
 )  # fmt: skip
 
 LONGEST_HOST: Final = 300
+MOST_EXTRAS: Final = 256
+"""Further fields than these stay one text."""
 
 _HEAD: Final = re.compile(r"(.+) \[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] ", re.ASCII)
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.ASCII)
+_QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _STATUS: Final = re.compile(r" (\d{3}|-) (\d++|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d+|-)(?= |$)', re.ASCII)
-_PAIR: Final = re.compile(r' "((?:[^"\\]|\\.)*+)" "((?:[^"\\]|\\.)*+)"(?= |$)', re.ASCII)
-_EXTRA: Final = re.compile(r' (?:"((?:[^"\\]|\\.)*+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
+_PAIR: Final = re.compile(r' "((?:[^"\\]++|\\.){0,9999}+)" "((?:[^"\\]++|\\.){0,9999}+)"(?= |$)', re.ASCII)
+_EXTRA: Final = re.compile(r' (?:"((?:[^"\\]++|\\.){0,9999}+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
 _VHOST: Final = re.compile(
     r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*?)(?::(\d{1,5}))?", re.ASCII
 )
@@ -161,8 +163,12 @@ def put_request(request: str, attributes: dict[str, object]) -> None:
 
 def extras(text: str) -> list[str]:
     """The fields after the known ones, in order; text that is no list of fields is kept as one."""
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     while at < len(text):
+        if len(found) == MOST_EXTRAS:
+            found.append(text[at + 1 :])
+            break
         field = _EXTRA.match(text, at)
         if field is None:
             found.append(text[at + 1 :] if text[at] == " " else text[at:])

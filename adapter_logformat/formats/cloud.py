@@ -11,7 +11,7 @@ from adapter_logformat.record import Record
 from adapter_logformat.severity import of_status
 
 _TIME: Final = r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z)"
-_QUOTED: Final = r'(?:[^"\\]|\\.)*+'
+_QUOTED: Final = r'(?:[^"\\]++|\\.){0,9999}+'
 _TOOK: Final = r"-?\d{1,9}+(?:\.\d{1,9}+)?"
 _BALANCER: Final = (
     r"(?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) (?P<target>[^ ]++) "

@@ -12,7 +12,7 @@ _CLOCK: Final = r"(?P<clock>[012]?\d:[0-5]?\d:[0-5]?\d|[012]?\d\.[0-5]\d\.[0-5]\
 _ZONE: Final = r"(?: ?(?P<zone>Z(?![\w])|[+-]\d\d:?\d\d(?!\d)|(?:UTC|GMT|CES?T|E[SD]T|P[SD]T|M[SD]T|MSK)(?!\w)))?"
 _HALF: Final = r"(?: (?P<half>[AP]M))?"
 _MONTH: Final = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
-_END: Final = r"(?![\d:])"
+_END: Final = r"(?!\d|:\d)"
 _LAYOUTS: Final = (
     rf"(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:[T_\-]| {{1,2}}|, ?|:"
     rf" ?){_CLOCK}{_HALF}{_ZONE}",

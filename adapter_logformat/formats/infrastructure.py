@@ -29,6 +29,8 @@ _PHP_SCALE: Final = {
     "NOTICE": NOTICE, "DEPRECATED": NOTICE, "STRICT STANDARDS": NOTICE, "ERROR": ERROR, "ALERT": SYSLOG_WORDS["ALERT"],
     "DEBUG": DEBUG,
 }  # fmt: skip
+LONGEST_ESCAPED: Final = 1 << 16
+"""A longer text keeps its escapes."""
 _CEF_KEY: Final = re.compile(r"(?:^| )([A-Za-z][\w.\[\]\-]{0,100}+)=")
 _CEF_ESCAPE: Final = re.compile(r"\\([\\|=nr])")
 _CEF_TARGETS: Final[Mapping[str, Field]] = {
@@ -74,7 +76,7 @@ def _cef(record: Record, found: Mapping[str, str | None]) -> bool:
 
 
 def _cef_text(text: str) -> str:
-    return _CEF_ESCAPE.sub(_unescaped, text)
+    return _CEF_ESCAPE.sub(_unescaped, text) if len(text) <= LONGEST_ESCAPED else text
 
 
 def _unescaped(found: re.Match[str]) -> str:
@@ -117,8 +119,10 @@ LAYOUTS: Final = (
         name="cef",
         title="CEF, the Common Event Format of security devices",
         rank=90,
-        pattern=r"CEF: ?(?P<version>\d{1,2})\|(?P<vendor>(?:[^|\\]|\\.)*+)\|(?P<product>(?:[^|\\]|\\.)*+)"
-        r"\|(?P<release>(?:[^|\\]|\\.)*+)\|(?P<class>(?:[^|\\]|\\.)*+)\|(?P<name>(?:[^|\\]|\\.)*+)\|"
+        pattern=r"CEF: ?(?P<version>\d{1,2})\|(?P<vendor>(?:[^|\\]++|\\.){0,999}+)\|(?P<product>"
+        r"(?:[^|\\]++|\\.){0,999}+)"
+        r"\|(?P<release>(?:[^|\\]++|\\.){0,999}+)\|(?P<class>(?:[^|\\]++|\\.){0,999}+)\|(?P<name>"
+        r"(?:[^|\\]++|\\.){0,999}+)\|"
         r"(?P<severity>[^|]{0,20}+)"
         r"\|(?P<extension>.*)",
         sample="CEF:0|Security|threatmanager|1.0|100|worm successfully stopped|10|src=192.0.2.1 dst=192.0.2.2 spt=1232",

@@ -12,8 +12,8 @@ from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import ERROR, FATAL, INFO, WARN
 
-_MESSAGE: Final = re.compile(r'"(?:[^"\\]|\\.)*+"(?= [^\s="]++=|\Z)')
-_PAIR: Final = re.compile(r' ([^\s="]++)=("(?:[^"\\]|\\.)*+"|[^\s"]*+)(?= |\Z)')
+_MESSAGE: Final = re.compile(r'"(?:[^"\\]++|\\.){0,9999}+"(?= [^\s="]++=|\Z)')
+_PAIR: Final = re.compile(r' ([^\s="]++)=("(?:[^"\\]++|\\.){0,9999}+"|[^\s"]*+)(?= |\Z)')
 
 
 def _structured(record: Record, found: Mapping[str, str | None]) -> bool:

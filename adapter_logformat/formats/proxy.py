@@ -160,7 +160,7 @@ _HAPROXY_FIELDS: Final = {
     "frontend": ("app.frontend", str), "backend": ("app.backend", str), "server": ("app.server", str),
     "termination": ("app.termination_state", str), "queues": ("app.queues", str),
 }  # fmt: skip
-_QUOTED: Final = r'(?:[^"\\]|\\.)*+'
+_QUOTED: Final = r'(?:[^"\\]++|\\.){0,9999}+'
 
 LAYOUTS: Final = (
     Layout(

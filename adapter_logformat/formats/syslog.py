@@ -42,11 +42,13 @@ _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
     r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)) "
     r"(?P<host>[!-~]{1,255}) (?P<app>[!-~]{1,48}) (?P<pid>[!-~]{1,128}) (?P<id>[!-~]{1,32}) "
-    r"(?P<structured>-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*+\")*+\])++)(?: (?P<body>.*))?",
+    r"(?P<structured>-|(?:\[(?:[^\]\"\\]++|\"(?:[^\"\\]++|\\.){0,9999}+\"){0,9999}+\])++)(?: (?P<body>.*))?",
     re.ASCII,
 )
-_ELEMENT: Final = re.compile(r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+="(?:[^"\\]|\\.)*+")*+)\]', re.ASCII)
-_PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]|\\.)*+)"', re.ASCII)
+_ELEMENT: Final = re.compile(
+    r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+="(?:[^"\\]++|\\.){0,9999}+")*+)\]', re.ASCII
+)
+_PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _MAY_BE_INSIDE: Final = re.compile(
