@@ -6,13 +6,19 @@ Off the loop: reading files, and PBKDF2. Nothing here is ever logged; when to tr
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ambassador_dbproxy.postgres.scram import Challenge, salted_password
 from chassis.secret import SecretUnreadable, read_secret
 
+T = TypeVar("T")
+_Stamp = tuple[int, int, int, int, int]
+
 MAX_KEYS = 64
+ATTEMPTS = 3
+"""File and server may change one after the other: the new password, tried too early, then the old one, too late."""
 
 
 class PasswordFile:
@@ -23,12 +29,16 @@ class PasswordFile:
         self._log = log
         self._accepted: str | None = None
         self._complained = ""
+        self._content: tuple[_Stamp, str] | None = None
 
     async def read(self) -> str | None:
         """The password now; None when no file is set; SecretUnreadable when there is nothing to fall back on."""
         if self._path is None:
             return None
         try:
+            stamp = _stamp(self._path)
+            if self._content is not None and self._content[0] == stamp is not None:
+                return self._content[1]
             password = await asyncio.to_thread(read_secret, self._path)
         except SecretUnreadable as error:
             if self._complained != error.why:
@@ -38,19 +48,47 @@ class PasswordFile:
                 raise
             return self._accepted
         self._complained = ""
+        # The stamp is older than the content: a file swapped in between is read again the next time.
+        self._content = stamp and (stamp, password)
         return password
 
     async def read_after_refusal(self, refused: str | None) -> str | None:
         """Another password worth one more try: a rotated file, or the last accepted one if the file ran ahead."""
+        self._content = None
         try:
             password = await self.read()
         except SecretUnreadable:
             return None
         return next((each for each in (password, self._accepted) if each is not None and each != refused), None)
 
+    async def try_with(self, log_in: Callable[[str | None], Awaitable[T]], is_wrong: Callable[[Exception], bool]) -> T:
+        """What `log_in` returns with the password. While its error says that this one is wrong, others are tried."""
+        password = await self.read()
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                done = await log_in(password)
+            except Exception as error:
+                other = await self.read_after_refusal(password) if left and is_wrong(error) else None
+                if other is None:
+                    raise
+                password = other
+            else:
+                self.accepted(password)
+                return done
+        raise AssertionError("the last attempt returns or raises")
+
     def accepted(self, password: str | None) -> None:
         """A server took this password."""
         self._accepted = password
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """What tells one content of a file from another; one look at the inode, where reading needs a thread."""
+    try:
+        found = path.stat()  # follows the symlinks of a mounted Secret, which are swapped
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 class SaltedPasswords:

@@ -102,17 +102,8 @@ class PostgresUpstream:
             return await self.servers.open(
                 lambda conversation, server: self._talk(conversation, server, lambda at: self._ask(at, routed))
             )
-        password = await self._password.read()
-        try:
-            return await self._log_in(routed, target.user, password)
-        except ServerRefused as refusal:
-            if refusal.error.sqlstate != INVALID_PASSWORD:
-                raise
-            # The file may have been swapped between our reading it and the server's looking.
-            other = await self._password.read_after_refusal(password)
-            if other is None:
-                raise
-            return await self._log_in(routed, target.user, other)
+        user = target.user
+        return await self._password.try_with(lambda password: self._log_in(routed, user, password), _is_wrong_password)
 
     async def probe(self) -> None:
         """Return if a server would take logins now; Unreachable or Unusable otherwise."""
@@ -161,9 +152,7 @@ class PostgresUpstream:
         async def talk(conversation: Conversation, server: Server) -> LoggedIn:
             return await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
 
-        logged_in = await self.servers.open(talk)
-        self._password.accepted(password)
-        return logged_in
+        return await self.servers.open(talk)
 
     async def _greet(
         self, server: ServerConnection, packet: StartupPacket, user: str, password: str | None
@@ -235,6 +224,10 @@ class PostgresUpstream:
             raise TlsFailed(f"{host}: the server answered the request for TLS with something else")
         elif self._encryption.required:
             raise TlsFailed(f"{host}: the server offers no TLS")
+
+
+def _is_wrong_password(error: Exception) -> bool:
+    return isinstance(error, ServerRefused) and error.error.sqlstate == INVALID_PASSWORD
 
 
 async def _ask_recovery(server: ServerConnection) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import CapturingLogger
 
-from ambassador_dbproxy.credentials import MAX_KEYS, PasswordFile, SaltedPasswords
+from ambassador_dbproxy.credentials import ATTEMPTS, MAX_KEYS, PasswordFile, SaltedPasswords
 from ambassador_dbproxy.postgres.scram import Challenge, salted_password
 from chassis.secret import SecretUnreadable
 
@@ -46,6 +46,44 @@ async def test_one_more_try_after_a_refusal(tmp_path: Path) -> None:
     assert await file.read_after_refusal("old") == "new"
     file.accepted("old")
     assert await file.read_after_refusal("new") == "old"  # the file ran ahead of the server
+
+
+@pytest.mark.parametrize("tried", [["new"], ["new", "old"], ["new", "old", "new"]])
+async def test_a_password_is_found_while_file_and_server_change(tried: list[str], tmp_path: Path) -> None:
+    """The third: the server changed between the first attempt and the second one."""
+    path = tmp_path / "password"
+    path.write_text("new")
+    file = PasswordFile(path, CapturingLogger())
+    file.accepted("old")
+    seen: list[str | None] = []
+
+    async def log_in(password: str | None) -> str:
+        seen.append(password)
+        if password != (tried[-1] if len(seen) == len(tried) else "neither"):
+            raise PermissionError
+        return "in"
+
+    assert await file.try_with(log_in, lambda error: isinstance(error, PermissionError)) == "in"
+    assert seen == tried
+
+
+async def test_attempts_are_bounded_and_other_errors_are_final(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("new")
+    file = PasswordFile(path, CapturingLogger())
+    file.accepted("old")
+    seen: list[str | None] = []
+
+    async def refuse(password: str | None) -> None:
+        seen.append(password)
+        raise PermissionError
+
+    with pytest.raises(PermissionError):
+        await file.try_with(refuse, lambda error: True)
+    assert len(seen) == ATTEMPTS
+    with pytest.raises(PermissionError):
+        await file.try_with(refuse, lambda error: False)
+    assert len(seen) == ATTEMPTS + 1
 
 
 async def test_keys_are_derived_once_for_all_and_bounded() -> None:
