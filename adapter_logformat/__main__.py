@@ -26,9 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run_command(arguments)
     from adapter_logformat.adapter import Adapter
+    from adapter_logformat.allocator import share_one_arena
     from adapter_logformat.settings import Settings
     from chassis.command import run_mate
 
+    share_one_arena()
     return run_mate(name="logformat", prefix="LOGFORMAT", model=Settings, build=Adapter, argv=arguments)
 
 

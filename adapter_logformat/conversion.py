@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from adapter_logformat.allocator import give_back
 from adapter_logformat.inputs.intake import Intake, Parcel
 from adapter_logformat.journal import Journal, Note
 from adapter_logformat.outlets import Outlet, outlet
@@ -33,6 +34,9 @@ TICK_S: Final = 0.25
 FORGET_S: Final = 5.0
 """A file that has steps to take again and did not come for so long after a start is gone."""
 CHUNK_BYTES: Final = 128 * 1024
+IDLE_S: Final = 0.5
+WORTH_GIVING_BACK: Final = 1 << 20
+"""After so many bytes converted and so long with nothing to do, free memory goes back to the system."""
 NEARLY_FULL: Final = 16
 """A chunk has never made so many times its size of records; only nearer to the limit a rotation is thought of."""
 
@@ -96,6 +100,7 @@ class Conversion:
         self._replay = Replay({})
         self._uncommitted: list[Chunk] = []
         self._uncommitted_bytes = 0
+        self._converted_bytes = 0
         self._commit_number = 0
         self._commit_at = 0.0
         self._changed = asyncio.Event()
@@ -210,12 +215,34 @@ class Conversion:
             if self._replay or self._waiting():
                 await asyncio.sleep(TICK_S)
             else:
-                await self._changed.wait()
+                await self._until_changed()
                 await asyncio.sleep(max(0.0, self._commit_at - self._context.monotonic()))
             async with self._turn:
                 if self._replay and self._context.monotonic() >= forget_at:
                     self._forget_missing()
                 await self._tick()
+
+    async def _until_changed(self) -> None:
+        """Asleep until there is something to commit; the memory of the work before is given back meanwhile."""
+        if self._converted_bytes >= WORTH_GIVING_BACK:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    await self._changed.wait()
+                    return
+            except TimeoutError:
+                self._converted_bytes = 0
+                async with self._turn:
+                    self._rest()
+                    give_back()
+        await self._changed.wait()
+
+    def _rest(self) -> None:
+        """Every file's stream begins anew with what it has to remember, without the templates and caches it grew."""
+        for generation, followed in self._streams.items():
+            if not self._replay.awaits(generation):
+                rested = self._file_stream(followed.path)
+                rested.restore(followed.stream.snapshot())
+                followed.stream = rested
 
     def _waiting(self) -> bool:
         return any(followed.stream.waits for followed in self._streams.values()) or any(
@@ -232,6 +259,7 @@ class Conversion:
             await self._produce(generation, followed, part)
         self._uncommitted.append(chunk)
         self._uncommitted_bytes += len(chunk.data)
+        self._converted_bytes += len(chunk.data)
         if chunk.final:
             del self._streams[generation]
             self._snapshots.pop(generation, None)
@@ -244,6 +272,7 @@ class Conversion:
 
     async def _take_parcel(self, parcel: Parcel) -> None:
         now_ns = self._now_ns()
+        self._converted_bytes += len(parcel.data)
         stream = self._sender_stream(parcel)
         written = stream.message(parcel.data, now_ns) if parcel.message else stream.feed(parcel.data, now_ns)
         if parcel.last:

@@ -37,6 +37,8 @@ __all__ = (
 FAST_LINES: Final = 256
 FAST_BYTES: Final = 1 << 18
 """Caps below these leave no room for what the fast forms join without asking."""
+WORTH_ANOTHER_TRY: Final = 64
+"""A shorter run of lines after an open trace goes line by line: trying again after each would be quadratic."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,28 +155,32 @@ class Stream:
 
     def _quickly(self, pieces: Sequence[Run | Odd], whole: bytes, limit: int) -> bytes:
         """Obeys the fast form; returns what is left when an odd piece changed the stream's format."""
-        done = 0
+        at = obeyed = 0  # bytes passed, and lines behind them that were obeyed too
         lane = self._lane
         current = lane.detector.current
         for piece in pieces:
             if isinstance(piece, Run):
                 if lane.pending is not None and lane.pending.trace:
-                    # An open trace looks at any line first: it may be its exception.
-                    rest = _after_lines(whole, done)
-                    end = rest.index(b"\n") + 1
-                    self._slowly(rest[:end], limit, current)
-                    return rest[end:]
-                lane.finish()
-                lane.detector.confirm()
-                self._out.append(piece.written)
-                self.tally.lines += piece.lines
-                self.tally.records.update(piece.records)
-                done += piece.lines
+                    at, obeyed = _after_lines(whole, at, obeyed), 0
+                if lane.pending is None or not lane.pending.trace or not lane.pending.marks(_line_at(whole, at)):
+                    lane.finish()
+                    lane.detector.confirm()
+                    self._out.append(piece.written)
+                    self.tally.lines += piece.lines
+                    self.tally.records.update(piece.records)
+                    obeyed += piece.lines
+                    continue
+                # An open trace looks at any line first: this is its exception. A long run is worth another try.
+                end = _after_lines(whole, at, 1 if piece.lines > WORTH_ANOTHER_TRY else piece.lines)
+                rest = self._slowly(whole[at:end], limit, current)
+                at = end - len(rest)
+                if rest or piece.lines > WORTH_ANOTHER_TRY:
+                    return whole[at:]
             else:
                 rest = self._slowly(piece.lines, limit, current)
-                done += piece.lines.count(b"\n") - rest.count(b"\n")
+                obeyed += piece.lines.count(b"\n") - rest.count(b"\n")
                 if lane.detector.current is not current:
-                    return _after_lines(whole, done)
+                    return whole[_after_lines(whole, at, obeyed) :]
         return b""
 
     def _slowly(self, lines: bytes, limit: int, current: Format | None) -> bytes:
@@ -287,8 +293,11 @@ def _boundary(line: bytes, limit: int) -> int:
     return limit
 
 
-def _after_lines(whole: bytes, count: int) -> bytes:
-    at = 0
+def _line_at(whole: bytes, at: int) -> str:
+    return whole[at : whole.index(b"\n", at)].decode(errors="replace")
+
+
+def _after_lines(whole: bytes, at: int, count: int) -> int:
     for _ in range(count):
         at = whole.index(b"\n", at) + 1
-    return whole[at:]
+    return at

@@ -36,6 +36,7 @@ AT_THE_BORDER = {
     },
     "adapter_logformat": {
         "adapter",
+        "allocator",
         "commands",
         "conversion",
         "inputs.intake",
@@ -60,6 +61,7 @@ AT_THE_BORDER = {
         "mysql.upstream",
         "postgres.session",
         "postgres.upstream",
+        "redis.discovery",
         "redis.session",
         "redis.upstream",
         "relay",

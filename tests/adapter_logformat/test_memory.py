@@ -1,0 +1,52 @@
+"""Memory at rest: fresh, and after a busy minute of three formats."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LINES = 20_000
+RSS_MIB, ANONYMOUS_MIB = 52, 34
+
+
+def resident(pid: int) -> tuple[float, float]:
+    """MiB resident, and of it anonymous (proc(5), smaps_rollup)."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    kib = {line.partition(":")[0]: int(line.split()[1]) for line in rollup}
+    return kib["Rss"] / 1024, kib["Anonymous"] / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="measures with /proc/PID/smaps_rollup")
+def test_idle_memory_fresh_and_after_load(desk: Any) -> None:
+    adapter = desk.start()
+    adapter.event("ready")
+    rss, anonymous = resident(adapter.process.pid)
+    assert rss <= RSS_MIB
+    assert anonymous <= ANONYMOUS_MIB
+    numbers = range(LINES)
+    moments = [f"{at // 3600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d}" for at in numbers]
+    desk.write("access.log", "".join(
+        f'203.0.113.{at % 250} - - [20/Nov/2026:{moments[at]} +0000] "GET /p/{at}?q={at} HTTP/1.1" 200 {at} "-" "curl"\n'
+        for at in numbers
+    ))  # fmt: skip
+    desk.write("app.log", "".join(
+        json.dumps({"level": 30, "time": 1531171074631 + at, "pid": 657, "hostname": "web-1", "msg": f"hello {at}"}) + "\n"
+        for at in numbers
+    ))  # fmt: skip
+    desk.write("java.log", "".join(
+        f"2026-11-20 {moments[at]}.123 ERROR 1 --- [main] c.e.Demo : {at}\njava.io.IOException: no\n\tat c.e.D.f(D.java:1)\n"
+        for at in numbers
+    ))  # fmt: skip
+    desk.wait(lambda: adapter.metrics()["logformat_lag_bytes"] == 0 and desk.raw().count(b"\n") == 3 * LINES)
+
+    def rests() -> bool:
+        rss, anonymous = resident(adapter.process.pid)
+        return rss <= RSS_MIB and anonymous <= ANONYMOUS_MIB
+
+    until = time.monotonic() + 10
+    while not rests() and time.monotonic() < until:
+        time.sleep(0.1)
+    assert rests(), resident(adapter.process.pid)
+    assert adapter.stop() == 0
