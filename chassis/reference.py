@@ -4,8 +4,8 @@
     python -m chassis.reference sidecar_logshipper.settings:Settings --into docs/logshipper.md   puts it into the page
 
 The page holds the table between the lines `<!-- settings -->` and `<!-- /settings -->`. A test keeps it current:
-`assert with_table(page, settings_table(Settings)) == page`. `with_table(page, table, name="metrics")` serves any other
-generated block between `<!-- metrics -->` and `<!-- /metrics -->`.
+`assert with_table(page, settings_table(Settings)) == page`. `with_table(page, metrics_table(collector.collect()),
+name="metrics")` does the same for a mate's metrics between `<!-- metrics -->` and `<!-- /metrics -->`.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
+from prometheus_client import Metric
 
 from chassis.decode import is_struct
 from chassis.units import Address, Seconds, Size
@@ -53,6 +54,20 @@ def settings_table(model: type[msgspec.Struct]) -> str:
     for row in rows(model):
         path = f"`{row.path}`" if row.kind else f"**`{row.path}`**"
         lines.append(f"| {path} | {_cell(row.kind)} | {_cell(row.default)} | {_cell(row.meaning)} |")
+    return "\n".join(lines) + "\n"
+
+
+def metrics_table(metrics: typing.Iterable[Metric]) -> str:
+    """A Markdown table of what a collector collects, by the names that stand at /metrics, with every label's values."""
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for metric in metrics:
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        labels: dict[str, list[str]] = {}
+        for sample in metric.samples:
+            for label, value in sample.labels.items():
+                labels.setdefault(label, []).append(f"`{value}`")
+        written = "; ".join(f"{label}: {', '.join(dict.fromkeys(values))}" for label, values in labels.items())
+        lines.append(f"| `{name}` | {metric.type} | {_cell(written)} | {_cell(metric.documentation)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import msgspec
 import pytest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from chassis.reference import main, settings_table, with_table
+from chassis.reference import main, metrics_table, settings_table, with_table
 from chassis.settings import Seconds, Size, describe
 
 
@@ -76,6 +77,17 @@ def test_the_page_holds_it_between_its_marks() -> None:
     assert with_table(current, TABLE) == current
     with pytest.raises(ValueError, match="<!-- metrics -->"):
         with_table(page, TABLE, name="metrics")
+
+
+def test_a_row_for_each_metric() -> None:
+    doors = CounterMetricFamily("house_doors", "Doors used", labels=["side"])
+    for side in ("front", "back"):
+        doors.add_metric([side], 0)
+    table = metrics_table([doors, GaugeMetricFamily("house_heat", "Degrees | now", value=20)])
+    assert table.splitlines()[2:] == [
+        "| `house_doors_total` | counter | side: `front`, `back` | Doors used |",
+        "| `house_heat` | gauge |  | Degrees \\| now |",
+    ]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
