@@ -144,6 +144,12 @@ class Follower:
         doubts = any(life.doubted for life in self._roll.lives.values()) if chunk is None else False
         return Step(chunk, done=done and not self._arrivals.suspects, soon=doubts, happenings=self._roll.told())
 
+    def look(self) -> Step:
+        """Look around without reading: for a caller that has no room now, while files come, rotate and go."""
+        self._take_acks()
+        self._look()
+        return Step(save_first=self._arrivals.unsaved, happenings=self._roll.told())
+
     def snapshot(self) -> bytes | None:
         """The checkpoint as it must be written now; None when it would be the one before."""
         self._take_acks()

@@ -165,6 +165,28 @@ class Tail:
                 self._look_s = self._monotonic() - began
                 await self._wait(soon=step.soon)
 
+    async def look_until(self, event: asyncio.Event) -> None:
+        """For a caller that has no room for a chunk now: keeps up with what happens to the files until `event` is set.
+
+        Files that come and are rotated away meanwhile are met in time, and `stats` stays true.
+        """
+        while True:
+            wait_s = max(self._poll_interval, LOOK_SHARE * self._look_s)
+            try:
+                async with asyncio.timeout(wait_s):
+                    await event.wait()
+                    return
+            except TimeoutError:
+                pass
+            if self._job is None:
+                began = self._monotonic()
+                step = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.look)
+                self._look_s = self._monotonic() - began
+                self._tell(step.happenings)
+                if step.save_first:
+                    await self._watch()
+                    await self.save()
+
     async def _wait(self, *, soon: bool) -> None:
         """Until a hint comes or it is time to look again."""
         if soon or self._draining:

@@ -165,7 +165,7 @@ class Shipper:
         while True:
             while self._buffered >= self._settings.memory_budget:
                 self._room.clear()
-                await self._room.wait()
+                await self._tail.look_until(self._room)
             chunk = await self._tail.next()
             if chunk is None:
                 return

@@ -100,6 +100,23 @@ async def test_case_08_a_sink_that_is_down_is_waited_for(ship: Start, server: Lo
     await shipper.metrics_when(lambda now: now["logshipper_sink_up"] == 1)
 
 
+async def test_files_that_come_and_are_rotated_while_the_budget_is_full_are_met(
+    ship: Start, server: LogServer, log: Path
+) -> None:
+    await server.stop()
+    log.write_bytes(lines(0, 1000))
+    shipper = await ship(memory_budget="4KiB", sink={"batch": {"max_bytes": "4KiB"}})
+    await shipper.event("sink_unavailable")
+    late = log.with_name("late.log")
+    late.write_bytes(lines(1000, 1010))
+    await shipper.event("file_found", 2)
+    late.rename(log.with_name("late.log.1"))
+    await shipper.event("file_rotated")
+    log.with_name("late.log.1").unlink()
+    await server.start()
+    assert sorted(numbers(await server.has(1010))) == list(range(1010))
+
+
 async def test_case_08_errors_of_the_server_are_tried_again(ship: Start, server: LogServer, log: Path) -> None:
     answers = iter([500, 503, 429, 408])
     server.answer = lambda request, body: web.Response(status=next(answers, 200), headers={"Retry-After": "0"})
