@@ -131,15 +131,16 @@ def _contestants(
     """Who runs, and per name the yardstick's name and the wanted ratio to it."""
     core, _ = machine.cores()
     contestants, wanted = [], {}
-    if (rsyslog := Rsyslog.find()) is None:
-        print("rsyslog is missing (apt-get install rsyslog, or RSYSLOGD=/path/to/rsyslogd): no ratios", file=sys.stderr)
-    else:
+    for tuned in (False, True):
+        if (rsyslog := Rsyslog.find(tuned=tuned)) is None:
+            print("rsyslog is missing (apt-get install rsyslog, or RSYSLOGD=/path/to/rsyslogd): no ratios")
+            break
         for kind, workload in work.items():
 
-            def run(workload: Workload = workload) -> Measured:
+            def run(rsyslog: Rsyslog = rsyslog, workload: Workload = workload) -> Measured:
                 return rsyslog.measure(workload, Path(tempfile.mkdtemp(dir=into)), core)
 
-            contestants.append(Contestant(f"rsyslog, {kind}", run, workload.lines))
+            contestants.append(Contestant(f"rsyslog{' tuned' if tuned else ''}, {kind}", run, workload.lines))
     for case in _cases():
         if any(word in case.name for word in only):
 
