@@ -66,18 +66,21 @@ class Life:
         return self.phase in (Phase.READY, Phase.DRAINING)
 
     def stop(self, reason: str) -> None:
-        """Asks for a drain. Asked a second time it ends the drain at once: the kubelet's second SIGTERM is followed
-        by SIGKILL two seconds later, and an impatient person presses Ctrl-C twice."""
-        if self.stop_asked.is_set():
-            self.stop_insisted.set()
-        else:
+        """Asks for a drain. Asking again changes nothing: container runtimes send SIGTERM more than once."""
+        if not self.stop_asked.is_set():
             self._log.info("stop_asked", reason=reason)
             self.stop_asked.set()
 
+    def interrupt(self) -> None:
+        """Ctrl-C asks for a drain too, and pressed once more it ends the drain at once."""
+        if self.stop_asked.is_set():
+            self.stop_insisted.set()
+        self.stop("SIGINT")
+
     def listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop, number.name)
+        loop.add_signal_handler(signal.SIGTERM, self.stop, "SIGTERM")
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
         loop.add_signal_handler(signal.SIGHUP, self.reload_asked.set)
 
 
@@ -130,7 +133,7 @@ async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, dea
     insisted = asyncio.create_task(life.stop_insisted.wait(), name="stop_insisted")
     await asyncio.wait((drain, insisted, work), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
     if not drain.done() and not work.done():
-        log.warning("drain_cut_short", reason="asked twice" if insisted.done() else "deadline", deadline=str(deadline))
+        log.warning("drain_cut_short", reason="interrupted" if insisted.done() else "deadline", deadline=str(deadline))
     insisted.cancel()
     if not drain.done():
         drain.cancel()

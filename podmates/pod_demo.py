@@ -157,7 +157,7 @@ class PodDemo:
         for name, status in zip(names, statuses, strict=True):
             self._terminal.verdict(status == 0, f"{name} ended", f"status {status}")
             if status:
-                self._terminal.block("\n".join(await self._podman.last_lines(name)))
+                self._terminal.block("\n".join(await self._podman.last_lines(name, 6)), most_lines=40)
         return not any(statuses)
 
     async def _proof(self, app: dict[str, Any]) -> Proof:

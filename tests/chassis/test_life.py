@@ -111,14 +111,25 @@ async def test_the_deadline_ends_a_drain_and_the_status_says_so(toy: Callable[..
     assert await mate.process.wait() == 75
 
 
-async def test_a_second_signal_ends_a_drain_at_once(toy: Callable[..., Any]) -> None:
+async def test_ctrl_c_while_draining_ends_the_drain_at_once(toy: Callable[..., Any]) -> None:
     mate = await toy(TOY__DRAINS="never", TOY__DRAIN__DEADLINE="1h")
     await mate.ready()
     mate.process.send_signal(signal.SIGINT)
     await mate.event("draining")
-    mate.process.send_signal(signal.SIGTERM)
-    assert (await mate.event("drain_cut_short"))["reason"] == "asked twice"
+    mate.process.send_signal(signal.SIGINT)
+    assert (await mate.event("drain_cut_short"))["reason"] == "interrupted"
     assert await mate.process.wait() == 75
+
+
+async def test_a_second_sigterm_changes_nothing(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__DRAINS="when told")
+    await mate.ready()
+    mate.process.send_signal(signal.SIGTERM)
+    await mate.event("draining")
+    mate.process.send_signal(signal.SIGTERM)
+    assert await mate.ask("POST", "/release") == (200, "released\n")
+    await mate.event("closed")
+    assert await mate.process.wait() == 0
 
 
 @pytest.mark.parametrize(
