@@ -54,7 +54,7 @@ class _Blocks:
         }
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
-        if b"\r" in chunk:
+        if b"\r" in chunk or b"\x1b" in chunk:
             return None
         try:
             text = chunk.decode()

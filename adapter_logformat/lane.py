@@ -76,6 +76,9 @@ class Options:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]{0,32}[mK]")
+
+
 @dataclass(frozen=True, slots=True)
 class LaneState:
     """Everything of a lane that is not yet in the output."""
@@ -130,11 +133,12 @@ class Lane:
             line = raw.decode()
         except UnicodeDecodeError:
             line, damaged = raw.decode(errors="replace"), True
-        if pending is not None and (pending.marks(line) if self._starts is None else not self._starts(line)):
+        plain = _plain(line)
+        if pending is not None and (pending.marks(plain) if self._starts is None else not self._starts(plain)):
             self._join(pending, line, len(raw), damaged=damaged)
             return
-        found = self.detector.read(line, self.times)
-        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(line) and self._starts is None
+        found = self.detector.read(plain, self.times)
+        joins = pending is not None and pending.rule.joins_unknown and not stands_alone(plain) and self._starts is None
         if found is not None and not (joins and self._is_weak(*found)):
             self._begin(found[1], _rule(*found), line, len(raw), damaged=damaged)
         elif pending is not None and joins:
@@ -206,22 +210,23 @@ class Lane:
         pending, self.pending = self.pending, None
         if pending is None:
             return
-        record, lines = pending.record, pending.lines
-        while lines and not lines[-1]:
-            lines.pop()
+        record, whole = pending.record, pending.lines
+        while whole and not whole[-1]:
+            whole.pop()
+        lines = list(map(_plain, whole))
         if record.error == AFTER_CAP:
-            record.body = "\n".join([pending.first, *lines])
+            record.body = "\n".join([pending.first, *whole])
         elif pending.rule.folds:
             fold = registry.named(record.format).fold
             if fold is not None:
-                fold(record, pending.first, lines)
-        elif (lines or record.body is None) and not traces.fold(record, pending.first, lines):
+                fold(record, _plain(pending.first), lines)
+        elif (lines or record.body is None) and not traces.fold(record, _plain(pending.first), lines):
             record = Record(RAW, body=pending.first, error=INVALID_UTF8 if pending.damaged else UNRECOGNISED)
         if pending.damaged:
             record.error = record.error or INVALID_UTF8
         keep = self.options.keep_original
         if keep == "always" or (keep == "on_failure" and record.error and record.format != RAW):
-            record.original = "\n".join([pending.first, *lines])
+            record.original = "\n".join([pending.first, *whole])
         self._emit(record, pending.observed)
 
     def raw(self, line: str, reason: str, *, truncated: bool = False) -> None:
@@ -258,6 +263,11 @@ class Lane:
         self.pending = state.pending
         self.detector.restore(state.detector)
         self.times.directives = dict(state.directives)
+
+
+def _plain(line: str) -> str:
+    """The line without the colours of a terminal, which loggers write into files too."""
+    return _COLOURS.sub("", line) if "\x1b" in line else line
 
 
 def _rule(format: Format, record: Record) -> Rule:

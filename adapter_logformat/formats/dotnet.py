@@ -12,7 +12,7 @@ from adapter_logformat.traces import fold
 
 _SCALE: Final = {"TRCE": TRACE, "DBUG": DEBUG, "INFO": INFO, "WARN": WARN, "FAIL": ERROR, "CRIT": FATAL}
 _LOGGER: Final[Field] = ("otel.scope.name", str)
-_CLOCK: Final = CLOCK.replace("?P<fraction>", "")
+_CLOCK: Final = CLOCK.replace("?P<fraction>", "?P<clock_fraction>")
 _PADDING: Final = " " * 6
 _SERILOG: Final = {"VRB": TRACE, "DBG": DEBUG, "INF": INFO, "WRN": WARN, "ERR": ERROR, "FTL": FATAL}
 _SCOPE: Final = re.compile(r"=> .*")
@@ -53,7 +53,9 @@ LAYOUTS: Final = (
         sample="2026-11-20 08:51:00.123 +01:00 [INF] started",
         scale=_SERILOG,
         fields={},
-        time=lambda times, found: iso_time(times, found) if found["second"] else times.clock(found["clock"] or ""),
+        time=lambda times, found: (
+            iso_time(times, found) if found["second"] else times.clock(found["clock"] or "", found["clock_fraction"])
+        ),
         rule=TEXT,
     ),
     Layout(

@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+import pytest
+
+from adapter_logformat.formats import registry
+from adapter_logformat.formats.custom import custom
 from adapter_logformat.pipeline import Limits, Options, Stream
 
 NOW = 1_795_161_060_000_000_000
@@ -139,3 +143,57 @@ def test_a_cap_cuts_marks_and_counts_and_the_rest_says_so() -> None:
     assert (rest["log.format"], rest["body"], rest["parse.error"]) == ("raw", "\tat 3\n\tat 4", "continues_truncated")
     assert last["body"] == "b"
     assert stream.tally.truncated == 1
+
+
+def test_colours_are_no_part_of_a_record_but_of_its_original() -> None:
+    line = "\x1b[2m2026-11-20T08:51:00.123Z\x1b[0m \x1b[32m INFO\x1b[0m \x1b[2mshop::cart\x1b[0m\x1b[2m:\x1b[0m added"
+    (record,) = read(line + "\n", Options(keep_original="always"))
+    assert (record["log.format"], record["severity_text"], record["body"]) == ("rust_tracing", "INFO", "added")
+    assert record["log.record.original"] == line
+
+
+def test_a_line_that_nothing_explains_keeps_its_colours() -> None:
+    assert [record["body"] for record in read("\x1b[1mwords\n")] == ["\x1b[1mwords"]
+
+
+@pytest.mark.parametrize("name", ["postgres", "klog", "spark", "python_asctime", "syslog_rfc3164", "go_std", "generic"])
+def test_a_traceback_joins_a_header_of_any_layout(name: str) -> None:
+    header = registry.named(name).sample + "\n"
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\nKeyError: 1\n'
+    chain = "\nThe above exception was the direct cause of the following exception:\n\n"
+    (record, following) = read(header + trace + chain + trace.replace("KeyError: 1", "ValueError: no") + header)
+    if name != "postgres":
+        assert record["attributes"]["exception.type"] == "ValueError"
+    assert following["log.format"] == name
+
+
+def test_a_user_may_say_what_starts_a_record() -> None:
+    options = Options(start=r"\d{4}-")
+    (first, second) = read("2026-11-20 08:51:00 ERROR a\nERROR:root:b\n{}\n2026-11-20 08:51:01 INFO c\n", options)
+    assert (first["body"], second["body"]) == ("a\nERROR:root:b\n{}", "c")
+
+
+def test_a_format_of_the_users_own_is_the_only_one_asked() -> None:
+    options = Options(own=(custom(r"(?P<level>\w+)!(?P<message>.*)"),))
+    records = read("WARN!low\nERROR:root:b\n", options)
+    assert [(record["log.format"], record["body"]) for record in records] == [("custom", "low\nERROR:root:b")]
+
+
+def test_parts_of_another_session_do_not_join() -> None:
+    lines = "2026-11-20 08:51:00 UTC [1] ERROR:  a\n2026-11-20 08:51:00 UTC [2] DETAIL:  of another\n"
+    assert [record["attributes"]["process.pid"] for record in read(lines)] == [1, 2]
+
+
+def test_pieces_of_a_container_line_are_joined_up_to_the_cap() -> None:
+    piece = b"2026-11-20T08:51:00Z stdout P " + b"x" * 40 + b"\n"
+    stream = Stream(Options(limits=Limits(line_bytes=100)))
+    records = decoded(stream.feed(piece * 3 + b"2026-11-20T08:51:00Z stdout F end\n", NOW) + stream.flush(NOW))
+    assert [len(record["body"]) for record in records] == [120, 3]
+    assert records[0]["log.truncated"]
+
+
+def test_pieces_that_wait_survive_a_restart_and_the_end() -> None:
+    first, second = Stream(Options()), Stream(Options())
+    first.feed(b"2026-11-20T08:51:00Z stdout P one \n", NOW)
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    assert [record["body"] for record in decoded(second.flush(NOW))] == ["one "]

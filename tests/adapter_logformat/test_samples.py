@@ -2,6 +2,8 @@
 hand once."""
 
 import json
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,12 @@ def test_the_catalogue_knows_where_a_format_lives_and_finds_its_sample_among_all
     assert set(format.names) <= set(registry.NAMES)
     readers = [other for other in registry.candidates(format.sample) if other.read(format.sample, Times()) is not None]
     assert max(readers, key=lambda other: other.rank) is format
+
+
+@pytest.mark.parametrize("family", registry.FAMILIES, ids=lambda family: family.module)
+def test_every_group_of_a_layout_has_a_name(family: registry.Family) -> None:
+    """The whole-chunk form splits by groups, and trusts that each is named."""
+    module = import_module(f"adapter_logformat.formats.{family.module}")
+    for layout in getattr(module, "LAYOUTS", ()):
+        pattern = re.compile(layout.pattern)
+        assert pattern.groups == len(pattern.groupindex), layout.name
