@@ -119,6 +119,8 @@ class LogFile:
         self.lines: list[bytes] = []
         self.seen = False
         """The shipper is known to follow this content."""
+        self.remembered = False
+        """Some of this content is acknowledged in a checkpoint, by which its copy can be told."""
 
 
 class World:
@@ -196,7 +198,10 @@ class World:
         else:
             self.complete_halves()
         self._process.send_signal(signal.SIGTERM)
+        calm = self.is_calm
         status = self._process.wait(PATIENCE_S)
+        for file in self.everywhere():
+            file.remembered |= calm and bool(file.lines)
         self._process = None
         self._give_up_unlinked()
         return status
@@ -289,7 +294,7 @@ class World:
 
     def copytruncate(self, name: str, *, regrow: bool) -> None:
         file = self.file(name)
-        if not file.seen:
+        if not file.seen or not (self.is_up or file.remembered):
             return
         if file.half:
             self.write(file, 1)
@@ -301,7 +306,7 @@ class World:
         os.ftruncate(file.file.fileno(), 0)
         old.lines, file.lines = file.lines, []
         self.rotated.append(old)
-        file.seen = False
+        file.seen = file.remembered = False
         while regrow and os.fstat(file.file.fileno()).st_size <= size:
             self.write(file, 20)
         if self.is_up and size:
