@@ -25,6 +25,7 @@ ERROR_KINDS = (
     "read_failed",
     "unreadable",
 )
+REQUEST_ACTIONS = tuple(action for action in Action if action is not Action.REFUSE)  # that one is about a record
 
 
 class Readings(Protocol):
@@ -54,7 +55,7 @@ class LogshipperMetrics(Collector):
             "logshipper_requests", "Requests to the sink, by what their answer asked for", labels=["action"]
         )
         outcomes = self._readings.outcomes()
-        for action in Action:
+        for action in REQUEST_ACTIONS:
             requests.add_metric([action.value], outcomes.get(action.value, 0))
         yield requests
         yield _counter("sent_bytes", "Bytes of request bodies, encoded and compressed", self._readings.sent_bytes())
