@@ -57,8 +57,9 @@ class Server:
             group = f"--regid={self._account}"
             command = ["setpriv", f"--reuid={self._account}", group, "--init-groups", *command]
         self.process = Pinned("postgres", command, core, directory)
-        wait_until(lambda: accepts(self.port), "PostgreSQL listens")
         self._sockets = str(data)
+        ready = [str(BINARIES / "pg_isready"), "-q", "-h", self._sockets, "-p", str(self.port)]
+        wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, "PostgreSQL takes logins")
         self.sql(f"CREATE ROLE {USER} LOGIN SUPERUSER PASSWORD '{PASSWORD}'", "postgres")
         self.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}", "postgres")
         self.run_client("pgbench", self.port, "-i", "-q", "-s", "5")
