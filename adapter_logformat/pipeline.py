@@ -28,6 +28,7 @@ from adapter_logformat.lane import (
     Options,
     Tally,
 )
+from adapter_logformat.profiles import WOVEN
 
 __all__ = (
     "AFTER_CAP", "INVALID_UTF8", "LINE_TOO_LONG", "REASONS", "TIME", "UNRECOGNISED", "KeepOriginal", "Limits",
@@ -264,6 +265,8 @@ class Stream:
         limits = options.limits
         roomy = limits.lines >= FAST_LINES and limits.record_bytes >= FAST_BYTES
         joins = options.join and options.start is None
+        if options.profile not in WOVEN:
+            return None
         if format.fast is None or format.generic or not joins or options.keep_original == "always" or not roomy:
             return None
         if format.name not in self._fast:

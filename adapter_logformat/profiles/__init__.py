@@ -12,8 +12,11 @@ from adapter_logformat.record import Record
 
 Render = Callable[[Record, str], bytes]
 
-ProfileName = Literal["otel"]
+ProfileName = Literal["otel", "ecs", "otlp", "gelf", "flat"]
 PROFILES: Final[tuple[str, ...]] = get_args(ProfileName)
+WOVEN: Final = frozenset({"otel"})
+"""Profiles whose records can be woven from columns, as they write every value as it is; the others convert each one
+(a time to nanoseconds, a number to text), so their records are rendered one by one."""
 
 
 def load(name: str) -> Render:
