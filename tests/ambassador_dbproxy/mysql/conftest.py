@@ -169,10 +169,11 @@ def make_mariadb() -> Iterator[Callable[..., MariaDB]]:
         pytest.skip(f"{name} is not on this machine")
     made: dict[str, MariaDB] = {}
 
-    def make(name: str = "dev", *options: str) -> MariaDB:
+    def make(name: str = "dev", *options: str, prepare: Callable[[MariaDB], tuple[str, ...]] = lambda _: ()) -> MariaDB:
         if name not in made:
             made[name] = new = MariaDB(name, options)
             new.initialise()
+            new.options += prepare(new)
             new.start()
             new.fill()
         if made[name].process is None:
