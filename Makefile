@@ -9,6 +9,7 @@ PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbpr
 
 help:
 	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
+	@echo "make pod-demo the same in real containers, from the manifests in k8s/examples (podman; make images first)"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
@@ -19,6 +20,9 @@ help:
 
 demo: .venv/.demo
 	@$(BIN)/podmates demo $(ARGS)
+
+pod-demo: .venv/.demo
+	@$(BIN)/podmates pod-demo $(ARGS)
 
 test: .venv/.dev
 	@sh tests/debian_packages.sh
