@@ -1,4 +1,4 @@
-"""Reading open files: the next piece with one `preadv` into a kept buffer, and the bytes that tell who a file is.
+"""Reading open files: the next piece of whole lines, and the bytes that tell who a file is.
 
 Where a piece is cut, `lines` decides; whether the file is still the one we knew, `identity` decides.
 """
@@ -11,6 +11,7 @@ from logtail.identity import Identity, Sighting
 from logtail.opened import Opened
 
 _STRIDE = 256 * 1024
+PEEK_BYTES = 8 * 1024
 
 
 def word(error: OSError) -> str:
@@ -88,6 +89,8 @@ class Reader:
         """
         buffer: bytearray = self._buffer
         want = min(want or len(buffer), len(buffer))
+        if not (midline or padded or file.compressed) and (whole := self._read_whole(file, offset, want)):
+            return Reading(whole)
         with memoryview(buffer) as view:
             filled = file.read_into(view[:want], offset)
         skipped = 0
@@ -105,6 +108,19 @@ class Reader:
         if piece is None:
             return Reading(b"", skipped) if skipped else None
         return Reading(bytes(memoryview(buffer)[: piece.length]), skipped, piece.broken)
+
+    def _read_whole(self, file: Opened, offset: int, want: int) -> bytes | None:
+        """The whole lines of a full piece in the middle of a file, without a copy; None when it is not that simple."""
+        if want < 4 * PEEK_BYTES:
+            return None
+        # First where the last newline is, then just so much: a read straight into what is handed out.
+        ending = file.pread(PEEK_BYTES, offset + want - PEEK_BYTES)
+        after = ending.rfind(b"\n") + 1
+        if len(ending) < PEEK_BYTES or not after:
+            return None
+        data = file.pread(want - PEEK_BYTES + after, offset)
+        piece = lines.take(data, len(data), self._max_line, midline=False, finished=False)
+        return data if piece is not None and piece.length == len(data) and not piece.broken else None
 
     def _read_long(self, file: Opened, offset: int, want: int) -> tuple[bytearray, int]:
         """A line longer than `want`: read on until its newline, or until it is too long."""
