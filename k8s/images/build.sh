@@ -41,5 +41,5 @@ for image in $images; do
     echo "podmates/$image:$version"
     # shellcheck disable=SC2086 (a list of arguments)
     "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --build-arg "IMAGE_VERSION=$version" --target "$image" \
-        --tag "${PREFIX:-}podmates/$image:$version" .
+        --tag "podmates/$image:$version" .
 done

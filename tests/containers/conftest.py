@@ -30,7 +30,7 @@ class Engine:
 
     def build(self, *images: str, **environ: str) -> None:
         command = ["sh", str(ROOT / "k8s/images/build.sh"), *images]
-        environment = self.environ | {"OFFLINE": "1", "ENGINE": "podman", "PREFIX": "localhost/"} | environ
+        environment = self.environ | {"OFFLINE": "1", "ENGINE": "podman"} | environ
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
         assert done.returncode == 0, done.stderr
 
