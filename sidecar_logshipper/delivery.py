@@ -15,6 +15,7 @@ from chassis.secret import SecretUnreadable
 from sidecar_logshipper import verdict
 from sidecar_logshipper.batch import Batch, Part
 from sidecar_logshipper.dead_letter import DeadLetterFile, DeadLetterFull
+from sidecar_logshipper.discretion import veiled
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.records import around, only
@@ -70,6 +71,7 @@ class Delivery:
         if self._sending is None:
             self._sink.close()
         self._sink, self._retry = sink, retry
+        self._office.trust.lose()  # this one has not taken anything yet
         self._taken_over.set()
 
     def abort(self) -> None:
@@ -146,9 +148,12 @@ class Delivery:
         if all_of_it:
             self._reached()
             errand.waits = self._waits()
-        if errand.doubted:  # now that the sink takes something, its refusals mean something
-            errand.waiting += reversed(errand.doubted)
-            errand.doubted = []
+        self._doubt_no_more(errand)
+
+    def _doubt_no_more(self, errand: Errand) -> None:
+        """Now that the sink takes something, its refusals mean something: ask again about those that were doubted."""
+        errand.waiting += reversed(errand.doubted)
+        errand.doubted = []
 
     async def _sort(self, sent: Sent, piece: Batch, errand: Errand) -> None:
         """Each record as the sink says: acknowledged, to be sent again alone, or refused."""
@@ -190,7 +195,7 @@ class Delivery:
         if not trust.is_given:
             await self._wait(Verdict(Action.HOLD, "everything_refused", detail=errand.complaint), "", errand)
         if trust.is_given:  # another lane had luck
-            self._accepted(errand)
+            self._doubt_no_more(errand)
             return
         if (batch := more()) is not None:
             errand.parts += batch.parts
@@ -242,7 +247,7 @@ class Delivery:
             self._reached()
             await self._give_up(part, decided.reason, answer)
         else:
-            errand.complaint = f"{decided.reason}: {answer}"
+            errand.complaint = f"{decided.reason}: {veiled(answer, part.chunk.data)}"
             errand.doubted.append(Batch((part,)))
 
     async def _give_up(self, part: Part, reason: str, answer: str) -> None:

@@ -4,6 +4,7 @@ Those of the sinks are in `sinks.settings`.
 Only what works is here, so that the schema never promises more than the program keeps.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +12,22 @@ import msgspec
 
 from chassis.settings import Address, Mistake, OpsSettings, Seconds, SettingsError, Size, describe
 from sidecar_logshipper.sinks.settings import SinkSettings
+
+
+class MultilineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines belong to one record: one of the two."""
+
+    start: Annotated[str, describe("regex that matches at the beginning of a record's first line")] = ""
+    continuation: Annotated[str, describe("regex that matches at the beginning of each further line")] = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.start) == bool(self.continuation):
+            raise ValueError("give start or continuation, one of them")
+        for name in ("start", "continuation"):
+            try:
+                re.compile(getattr(self, name))
+            except re.error as error:
+                raise SettingsError([Mistake(name, f"no regular expression: {error}")]) from error
 
 
 class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +41,13 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["beginning", "end"], describe("where the very first start begins; files that come later begin at 0")
     ] = "beginning"
     max_line_bytes: Annotated[Size, describe("a longer line is split into records of this size")] = Size("1MiB")
+    multiline: Annotated[
+        Literal["none"] | MultilineSettings, describe("stack traces and the like as one record; a record ends 1s later")
+    ] = "none"
+    encoding: Annotated[
+        Literal["utf-8", "utf-16"],
+        describe("of files without a byte order mark; UTF-16 is recognised by its mark, gzip by its first bytes"),
+    ] = "utf-8"
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -72,7 +96,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pod: PodSettings = PodSettings()
     instance: Annotated[
         str,
-        describe("opens the ids of records, one for each shipper; default: pod.uid, else pod.namespace and pod.name"),
+        describe(
+            "opens the ids of records, one for each shipper; default: pod.uid, else pod.namespace and pod.name",
+            max_length=200,  # Elasticsearch's ids have 512 bytes at most
+        ),
     ] = ""
     sink: Annotated[SinkSettings, describe("the central log server")]
     dead_letter: DeadLetterSettings = DeadLetterSettings()

@@ -21,6 +21,10 @@ class Trust:
     def accepted(self) -> None:
         self._credit = CREDIT
 
+    def lose(self) -> None:
+        """Another sink takes the place of this one."""
+        self._credit = 0
+
     def refused(self) -> None:
-        """One line was given up on the sink's word."""
-        self._credit -= 1
+        """One line is given up on the sink's word."""
+        self._credit = max(0, self._credit - 1)

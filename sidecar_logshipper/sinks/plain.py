@@ -19,7 +19,7 @@ from sidecar_logshipper.verdict import Verdict
 class WritesLines(Protocol):
     content_type: str
 
-    def encode(self, lines: bytes, *, partial: bool = False) -> bytes: ...
+    def encode(self, lines: bytes, *, partial: bool = False, joined: bool = False) -> bytes: ...
 
 
 class LinesWriter:
@@ -35,7 +35,8 @@ class LinesWriter:
     def pieces(self, batch: Batch) -> list[bytes]:
         if self._documents is not None:
             return [b"".join(line + b"\n" for line in self._documents.of(part)) for part in batch.parts]
-        return [self._lines.encode(part.chunk.data, partial=part.chunk.piece) for part in batch.parts]
+        chunks = [part.chunk for part in batch.parts]
+        return [self._lines.encode(each.data, partial=each.piece, joined=each.joined) for each in chunks]
 
 
 class Plain:

@@ -131,6 +131,9 @@ class HttpSink(OverHttp, frozen=True, kw_only=True, tag="http"):
     encoding: Lines = "ndjson"
     record_id_field: RecordIdField = ""
 
+    def mistakes(self) -> list[Mistake]:
+        return OverHttp.mistakes(self) + _id_mistakes(self.encoding, self.record_id_field)
+
 
 class LokiSink(OverHttp, frozen=True, kw_only=True, tag="loki"):
     """Grafana Loki's push API, /loki/api/v1/push."""
@@ -249,6 +252,10 @@ class FileSink(Sink, frozen=True, kw_only=True, tag="file"):
     record_id_field: RecordIdField = ""
     in_flight: ClassVar[int] = 1
 
+    def __post_init__(self) -> None:
+        if mistakes := _id_mistakes(self.encoding, self.record_id_field):
+            raise SettingsError(mistakes)
+
 
 class StdoutSink(Sink, frozen=True, kw_only=True, tag="stdout"):
     """Standard output, for pipes and for a look at what would be sent."""
@@ -256,6 +263,10 @@ class StdoutSink(Sink, frozen=True, kw_only=True, tag="stdout"):
     encoding: Lines = "ndjson"
     record_id_field: RecordIdField = ""
     in_flight: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if mistakes := _id_mistakes(self.encoding, self.record_id_field):
+            raise SettingsError(mistakes)
 
 
 SinkSettings = (
@@ -270,6 +281,11 @@ SinkSettings = (
     | FileSink
     | StdoutSink
 )
+
+
+def _id_mistakes(encoding: str, record_id_field: str) -> list[Mistake]:
+    raw = encoding == "raw" and record_id_field
+    return [Mistake("record_id_field", "raw lines have no members; it needs encoding: ndjson")] if raw else []
 
 
 def _url_mistakes(url: str) -> list[str]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from chassis.settings import SettingsError, decode
+from chassis.settings import SettingsError, decode, load
 from sidecar_logshipper.settings import Settings
+from sidecar_logshipper.sinks import roster
 
 LEAST: dict[str, Any] = {"files": {"include": ["/log/*.log"]}, "sink": {"url": "http://logs:9428/insert"}}
 
@@ -91,6 +92,23 @@ def test_all_mistakes_are_named_together() -> None:
         (with_sink(batch={"max_bytes": 1}), "sink.batch.max_bytes"),
         (with_sink(retry={"initial": "1m"}), "sink.retry"),
         (with_sink(tls={"key_file": "/k.pem"}), "sink.tls"),
+        (with_sink(encoding="raw", record_id_field="id"), "sink.record_id_field"),
+        (LEAST | {"sink": {"type": "file"}}, "sink.path"),
+        (
+            LEAST | {"sink": {"type": "file", "path": "/a", "encoding": "raw", "record_id_field": "id"}},
+            "sink.record_id_field",
+        ),
+        (LEAST | {"sink": {"type": "stdout", "compression": "gzip"}}, "sink.compression"),
+        (LEAST | {"sink": {"type": "syslog"}}, "sink.address"),
+        (LEAST | {"sink": {"type": "splunk_hec", "url": "http://splunk"}}, "sink.token_file"),
+        (with_sink(type="loki", compression="zstd"), "sink.compression"),
+        (with_sink(type="loki", url="loki:3100"), "sink.url"),
+        (with_sink(type="elasticsearch", index="Upper"), "sink.index"),
+        (with_sink(type="opensearch", index="_hidden"), "sink.index"),
+        (with_sink(type="otlp", encoding="grpc"), "sink.encoding"),
+        (with_sink(type="victorialogs", encoding="raw"), "sink.encoding"),
+        (with_sink(auth={"bearer_token_file": "/t", "api_key_file": "/k"}), "sink.auth"),
+        (LEAST | {"instance": "x" * 201}, "instance"),
         (
             with_sink(auth={"bearer_token_file": "/t", "basic": {"username": "u", "password_file": "/p"}}),
             "sink.auth",
@@ -99,3 +117,35 @@ def test_all_mistakes_are_named_together() -> None:
 )
 def test_one_mistake(tree: dict[str, Any], path: str) -> None:
     assert [each.partition(": ")[0] for each in mistakes(tree)] == [path]
+
+
+SINKS = {
+    "http": {"url": "http://logs"},
+    "loki": {"url": "http://loki:3100"},
+    "elasticsearch": {"url": "http://elastic:9200"},
+    "opensearch": {"url": "http://opensearch:9200"},
+    "otlp": {"url": "http://collector:4318"},
+    "victorialogs": {"url": "http://victorialogs:9428"},
+    "splunk_hec": {"url": "http://splunk:8088", "token_file": "/token"},
+    "syslog": {"address": "logs:514"},
+    "file": {"path": "/all.log"},
+    "stdout": {},
+}
+
+
+@pytest.mark.parametrize("kind", SINKS)
+def test_the_least_each_sink_needs(kind: str) -> None:
+    settings = decode(Settings, LEAST | {"sink": {"type": kind} | SINKS[kind]})
+    opened = roster.open_sink(settings, clock=lambda: 0.0)
+    opened.close()
+    roster.check(settings.sink)
+    assert roster.peer(settings.sink)
+    assert settings.sink.in_flight == (1 if kind in ("file", "stdout") else 4)
+    assert roster.sends_times(settings.sink) == (kind not in ("http", "file", "stdout"))
+
+
+def test_the_environment_can_choose_another_sink(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("files: {include: [/log/*]}\nsink: {url: http://logs}\n")
+    environ = {"LOGSHIPPER__SINK__TYPE": "loki", "LOGSHIPPER__SINK__TENANT": "shop"}
+    settings = load(Settings, tmp_path / "settings.yaml", environ, "LOGSHIPPER")
+    assert settings.sink.tenant == "shop"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sidecar_logshipper.verdict import Action, of_credentials, of_failure, of_status
+from sidecar_logshipper.verdict import Action, of_credentials, of_failure, of_record, of_status, partial
 
 NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
 
@@ -53,3 +53,25 @@ def test_no_answer_is_tried_again_and_missing_credentials_hold() -> None:
     assert of_failure("timeout").action is Action.RETRY
     assert of_failure("timeout").reason == "timeout"
     assert of_credentials().action is Action.HOLD
+
+
+@pytest.mark.parametrize(
+    ("statuses", "action"),
+    [
+        ((200, 201, 299), None),
+        ((408, 425, 429, 500, 503), Action.RETRY),
+        ((301, 401, 403, 404), Action.HOLD),
+        ((400, 409, 413, 422), Action.REFUSE),
+    ],
+)
+def test_statuses_of_single_records(statuses: tuple[int, ...], action: Action | None) -> None:
+    found = [of_record(status, "kind", "why") for status in statuses]
+    assert {each.action if each else None for each in found} == {action}
+    assert all(each is None or (each.reason, each.detail) == ("kind", "why") for each in found)
+
+
+def test_nothing_to_say_about_any_record_is_an_acknowledgement() -> None:
+    assert partial({}).action is Action.ACK
+    refused = of_record(400, "kind")
+    assert refused is not None
+    assert (partial({3: refused}).action, partial({3: refused}).records) == (Action.PARTIAL, {3: refused})
