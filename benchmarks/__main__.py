@@ -2,9 +2,14 @@
 
 import sys
 
-from benchmarks import dbproxy, dbproxy_redis, shipper
+from benchmarks import dbproxy, dbproxy_redis, footprint, shipper
 
-BENCHMARKS = {"dbproxy": dbproxy.main, "dbproxy-redis": dbproxy_redis.main, "shipper": shipper.main}
+BENCHMARKS = {
+    "dbproxy": dbproxy.main,
+    "dbproxy-redis": dbproxy_redis.main,
+    "footprint": footprint.main,
+    "shipper": shipper.main,
+}
 
 
 def main() -> int:

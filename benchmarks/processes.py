@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 120.0
@@ -73,7 +73,7 @@ class Pinned:
                 self.process.kill()
                 self.process.wait()
 
-    def __enter__(self) -> "Pinned":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -115,16 +115,23 @@ class Sink(Pinned):
         self.wire_bytes = 0
         self.received_at = 0.0
 
+    def slow_down(self, delay_s: float) -> None:
+        """From now on each request is answered so much later."""
+        self._ask(f"{delay_s}")
+
     def look(self) -> int:
         """The lines so far."""
+        self._ask("")
+        return self.lines
+
+    def _ask(self, line: str) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
+        self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
         taken = json.loads(self._answer())
         self.lines += taken["lines"]
         self.wire_bytes += taken["wire_bytes"]
         self.received_at = taken["received_at"] or self.received_at
-        return self.lines
 
     def _answer(self) -> bytes:
         assert self.process.stdout is not None

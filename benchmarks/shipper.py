@@ -44,7 +44,6 @@ class Case:
         core, other = machine.cores()
         with tempfile.TemporaryDirectory(dir=into) as name, Sink(other, Path(name)) as sink:
             directory = Path(name)
-            assert isinstance(sink, Sink)
             (directory / "log").mkdir()
             with Mate("sidecar_logshipper", self._settings(directory, sink.url), core, directory) as mate:
                 time.sleep(0.2)  # until it only waits, so that its start is over

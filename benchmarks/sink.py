@@ -2,6 +2,7 @@
 
 It says its port, then answers each line on its input with what it has received since the last one, as JSON. An answer
 to a request goes out before its lines are counted, so that counting (and decompressing) happens in the sink's time.
+After a line with a number in it, each request is answered only after so many seconds.
 """
 
 import json
@@ -25,6 +26,7 @@ class Tally:
         self._lock = threading.Lock()
         self.lines = self.requests = self.wire_bytes = 0
         self.received_at = 0.0
+        self.delay_s = 0.0
 
     def add(self, lines: int, wire_bytes: int, received_at: float) -> None:
         with self._lock:
@@ -80,6 +82,7 @@ def serve(connection: socket.socket, tally: Tally) -> None:
             pieces.append(bytes(memoryview(buffer)[:count]))
             missing -= count
         at = time.time()
+        time.sleep(tally.delay_s)
         connection.sendall(_ANSWER)
         encoding = _ENCODING.search(head)
         name = encoding[1] if encoding else b""
@@ -100,7 +103,8 @@ def main() -> None:
             threading.Thread(target=serve, args=(connection, tally), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        tally.delay_s = float(line.strip() or tally.delay_s)
         print(json.dumps(tally.take()), flush=True)
 
 

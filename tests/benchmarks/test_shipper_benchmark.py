@@ -24,3 +24,11 @@ def test_a_workload_is_the_same_bytes_every_time(tmp_path: Path) -> None:
     assert first.path.read_bytes() == again.path.read_bytes()
     assert (first.lines, first.size) == (1000, first.path.stat().st_size)
     assert 250 < first.size / first.lines < 270
+
+
+def test_the_footprint_of_each_mate_is_measured() -> None:
+    command = [sys.executable, "-m", "benchmarks", "footprint", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("shipper: resident, idle", "adapter: until ready", "ambassador: until ready", "slow sink"):
+        assert name in done.stdout
