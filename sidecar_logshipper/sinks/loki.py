@@ -46,7 +46,7 @@ class Loki:
 
     def _values(self, part: Part) -> list[object]:
         lines = self._reader.read(part)
-        texts = b"\n".join(lines.text).decode().split("\n")
+        texts = [text.decode() for text in lines.text]
         times = [str(_distinct(time, offset)) for time, offset in zip(lines.times, lines.offsets, strict=True)]
         if not self._with_metadata:
             return list(zip(times, texts, strict=True))
