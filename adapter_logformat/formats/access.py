@@ -22,6 +22,8 @@ METHODS: Final = (
 )  # fmt: skip
 
 LONGEST_HOST: Final = 300
+MOST_ESCAPES: Final = 1 << 14
+"""A text with more backslashes keeps them."""
 MOST_EXTRAS: Final = 256
 """Further fields than these stay one text."""
 
@@ -180,7 +182,9 @@ def extras(text: str) -> list[str]:
 
 def unescape(text: str) -> str:
     """Undoes the servers' escapes; the bytes of `\\xHH` runs are read as UTF-8, damaged ones as U+FFFD."""
-    return _ESCAPE.sub(_plain, text) if "\\" in text else text
+    if "\\" not in text or text.count("\\") > MOST_ESCAPES:
+        return text
+    return _ESCAPE.sub(_plain, text)
 
 
 def _plain(escape: re.Match[str]) -> str:

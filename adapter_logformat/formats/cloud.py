@@ -104,9 +104,11 @@ LAYOUTS: Final = (
         title="AWS S3 server access log",
         rank=88,
         pattern=rf"(?P<owner>[0-9a-f]{{64}}|-) (?P<bucket>[^ ]++) \[{CLF}\] (?P<client>[^ ]++) (?P<requester>[^ ]++) "
-        r'(?P<id>[^ ]++) (?P<operation>[^ ]++) (?P<key>[^ ]++) (?:"(?P<request>(?:[^"]++|"(?! (?:\d{3}|-) )){0,9999}+)"|-) '
+        r"(?P<id>[^ ]++) (?P<operation>[^ ]++) (?P<key>[^ ]++) "
+        r'(?:"(?P<request>(?:[^"]++|"(?! (?:\d{3}|-) )){0,9999}+)"|-) '
         r"(?P<status>\d{3}|-) (?P<error>[^ ]++) (?P<sent>\d{1,18}+|-) (?P<size>\d{1,18}+|-) (?P<took>\d{1,15}+|-) "
-        r'(?P<turnaround>\d{1,15}+|-) (?:"(?P<referer>[^"]*+)"|-) (?:"(?P<agent>(?:[^"]++|"(?! )){0,9999}+)"|-)(?P<tail>(?:'
+        r'(?P<turnaround>\d{1,15}+|-) (?:"(?P<referer>[^"]*+)"|-) '
+        r'(?:"(?P<agent>(?:[^"]++|"(?! )){0,9999}+)"|-)(?P<tail>(?:'
         r" .*)?)",
         sample="79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be examplebucket"
         " [06/Feb/2019:00:00:38 +0000] "
