@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from adapter_logformat.allocator import give_back
+from adapter_logformat.grammar import Format
 from adapter_logformat.inputs.intake import Intake, Parcel
 from adapter_logformat.journal import Journal, Note
 from adapter_logformat.outlets import Outlet, outlet
 from adapter_logformat.output import Found, Output, Place
 from adapter_logformat.pipeline import Limits, Options, Stream, Tally
 from adapter_logformat.replay import ALL, Part, Replay, Step, to_take_again
-from adapter_logformat.settings import InputSettings, Settings, glob_regex
+from adapter_logformat.settings import InputSettings, RegexFormat, Settings, StartRegex, glob_regex
 from adapter_logformat.writer import Append, Writer
 from chassis.command import Context
 from chassis.errors import OperatorError
@@ -116,9 +117,11 @@ class Conversion:
         settings, joined = self._settings, self._settings.multiline
         return Options(
             only=source.formats,
+            own=own_formats(source),
             zone=source.timezone,
             profile=settings.output.profile,
-            join=source.multiline == "auto",
+            join=source.multiline != "none",
+            start=source.multiline.start if isinstance(source.multiline, StartRegex) else None,
             keep_original=settings.keep_original,
             limits=Limits(settings.max_line_bytes, joined.max_lines, joined.max_bytes, joined.idle, joined.max_age),
         )
@@ -467,6 +470,15 @@ class Conversion:
 
     def is_blocked(self) -> bool:
         return self._writer.blocked
+
+
+def own_formats(source: InputSettings) -> tuple[Format, ...]:
+    """The format that the settings themselves describe."""
+    if not isinstance(source.format, RegexFormat):
+        return ()
+    from adapter_logformat.formats.custom import custom  # only for those who wrote a regex
+
+    return (custom(source.format.regex, source.format.time),)
 
 
 def _done(stream: Stream, part: Part) -> bytes:

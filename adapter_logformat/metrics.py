@@ -113,7 +113,7 @@ def _received(listeners: Sequence[Listening]) -> Iterator[Metric]:
 
 def _labelled(name: str, text: str, label: str, known: tuple[str, ...], counts: Mapping[str, int]) -> Metric:
     family = CounterMetricFamily(f"logformat_{name}", text, labels=[label])
-    for value in known:
+    for value in dict.fromkeys((*known, *tuple(counts))):
         family.add_metric([value], counts.get(value, 0))
     return family
 

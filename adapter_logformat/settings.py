@@ -23,6 +23,46 @@ LISTEN_SCHEMES = ("udp", "tcp", "unix", "unixgram", "fifo", "stdin")
 OUTPUT_SCHEMES = ("file", "stdout", "tcp", "unix")
 
 
+class RegexFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """A format of one's own: a line is a record where the regex matches all of it."""
+
+    regex: Annotated[
+        str, describe("with named groups: time, level, message, logger, pid, status…; a__b becomes the attribute a.b")
+    ]
+    time: Annotated[
+        str | None, describe("layout of the group time, as in %d/%b/%Y:%H:%M:%S %z; without one ISO 8601")
+    ] = None
+
+    def __post_init__(self) -> None:
+        from adapter_logformat.formats.custom import custom  # only for those who wrote a regex
+        from adapter_logformat.formats.regex_check import objection
+
+        wrong = objection(self.regex)
+        if wrong is not None:
+            raise SettingsError([Mistake("regex", wrong)])
+        try:
+            custom(self.regex)
+        except ValueError as error:
+            raise SettingsError([Mistake("regex", str(error))]) from error
+        try:
+            custom(self.regex, self.time)
+        except ValueError as error:
+            raise SettingsError([Mistake("time", str(error))]) from error
+
+
+class StartRegex(msgspec.Struct, frozen=True, kw_only=True):
+    """Where records of several lines begin."""
+
+    start: Annotated[str, describe("a line that does not match this at its beginning continues the record before it")]
+
+    def __post_init__(self) -> None:
+        from adapter_logformat.formats.regex_check import objection  # only for those who wrote a regex
+
+        wrong = objection(self.start)
+        if wrong is not None:
+            raise SettingsError([Mistake("start", wrong)])
+
+
 class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One set of log files, or one address that is listened on, and how it is read."""
 
@@ -34,16 +74,20 @@ class InputSettings(msgspec.Struct, frozen=True, kw_only=True):
                  "stdin:; without a host it is loopback"),
     ] = ""  # fmt: skip
     format: Annotated[
-        str | list[str], describe("auto, the name of one format, or the names of those that may occur")
+        str | list[str] | RegexFormat,
+        describe("auto, the name of one format, the names of those that may occur, or a regex of your own"),
     ] = AUTO
     timezone: Annotated[str, describe("IANA zone of times that are written without one")] = "UTC"
-    multiline: Annotated[Literal["auto", "none"], describe("auto: stack traces and their like join their record")] = (
-        "auto"
-    )
+    multiline: Annotated[
+        Literal["auto", "none"] | StartRegex,
+        describe("auto: stack traces and their like join their record; none: every line is one"),
+    ] = "auto"
 
     @property
     def formats(self) -> tuple[str, ...]:
         """The only formats allowed; empty: all."""
+        if isinstance(self.format, RegexFormat):
+            return ()
         if isinstance(self.format, str):
             return () if self.format == AUTO else (self.format,)
         return tuple(self.format)

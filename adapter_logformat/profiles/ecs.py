@@ -70,8 +70,8 @@ RENAMED: Final = {
 }
 INTEGERS: Final = {
     "http.response.status_code", "http.response.body.bytes", "http.request.body.bytes", "http.request.bytes",
-    "http.response.bytes", "client.port", "server.port", "source.port", "destination.port", "log.origin.file.line", "process.thread.id", "process.pid",
-    "log.syslog.facility.code", "log.syslog.severity.code",
+    "http.response.bytes", "client.port", "server.port", "source.port", "destination.port", "log.origin.file.line",
+    "process.thread.id", "process.pid", "log.syslog.facility.code", "log.syslog.severity.code",
 }  # fmt: skip
 """ECS `long`; everything else above is a keyword, text, wildcard or ip."""
 

@@ -160,6 +160,13 @@ def test_a_full_volume_stops_reading_and_loses_nothing(desk: Any) -> None:
     [
         ({"inputs": []}, "inputs"),
         ({"inputs": [{"paths": ["/x/*.log"], "format": "nope"}]}, "inputs[0].format"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": ["logfmt", "nope"]}]}, "inputs[0].format[1]"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": {"regex": "(?P<a>"}}]}, "inputs[0].format.regex"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": {"regex": "(?P<a>(x+)+y)"}}]}, "inputs[0].format.regex"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": {"regex": "no groups"}}]}, "inputs[0].format.regex"),
+        ({"inputs": [{"paths": ["/x/*.log"], "format": {"regex": "(?P<a>x)", "time": "%H"}}]}, "inputs[0].format.time"),
+        ({"inputs": [{"paths": ["/x/*.log"], "multiline": {"start": "(a+)+"}}]}, "inputs[0].multiline.start"),
+        ({"inputs": [{"paths": ["/x/*.log"], "multiline": "sometimes"}]}, "inputs[0].multiline"),
         ({"inputs": [{"paths": ["/x/*.log"], "timezone": "Mars/Olympus"}]}, "inputs[0].timezone"),
         ({"inputs": [{"paths": ["x.log"]}]}, "inputs[0].paths[0]"),
         ({"output": {"to": "tcp://x"}}, "output.to"),
@@ -181,6 +188,37 @@ def test_a_wrong_setting_is_named_and_ends_with_64(desk: Any, change: dict[str, 
     event = adapter.event("settings_refused")
     assert [mistake for mistake in event["mistakes"] if mistake.startswith(path + ":")], event
     assert adapter.process.wait(20) == 64
+
+
+def test_a_format_that_is_almost_known_is_suggested(desk: Any) -> None:
+    desk.settings["inputs"][0]["format"] = "combind"
+    adapter = desk.start()
+    assert "did you mean combined?" in adapter.event("settings_refused")["mistakes"][0]
+    assert adapter.process.wait(20) == 64
+
+
+def test_a_format_of_ones_own_and_records_that_begin_where_one_says(desk: Any) -> None:
+    desk.settings["inputs"][0] |= {
+        "format": {"regex": r"(?P<time>\S+ \S+)\|(?P<level>\w+)\|(?P<shop__cart>\d+)\|(?P<message>.*)", "time": "%d.%m.%Y %H:%M"},
+        "timezone": "Europe/Berlin",
+        "multiline": {"start": r"\d\d\."},
+    }  # fmt: skip
+    desk.settings["keep_original"] = "always"
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("a.log", "20.11.2026 08:51|WARN|17|first\nof two\n20.11.2026 08:52|INFO|18|second\n")
+    desk.wait(lambda: len(desk.records()) == 2)
+    assert adapter.metrics()['logformat_records_total{format="custom"}'] == 2
+    assert adapter.stop() == 0
+    first, second = desk.records()
+    assert (first["timestamp"], first["severity_number"], first["body"]) == (
+        "2026-11-20T07:51:00Z",
+        13,
+        "first\nof two",
+    )
+    assert first["attributes"]["shop.cart"] == "17"
+    assert first["log.record.original"] == "20.11.2026 08:51|WARN|17|first\nof two"
+    assert second["body"] == "second"
 
 
 def test_an_output_that_is_no_file_ends_with_64(desk: Any) -> None:
