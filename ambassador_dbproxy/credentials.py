@@ -28,6 +28,7 @@ class PasswordFile:
         self._path = path
         self._log = log
         self._accepted: str | None = None
+        self._acceptances = 0
         self._complained = ""
         self._content: tuple[_Stamp, str] | None = None
 
@@ -65,13 +66,18 @@ class PasswordFile:
         """What `log_in` returns with the password. While its error says that this one is wrong, others are tried."""
         password = await self.read()
         for left in reversed(range(ATTEMPTS)):
+            before = self._acceptances
             try:
                 done = await log_in(password)
             except Exception as error:
-                other = await self.read_after_refusal(password) if left and is_wrong(error) else None
-                if other is None:
+                if not left or not is_wrong(error):
                     raise
-                password = other
+                other = await self.read_after_refusal(password)
+                if other is not None:
+                    password = other
+                elif self._accepted != password or self._acceptances == before:
+                    raise
+                # Else it was tried a moment too early: another login with it has been accepted meanwhile.
             else:
                 self.accepted(password)
                 return done
@@ -80,6 +86,7 @@ class PasswordFile:
     def accepted(self, password: str | None) -> None:
         """A server took this password."""
         self._accepted = password
+        self._acceptances += 1
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -17,6 +17,7 @@ from ambassador_dbproxy.server import Health, Role, Server, fits, ranked, rounds
 from ambassador_dbproxy.service import OpenedT
 from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tls import ended_by_tls
+from chassis.settings import Address
 
 Ask = Callable[[Conversation, Server], Awaitable[Role]]
 
@@ -33,6 +34,12 @@ class Servers:
         self._wanted = route.target.role
         self._around = around
         self._all = tuple(Server(host) for host in route.target.hosts)
+
+    def become(self, hosts: Sequence[Address]) -> None:
+        """These are the servers now, in this order. One that is gone is looked after while it has sessions."""
+        known = {server.host: server for server in self._all}
+        gone = [server for server in self._all if server.in_use and server.host not in hosts]
+        self._all = (*(known.get(host) or Server(host) for host in hosts), *gone)
 
     def __iter__(self) -> Iterator[Server]:
         return iter(self._all)
@@ -62,7 +69,7 @@ class Servers:
         """Ask all servers for their roles at once, calling `found` for each that fits. Raises like `open` for none."""
         outcomes = await asyncio.gather(*(self._look_at(server, ask, found) for server in self._all))
         failures = [outcome for outcome in outcomes if outcome is not None]
-        if len(failures) == len(self._all):
+        if len(failures) == len(outcomes):
             raise _verdict(failures)
 
     def seen(self, server: Server, role: Role) -> None:

@@ -52,6 +52,16 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise SettingsError(mistakes)
 
 
+class SentinelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to ask Redis Sentinels for the servers."""
+
+    primary: Annotated[str, describe("name under which the Sentinels know the primary", min_length=1)]
+    user: Annotated[str | None, describe("log in to the Sentinels as this user instead of the default one")] = None
+    password_file: Annotated[
+        Path | None, describe("file with the password for the Sentinels; without it they want none")
+    ] = None
+
+
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where one environment's database is, and as whom to log in."""
 
@@ -68,6 +78,9 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         tuple[AuthMethod, ...], describe("authentication methods the server may ask for; empty: any")
     ] = ()
     tls: Annotated[TlsSettings, describe("how the way to the server is encrypted")] = TlsSettings()
+    sentinel: Annotated[
+        SentinelSettings | None, describe("Redis: `hosts` are Sentinels, which know where the servers are")
+    ] = None
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -134,6 +147,16 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 for env, target in self.environments.items()
                 if target.database is not None and not re.fullmatch(r"[0-9]{1,9}", target.database)
             ]
+        mistakes += [
+            Mistake(f"environments.{env}.{field}", text)
+            for env, target in self.environments.items()
+            if target.sentinel is not None
+            for field, text, wrong in (
+                ("sentinel", f"the protocol {self.protocol} has no Sentinels", self.protocol != "redis"),
+                ("role", "Sentinels know several servers; say which role is wanted", target.role == "any"),
+            )
+            if wrong
+        ]
         if self.protocol == "tcp":
             mistakes += [
                 Mistake(f"environments.{env}.{field}", "the protocol tcp knows no logins")

@@ -51,6 +51,8 @@ class Step(Enum):
 class UpstreamLogin:
     """One login. Send `request`, feed the replies one by one to `receive`, until `done`.
 
+    Without a password the default user is taken to need none: one who is logged in already cannot say AUTH.
+
     Raises LoginFailed, ServerRefused, NotReady or ProtocolViolation, after which it is of no further use.
     """
 
@@ -59,10 +61,8 @@ class UpstreamLogin:
         self.role_reason = ""
         self._database = database
         asked: list[tuple[Step, tuple[bytes, ...]]] = []
-        if user is not None:
-            # Servers older than ACLs know the default user too, if it is not named.
-            named = () if user == DEFAULT_USER else (user.encode(),)
-            asked.append((Step.AUTH, (b"AUTH", *named, (password or "").encode())))
+        if user is not None and (user != DEFAULT_USER or password is not None):
+            asked.append((Step.AUTH, _auth(user, password or "")))
         if database is not None:
             asked.append((Step.SELECT, (b"SELECT", b"%d" % database)))
         asked += [(Step.ROLE, (b"ROLE",)), (Step.PING, (b"PING",))]
@@ -97,6 +97,17 @@ class UpstreamLogin:
         if step is Step.ROLE:
             self.role_reason = error.text
         # PING: NOAUTH where the app logs in itself, NOPERM, BUSY, MISCONF. All come from a server that is up.
+
+
+def auth(user: str | None, password: str) -> bytes:
+    """The AUTH command alone."""
+    return encode_command(*_auth(user or DEFAULT_USER, password))
+
+
+def _auth(user: str, password: str) -> tuple[bytes, ...]:
+    # Servers older than ACLs know the default user too, if it is not named.
+    named = () if user == DEFAULT_USER else (user.encode(),)
+    return (b"AUTH", *named, password.encode())
 
 
 def read_role(reply: Reply) -> Role:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable
+from ambassador_dbproxy.redis.discovery import Sentinels
 from ambassador_dbproxy.redis.login import LoginFailed, NotReady, ServerRefused, UpstreamLogin
 from ambassador_dbproxy.redis.resp import ProtocolViolation, ReplyReader
 from ambassador_dbproxy.refusal import Unusable
@@ -46,6 +47,10 @@ class RedisUpstream:
         self._around = around
         self._password = PasswordFile(route.target.password_file, around.log)
         self._encryption = Encryption(route.target.tls)
+        sentinel = route.target.sentinel
+        self._sentinels = None if sentinel is None else Sentinels(route.target, sentinel, self._encryption, around)
+        self._located = False
+        self._watch: asyncio.Task[None] | None = None
         self._database = None if route.target.database is None else int(route.target.database)
 
     async def open(self) -> LoggedIn:
@@ -53,25 +58,38 @@ class RedisUpstream:
 
         Raises Unreachable while waiting may help; else TlsFailed, LoginFailed, ServerRefused or SecretUnreadable.
         """
-        password = await self._password.read()
-        try:
-            return await self._log_in(password)
-        except ServerRefused as refusal:
-            if not refusal.wrong_password:
-                raise
-            # The file may have been swapped between our reading it and the server's looking.
-            other = await self._password.read_after_refusal(password)
-            if other is None:
-                raise
-            return await self._log_in(other)
+        if self._sentinels is None:
+            return await self._open()
+        if self._located:
+            try:
+                return await self._open()
+            except Unreachable:
+                pass  # the Sentinels may know better by now
+        await self._locate(self._sentinels)
+        return await self._open()
 
     async def probe(self) -> None:
         """Return if a server would take logins now; Unreachable or Unusable otherwise."""
+        if self._sentinels is not None:
+            await self._locate(self._sentinels)
+            if self._watch is None:
+                watch = self._sentinels.watch(self.gate.look)
+                self._watch = asyncio.get_running_loop().create_task(watch, name=f"watch Sentinels {self.route.name}")
         await self.servers.look(self._look, self.gate.report_up)
 
     async def close(self) -> None:
         """Stop probing and let nobody wait here any more."""
         await self.gate.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait((self._watch,))
+
+    async def _locate(self, sentinels: Sentinels) -> None:
+        self.servers.become(await sentinels.find())
+        self._located = True
+
+    async def _open(self) -> LoggedIn:
+        return await self._password.try_with(self._log_in, _is_wrong_password)
 
     async def _look(self, conversation: Conversation, server: Server) -> Role:
         """Ask a server whether it takes logins, by logging in: only then does it say whether it is loading."""
@@ -80,13 +98,12 @@ class RedisUpstream:
             found = await self._greet(conversation, server, password)
         except (LoginFailed, ServerRefused, SecretUnreadable) as error:
             raise Unusable(f"{server.host}: {error}") from error
+        self._password.accepted(password)
         found.abandon()
         return found.role
 
     async def _log_in(self, password: str | None) -> LoggedIn:
-        logged_in = await self.servers.open(lambda conversation, server: self._greet(conversation, server, password))
-        self._password.accepted(password)
-        return logged_in
+        return await self.servers.open(lambda conversation, server: self._greet(conversation, server, password))
 
     async def _greet(self, conversation: Conversation, server: Server, password: str | None) -> LoggedIn:
         """TLS and login in the time they may take. Tells a server that is not up from one that is not as expected."""
@@ -106,6 +123,10 @@ class RedisUpstream:
         if login.role is Role.UNKNOWN and target.role != "any":
             raise LoginFailed(f"{server.host} does not tell its role to this user: {login.role_reason}")
         return LoggedIn(conversation, server, login.role)
+
+
+def _is_wrong_password(error: Exception) -> bool:
+    return isinstance(error, ServerRefused) and error.wrong_password
 
 
 async def _converse(conversation: Conversation, login: UpstreamLogin) -> None:

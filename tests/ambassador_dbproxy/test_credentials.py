@@ -67,6 +67,24 @@ async def test_a_password_is_found_while_file_and_server_change(tried: list[str]
     assert seen == tried
 
 
+async def test_a_refused_password_that_another_login_has_proved_meanwhile_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("new")
+    file = PasswordFile(path, CapturingLogger())
+    attempts = 0
+
+    async def log_in(_: str | None) -> str:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            file.accepted("new")
+            raise PermissionError
+        return "in"
+
+    assert await file.try_with(log_in, lambda error: True) == "in"
+    assert attempts == 2
+
+
 async def test_attempts_are_bounded_and_other_errors_are_final(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_text("new")

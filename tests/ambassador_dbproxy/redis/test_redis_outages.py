@@ -40,13 +40,8 @@ def get(through: Any, got: list[Any], key: str = "environment") -> None:
         got.append(one.get(key))
 
 
-def waiting(through: Any, count: int) -> None:
-    while through.status()["listeners"][0]["waiting"] != count:
-        pass  # each look takes its time
-
-
 def test_connections_are_held_until_the_server_is_up(
-    other: Any, ambassador: Make, redis_settings: Make, target: Make
+    other: Any, ambassador: Make, redis_settings: Make, target: Make, status: Make
 ) -> None:
     through = ambassador(redis_settings(dev=target(other))).ready()
     got: list[Any] = []
@@ -55,7 +50,8 @@ def test_connections_are_held_until_the_server_is_up(
     held = [threading.Thread(target=get, args=(through, got)) for _ in range(20)]
     for each in held:
         each.start()
-    waiting(through, 20)
+    while status(through)["waiting"] != 20:
+        pass  # each look takes its time
     other.start()
     with other.root() as root:
         root.set("environment", "restarted")
@@ -89,17 +85,20 @@ def test_a_server_that_is_loading_is_not_up_yet(
     assert "LOADING" in through.event("target_down")["reason"]
 
 
-def test_past_the_bounds_redis_own_errors(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+def test_past_the_bounds_redis_own_errors(
+    ambassador: Make, redis_settings: Make, target: Make, server: Any, status: Make
+) -> None:
     nowhere = {**target(server), "hosts": ["127.0.0.1:1"]}
-    through = ambassador(redis_settings(limits={"hold": "500ms", "waiting": 1}, dev=nowhere)).ready()
+    through = ambassador(redis_settings(limits={"hold": "2s", "waiting": 1}, dev=nowhere)).ready()
     through.event("target_down")
     first: list[bytes] = []
     held = threading.Thread(target=lambda: first.append(said_to(through)))
     held.start()
-    waiting(through, 1)
+    while status(through)["waiting"] != 1:
+        pass  # each look takes its time
     assert said_to(through).startswith(b"-LOADING cache/dev is down and 1 connections wait for it")
     held.join(20)
-    assert first[0].startswith(b"-LOADING cache/dev is down, waited 500ms: 127.0.0.1:1: ")
+    assert first[0].startswith(b"-LOADING cache/dev is down, waited 2s: 127.0.0.1:1: ")
     with client(through) as one, pytest.raises(BusyLoadingError, match="cache/dev is down"):
         one.ping()
     assert through.event("connection_refused", kind="hold")
@@ -151,6 +150,7 @@ async def test_rotated_passwords_under_load_fail_no_login(
     (tmp_path / "first").write_text(server.password_file.read_text())
     link.symlink_to("first")
     through = await asyncio.to_thread(ambassador(redis_settings(dev=target(server, password_file=str(link)))).ready)
+    await asyncio.to_thread(through.event, "target_up")  # the first password is known to be good
     stop, logins = asyncio.Event(), 0
     one_more = asyncio.Condition()
 

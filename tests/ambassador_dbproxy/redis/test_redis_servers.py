@@ -40,13 +40,13 @@ def served_by(through: Any) -> tuple[str, int]:
     ("role", "expected"), [("primary", "master"), ("replica", "slave"), ("prefer-replica", "slave"), ("any", "slave")]
 )
 def test_the_role_that_is_wanted(
-    pair: Any, role: str, expected: str, ambassador: Make, redis_settings: Make, target: Make
+    pair: Any, role: str, expected: str, ambassador: Make, redis_settings: Make, target: Make, status: Make
 ) -> None:
     primary, replica = pair
     hosts = [replica.address, primary.address]
     through = ambassador(redis_settings(dev=target(primary, hosts=hosts, role=role))).ready()
     assert served_by(through)[0] == expected
-    servers = {each["host"]: each["role"] for each in through.status()["listeners"][0]["servers"]}
+    servers = {each["host"]: each["role"] for each in status(through)["servers"]}
     assert servers[replica.address] == "replica"
 
 
