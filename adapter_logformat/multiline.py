@@ -81,6 +81,8 @@ _PYTHON_END: Final = re.compile(
     r"(?:[A-Za-z_<][\w<>]*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
 )
 _RUST_AT: Final = re.compile(r"thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at .*:\d++:\d++:")
+_COUNTER: Final = re.compile(r"\[\d{1,9}-\d\]")
+"""PostgreSQL's `[%l-1]`: each part of one message has the next number."""
 _compiled: dict[str, re.Pattern[str]] = {}
 
 
@@ -140,7 +142,7 @@ class Pending:
             self.opened(language, line)
             return True
         if rule.parts is not None and (part := _full(rule.parts)(line)) is not None:
-            return self.first.startswith(part[1])
+            return _COUNTER.sub("", self.first).startswith(_COUNTER.sub("", part[1]))
         if rule.once is not None and _full(rule.once)(line) is not None:
             return not any(map(_full(rule.once), [self.first, *self.lines]))
         return _full(rule.marks)(line) is not None
