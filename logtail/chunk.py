@@ -37,6 +37,8 @@ class Chunk:
     data: bytes
     final: bool = False
     piece: bool = False
+    joined: bool = False
+    """Records of several lines: inside them each newline is a `multiline.MARK`."""
 
     @property
     def end(self) -> int:

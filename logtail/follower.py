@@ -6,7 +6,7 @@ queue). Meeting files is the matter of `arrivals`; waiting, saving and logging o
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from logtail import checkpoint, reader
@@ -18,9 +18,11 @@ from logtail.follow import Fact, State, over
 from logtail.identity import HEAD_BYTES, Mark, Verdict, extend, recognise
 from logtail.life import Key, Life
 from logtail.memory import Memory
+from logtail.multiline import Multiline
 from logtail.opened import Condition, Open
 from logtail.roll import Happening, Roll
 
+CONTINUED_WITHIN_S = 1.0  # a record of several lines is written within this time
 BUSY_LOOK_S = 0.25  # while there is much to read, the directories are looked at this often
 
 
@@ -45,6 +47,7 @@ class Follower:
         start_at: Literal["beginning", "end"],
         max_line_bytes: int,
         chunk_bytes: int,
+        multiline: Multiline | None,
         open_file: Open,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
@@ -52,7 +55,8 @@ class Follower:
         self._open = open_file
         self._discovery = discovery
         self._max_line = max_line_bytes
-        self._reader = reader.Reader(chunk_bytes, max_line_bytes)
+        self._multiline = multiline
+        self._reader = reader.Reader(chunk_bytes, max_line_bytes, multiline)
         self._monotonic = monotonic
         self._roll = Roll()
         self._arrivals = Arrivals(self._roll, open_file, start_at=start_at, max_line_bytes=max_line_bytes, wall=wall)
@@ -108,11 +112,18 @@ class Follower:
         return self._roll.told()
 
     def reload(
-        self, *, include: Sequence[str], exclude: Sequence[str], max_line_bytes: int, chunk_bytes: int
+        self,
+        *,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        max_line_bytes: int,
+        chunk_bytes: int,
+        multiline: Multiline | None,
     ) -> list[Happening]:
         """Other globs and limits from now on."""
         self._discovery = Discovery(include, exclude)
-        self._reader = reader.Reader(chunk_bytes, max_line_bytes)
+        self._multiline = multiline
+        self._reader = reader.Reader(chunk_bytes, max_line_bytes, multiline)
         self._max_line = self._arrivals.max_line = max_line_bytes
         scan = self._discovery.scan()
         for pattern in scan.empty:
@@ -225,7 +236,14 @@ class Follower:
             life.raw_size, life.mtime_ns, life.changed_at = size, mtime_ns, now
             life.size = life.file.extent(size)
             self._check(life)
-        elif over(life.state, unread=int(life.queued), in_flight=life.acks.in_flight, quiet_s=now - life.changed_at):
+        elif life.held and self._is_quiet(life):
+            self._roll.enqueue(life)
+        elif over(
+            life.state,
+            unread=int(life.queued or life.held),
+            in_flight=life.acks.in_flight,
+            quiet_s=now - life.changed_at,
+        ):
             self._end(life)
 
     def _check(self, life: Life) -> None:
@@ -279,6 +297,10 @@ class Follower:
             now = None if removed else self._find_name(life)
             self._roll.tell("info", "file_rotated", path=path, now=now, removed=removed, offset=life.offset)
 
+    def _is_quiet(self, life: Life) -> bool:
+        """Long enough to take its last record for complete."""
+        return self._monotonic() - life.changed_at >= CONTINUED_WITHIN_S
+
     # ---- reading
 
     def _next_chunk(self, max_bytes: int | None) -> Chunk | None:
@@ -313,7 +335,9 @@ class Follower:
             midline=life.midline,
             padded=not life.frontier,
             finished=finished,
+            settled=life.size if self._is_quiet(life) else 0,
         )
+        life.held = reading is not None and reading.held
         if reading is None:
             self._roll.dequeue(life)
             return None
@@ -331,7 +355,10 @@ class Follower:
         return self._hand_out(life, reading)
 
     def _hand_out(self, life: Life, reading: reader.Reading) -> Chunk:
-        chunk = Chunk(life.source, life.offset, reading.data, piece=reading.broken)
+        content, joined = reading.data, False
+        if self._multiline is not None and not reading.broken:
+            content, joined = self._multiline.mark(content), True
+        chunk = Chunk(life.source, life.offset, content, piece=reading.broken, joined=joined)
         life.frontier = extend(life.frontier, reading.data)
         life.acks.hand_out(chunk.start, chunk.end, life.frontier, self._monotonic())
         if life.head.length < HEAD_BYTES:
@@ -375,9 +402,7 @@ class Follower:
             return
         life.learn(Fact.ENDED)
         self._roll.ended.append(
-            Chunk(life.source, chunk.start, chunk.data, final=True, piece=chunk.piece)
-            if chunk is not None
-            else Chunk(life.source, life.offset, b"", final=True)
+            replace(chunk, final=True) if chunk is not None else Chunk(life.source, life.offset, b"", final=True)
         )
         self._close_when_safe(life)
 

@@ -39,6 +39,8 @@ class Life:
     """The file that had this path before: its lines come first."""
     target: str = ""
     """Where `path` leads to, if it is a link."""
+    held: bool = False
+    """There are whole lines to read that may be continued."""
     undecided: bool = False
     """Nothing to tell by yet: empty, or a first byte with which a compressed or a UTF-16 file may begin."""
     doubted: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from logtail import lines
 from logtail.decoded import Decoded, Undecodable
 from logtail.identity import Identity, Sighting
+from logtail.multiline import Multiline
 from logtail.opened import Opened
 
 _STRIDE = 256 * 1024
@@ -70,22 +71,35 @@ class Reading:
     data: bytes
     skipped: int = 0
     broken: bool = False
+    held: bool = False
+    """There are whole lines that may be continued."""
 
 
 class Reader:
     """Reads pieces of up to `chunk_bytes`; a longer line is read whole, up to `max_line` bytes."""
 
-    def __init__(self, chunk_bytes: int, max_line: int) -> None:
+    def __init__(self, chunk_bytes: int, max_line: int, multiline: Multiline | None = None) -> None:
         # Kept and reused: a fresh buffer of this size for each read would be mapped and unmapped each time.
         self._buffer = bytearray(chunk_bytes)
         self._max_line = max_line
+        self._multiline = multiline
 
     def read(
-        self, file: Opened, offset: int, want: int | None, *, midline: bool, padded: bool, finished: bool
+        self,
+        file: Opened,
+        offset: int,
+        want: int | None,
+        *,
+        midline: bool,
+        padded: bool,
+        finished: bool,
+        settled: int = 0,
     ) -> Reading | None:
         """The next piece from `offset`, None when there is no whole line yet. OSError from the file passes through.
 
         `padded`: NUL bytes at `offset` are a hole and are skipped, once something follows them.
+        `settled`: nothing was added to the bytes before this offset for a while, so that a record of several lines that
+        ends there is taken for complete.
         """
         buffer: bytearray = self._buffer
         want = min(want or len(buffer), len(buffer))
@@ -107,7 +121,14 @@ class Reader:
             piece = lines.take(buffer, filled, self._max_line, midline=midline, finished=finished)
         if piece is None:
             return Reading(b"", skipped) if skipped else None
-        return Reading(bytes(memoryview(buffer)[: piece.length]), skipped, piece.broken)
+        content = bytes(memoryview(buffer)[: piece.length])
+        if self._multiline is None or piece.broken or finished or offset + skipped + piece.length <= settled:
+            return Reading(content, skipped, piece.broken)
+        # A record that fills the buffer alone is cut between two of its lines.
+        complete = self._multiline.complete(content) or (len(content) if filled >= want else 0)
+        if not complete:
+            return Reading(b"", skipped, held=True)
+        return Reading(content[:complete], skipped)
 
     def _read_whole(self, file: Opened, offset: int, want: int) -> bytes | None:
         """The whole lines of a full piece in the middle of a file, without a copy; None when it is not that simple."""

@@ -18,6 +18,7 @@ from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower, Step
 from logtail.hints import Hints
+from logtail.multiline import Multiline
 from logtail.opened import Open
 from logtail.roll import Happening
 
@@ -37,6 +38,7 @@ class FollowSettings(TypedDict):
     exclude: Sequence[str]
     max_line_bytes: int
     chunk_bytes: int
+    multiline: Multiline | None
 
 
 class Tail:
@@ -54,6 +56,8 @@ class Tail:
         state_file: Path | None,
         max_line_bytes: int,
         chunk_bytes: int = 262144,
+        multiline: Multiline | None = None,
+        utf16: bool = False,
         poll_interval: float = 0.25,
         autosave: bool = True,
         saved: Callable[[], None] = lambda: None,
@@ -64,6 +68,7 @@ class Tail:
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`autosave=False`: only `save` writes the checkpoint, for a caller whose `extra` must fit the offsets exactly.
+        `utf16`: what has no byte order mark is UTF-16 too.
         At most `most_open` files are open at once; `open_file` opens them in another way.
         `saved` is called after each try to write it, with or without success.
 
@@ -74,7 +79,8 @@ class Tail:
             start_at=start_at,
             max_line_bytes=max_line_bytes,
             chunk_bytes=chunk_bytes,
-            open_file=open_file or Opener(most_open).open,
+            multiline=multiline,
+            open_file=open_file or Opener(most_open, utf16=utf16).open,
             monotonic=monotonic,
             wall=wall,
         )

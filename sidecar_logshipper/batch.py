@@ -4,7 +4,7 @@ When to look again, and what is done with a batch, `delivery` decides.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from logtail.chunk import Chunk
 from sidecar_logshipper import ledger
@@ -33,8 +33,8 @@ class Part:
         if whole.piece or cut in (0, len(whole.data)):
             return None
         return (
-            Part.of(Chunk(whole.source, whole.start, whole.data[:cut])),
-            Part.of(Chunk(whole.source, whole.start + cut, whole.data[cut:])),
+            Part.of(replace(whole, data=whole.data[:cut])),
+            Part.of(replace(whole, start=whole.start + cut, data=whole.data[cut:])),
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from logtail.multiline import MARK
 from sidecar_logshipper.batch import Part
 
 
@@ -56,8 +57,9 @@ class DeadLetterFile:
             "generation": part.chunk.source.generation,
             "offset": part.chunk.start,
         }
+        raw = part.chunk.data.replace(MARK, b"\n") if part.chunk.joined else part.chunk.data
         try:
-            record["line"] = part.chunk.data.removesuffix(b"\n").decode()
+            record["line"] = raw.removesuffix(b"\n").decode()
         except UnicodeDecodeError:
-            record["line_base64"] = base64.b64encode(part.chunk.data).decode()
+            record["line_base64"] = base64.b64encode(raw).decode()
         return record

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
+from logtail.multiline import MARK
 from sidecar_logshipper.batch import Part
 from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.times import Clock
@@ -80,6 +81,11 @@ class LineReader:
         told: Sequence[Told | None] = [None] * len(raw) if chunk.piece else self._told(content, raw)
         seen = self._dating.times(chunk.source, offsets)
         times = [self._time(line, said, otherwise) for line, said, otherwise in zip(raw, told, seen, strict=True)]
+        if chunk.joined:
+            # No object spans lines, so these are texts. What was no UTF-8 has become U+FFFD, the marks with it.
+            whole = chunk.data.removesuffix(b"\n").split(b"\n")
+            raw = [_valid_joined(line) if MARK in line else text for line, text in zip(whole, raw, strict=True)]
+            told = [None if MARK in line else said for line, said in zip(whole, told, strict=True)]
         if b"\r" in content:
             raw = [line.removesuffix(b"\r") for line in raw]
         return Lines(raw, offsets, told, times, seen)
@@ -110,6 +116,10 @@ class LineReader:
         else:
             own = self._clock.read(said.time)
         return otherwise if own is None else own
+
+
+def _valid_joined(record: bytes) -> bytes:
+    return b"\n".join(_valid(line, [line])[0].removesuffix(b"\r") for line in record.split(MARK))
 
 
 def _valid(content: bytes, raw: list[bytes]) -> list[bytes]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from logtail.multiline import MARK
 from sidecar_logshipper.ledger import count
 
 
@@ -47,10 +48,11 @@ class Ndjson:
         self._between_objects = b"}\n" + self._front + b'"'
         self._between_messages = b'"}\n' + self._message
 
-    def encode(self, lines: bytes, *, partial: bool = False) -> bytes:
+    def encode(self, lines: bytes, *, partial: bool = False, joined: bool = False) -> bytes:
         """Records for `lines`, each ended by a newline, the last one too when the last line lacks its own.
 
         `partial`: these bytes are one piece of a longer line, whatever they look like.
+        `joined`: a `multiline.MARK` in a line is a newline of the record.
         """
         if not lines:
             return b""
@@ -58,6 +60,8 @@ class Ndjson:
             return self._wrapped(lines.removesuffix(b"\n"), self._part_message)
         if not lines.endswith(b"\n"):
             lines += b"\n"
+        if joined and MARK in lines:
+            return b"".join(map(self._joined_record, lines.removesuffix(b"\n").split(b"\n")))
         if not lines.startswith(b"{"):
             if b"{" not in lines or not _MAY_BE_OBJECT.search(b"\n" + lines):
                 return self._wrap_all(lines)
@@ -101,6 +105,12 @@ class Ndjson:
         if rest.lstrip(b" \t\r").startswith(b"}"):
             return self._alone + b"\n"
         return line[:opening] + self._front + rest + b"\n"
+
+    def _joined_record(self, record: bytes) -> bytes:
+        if MARK not in record:
+            return self._record(record)
+        lines = (_escape(line.removesuffix(b"\r")) for line in record.split(MARK))
+        return self._message + b"\\n".join(lines) + b'"}\n'
 
     def _wrapped(self, line: bytes, opening: bytes) -> bytes:
         return opening + _escape(line.removesuffix(b"\r")) + b'"}\n'

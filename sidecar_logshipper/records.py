@@ -4,8 +4,8 @@ A record is a line, or a piece of a line that was too long; its offset is where 
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from logtail.chunk import Chunk
 from sidecar_logshipper.batch import Batch, Part
 
 
@@ -17,7 +17,7 @@ def singles(part: Part) -> list[Part]:
     parts: list[Part] = []
     start = chunk.start
     for line in _lines(chunk.data):
-        parts.append(Part(Chunk(chunk.source, start, line), 1))
+        parts.append(Part(replace(chunk, start=start, data=line), 1))
         start += len(line)
     return parts
 
@@ -69,4 +69,4 @@ def _joined(records: list[Part]) -> list[Part]:
     if len(records) < 2:
         return records
     chunk = records[0].chunk
-    return [Part(Chunk(chunk.source, chunk.start, b"".join(each.chunk.data for each in records)), len(records))]
+    return [Part(replace(chunk, data=b"".join(each.chunk.data for each in records)), len(records))]

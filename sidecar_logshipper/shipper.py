@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from chassis.command import Context
 from chassis.errors import OperatorError
 from logtail.chunk import Chunk, TailStats
+from logtail.multiline import Multiline
 from logtail.tail import FollowSettings, Tail
 from sidecar_logshipper.batch import Collector, Part
 from sidecar_logshipper.dating import Dating
@@ -20,7 +21,7 @@ from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.metrics import LogshipperMetrics
 from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.routes import Routes
-from sidecar_logshipper.settings import Settings
+from sidecar_logshipper.settings import FilesSettings, Settings
 from sidecar_logshipper.sinks import roster
 from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
@@ -54,6 +55,7 @@ class Shipper:
             **self._what_to_follow(),
             start_at=settings.files.start_at,
             state_file=settings.checkpoint_path,
+            utf16=settings.files.encoding == "utf-16",
             saved=self._saved,
             log=context.log,
             monotonic=context.monotonic,
@@ -86,6 +88,7 @@ class Shipper:
             "include": files.include,
             "exclude": files.exclude,
             "max_line_bytes": files.max_line_bytes,
+            "multiline": _multiline(files),
             "chunk_bytes": min(MOST_CHUNK_BYTES, self._settings.sink.batch.max_bytes),
         }
 
@@ -138,6 +141,8 @@ class Shipper:
         for name in ("state_dir", "ops"):
             if getattr(settings, name) != getattr(self._settings, name):
                 raise OperatorError(name, "takes effect at the next start only")
+        if settings.files.encoding != self._settings.files.encoding:
+            raise OperatorError("files.encoding", "takes effect at the next start only")
         roster.check(settings.sink)
         self._settings = settings
         self._office.dead_letters = self._dead_letters()
@@ -217,3 +222,8 @@ class Shipper:
 
 def _window_bytes(settings: Settings) -> int:
     return settings.sink.in_flight * settings.sink.batch.max_bytes
+
+
+def _multiline(files: FilesSettings) -> Multiline | None:
+    given = files.multiline
+    return None if given == "none" else Multiline(start=given.start, continuation=given.continuation)

@@ -151,7 +151,7 @@ class World:
             "files": {"include": include},
             "sink": sink | {"retry": {"initial": "5ms", "max": "30ms"}, "timeout": "2s"},
             "state_dir": f"{root}/state",
-            "drain": {"quiet": "0s", "deadline": "2s"},
+            "drain": {"quiet": "0s", "deadline": "4s"},
             "ops": {"listen": "127.0.0.1:0"},
         }
 
