@@ -112,16 +112,20 @@ class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one listener takes on."""
 
-    connections: Annotated[int, describe("sessions at the same time; the next one is refused (53300)", ge=1)] = 200
-    hold: Annotated[Seconds, describe("longest wait of a new connection for its database; then 57P03")] = Seconds("30s")
-    waiting: Annotated[int, describe("connections that may wait at the same time; the next: 53300", ge=0)] = 100
+    connections: Annotated[int, describe("sessions at the same time; the next one is refused", ge=1)] = 200
+    hold: Annotated[Seconds, describe("longest wait of a new connection for its database; then it is refused")] = (
+        Seconds("30s")
+    )
+    waiting: Annotated[int, describe("connections that may wait at the same time; the next one is refused", ge=0)] = 100
 
 
 class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One local address and the databases behind it."""
 
     name: Annotated[str, describe("name in logs, metrics and `status`", min_length=1, max_length=63)]
-    listen: Annotated[Address, describe("where the app connects: loopback, or unix:///path/.s.PGSQL.5432")]
+    listen: Annotated[
+        Address, describe("where the app connects: loopback, or a unix socket as in unix:///run/db/.s.PGSQL.5432")
+    ]
     protocol: Annotated[
         Literal["postgres", "mysql", "redis", "tcp"], describe("what is spoken here; it is never guessed")
     ]
