@@ -149,7 +149,7 @@ async def test_sentinels_lead_to_the_primary_and_after_it(
 
     async def work() -> None:
         while not stop.is_set():
-            async with redis.asyncio.Redis(port=through.port, retry=None, decode_responses=True) as client:
+            async with redis.asyncio.Redis(port=through.port, retry=None, socket_timeout=30) as client:
                 try:
                     while not stop.is_set():
                         await client.set("written", "again")
