@@ -1,6 +1,6 @@
 """Kubernetes manifests as `podman kube play` needs them. Pure: documents in, documents out.
 
-podman 4 differs from Kubernetes in five ways that matter to the examples; each is named where it is met. Nothing else
+podman 4 differs from Kubernetes in six ways that matter to the examples; each is named where it is met. Nothing else
 of a manifest is touched, so that what runs is what is written.
 """
 
@@ -34,6 +34,12 @@ def containers(documents: Iterable[Document]) -> list[str]:
         if document["kind"] == "Pod"
         for container in document["spec"]["containers"]
     ]
+
+
+def empty_volumes(documents: Iterable[Document]) -> list[str]:
+    """The names of the volumes that start empty. podman ignores fsGroup, so the caller opens them to all containers."""
+    pods = [document["spec"] for document in documents if document["kind"] == "Pod"]
+    return [volume["name"] for spec in pods for volume in spec.get("volumes", ()) if "emptyDir" in volume]
 
 
 def _as_config_map(secret: Document) -> Document:

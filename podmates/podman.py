@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from podmates.kube_play import Document
+from podmates.kube_play import Document, empty_volumes
 
 COMMAND_WITHIN_S = 120
 
@@ -60,6 +60,10 @@ class Podman:
         return True
 
     async def play(self, documents: list[Document]) -> None:
+        """Starts the pods of prepared documents."""
+        for volume in empty_volumes(documents):
+            await self.run("volume", "create", volume)
+            (await self.volume(volume)).chmod(0o1777)
         text = yaml.safe_dump_all(documents).encode()
         await self.run("kube", "play", "--network", self._network, "--log-driver", "k8s-file", "-", given=text)
 

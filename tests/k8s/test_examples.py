@@ -14,7 +14,7 @@ from adapter_logformat.settings import Settings as Logformat
 from ambassador_dbproxy.settings import Settings as Dbproxy
 from chassis import __version__
 from chassis.settings import load
-from podmates.kube_play import prepared
+from podmates.kube_play import empty_volumes, prepared
 from sidecar_logshipper.settings import Settings as Logshipper
 
 EXAMPLES = sorted((Path(__file__).parent.parent.parent / "k8s" / "examples").glob("*.yaml"))
@@ -171,6 +171,14 @@ class TestWhatPodmanNeeds:
         assert prepared([secret]) == [
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": "x", "b": "y"}}
         ]
+
+    def test_volumes_that_start_empty_are_named(self) -> None:
+        spec = {
+            "containers": [],
+            "volumes": [{"name": "logs", "emptyDir": {}}, {"name": "c", "configMap": {"name": "c"}}],
+        }
+        pod = {"kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+        assert empty_volumes(prepared([pod])) == ["p-logs"]
 
     def test_ports_and_probes_go_volumes_are_named_by_pod(self) -> None:
         before = copy.deepcopy(self.POD)
