@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic
 
@@ -24,6 +25,8 @@ from ambassador_dbproxy.surroundings import Surroundings
 
 UNNAMED_CONNECTIONS = 64
 """Connections beyond the limits that may be in their start-up conversation, so that a cancel request gets through."""
+MAX_QUEUED = 2048
+"""Connections beyond even those; they are not read from until there is room. The next one is closed at once."""
 CLOSE_S = 1.5
 
 
@@ -42,6 +45,8 @@ class Listener(Generic[U]):
         self._upstream = self._made(route)
         self._sessions: set[Session] = set()
         self._starting: dict[asyncio.Task[None], Conversation] = {}
+        self._queued: deque[Conversation] = deque()
+        self._closing = False
         self._work: set[asyncio.Task[None]] = set()
         self._entering = 0  # connections between their start-up and their session
         self._opening = 0  # those that talk to a server now
@@ -207,6 +212,9 @@ class Listener(Generic[U]):
             self._socket.close()
         if self.settings.listen.path and self._socket is not None:
             unlink(self.settings.listen)
+        self._closing = True
+        while self._queued:
+            self._queued.popleft().close()
         for task in (*self._starting, *self._work):
             task.cancel()
         left = list(self._sessions)
@@ -243,11 +251,18 @@ class Listener(Generic[U]):
     def _accept(self, app: Conversation) -> None:
         self.tally.accepted += 1
         limits = self.settings.limits
-        if len(self._starting) >= limits.connections + limits.waiting + UNNAMED_CONNECTIONS:
+        if len(self._starting) < limits.connections + limits.waiting + UNNAMED_CONNECTIONS:
+            self._begin(app)
+        elif len(self._queued) < MAX_QUEUED:
+            # Nothing can be said before the app has introduced itself, so that it has to wait even to be refused.
+            app.transport.pause_reading()
+            self._queued.append(app)
+        else:
             self.tally.refused[Reason.CONNECTIONS] += 1
             app.send(self._service.farewell(Reason.CONNECTIONS, "too many connections are starting"))
             app.close()
-            return
+
+    def _begin(self, app: Conversation) -> None:
         task = asyncio.get_running_loop().create_task(self._serve(app), name=f"serve {self.settings.name}")
         app.on_gone = lambda: _cancel(task)
         self._starting[task] = app
@@ -274,7 +289,15 @@ class Listener(Generic[U]):
             if not app.eof:
                 app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
             app.close()
+        self._take_queued()
         self._note_emptied()
+
+    def _take_queued(self) -> None:
+        while self._queued and not self._closing:
+            if not (app := self._queued.popleft()).lost:
+                app.transport.resume_reading()
+                self._begin(app)
+                return
 
     def _work_done(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)

@@ -129,6 +129,7 @@ class Cluster:
         self.sql(f"CREATE ROLE {USER} LOGIN PASSWORD '{quoted}'", "postgres")
         self.sql("CREATE ROLE clear LOGIN PASSWORD 'clear-secret'", "postgres")
         self.sql("CREATE ROLE open LOGIN", "postgres")
+        self.sql("CREATE ROLE replicator LOGIN REPLICATION PASSWORD 'replicator-secret'", "postgres")
         self.sql("SET password_encryption = 'md5'; CREATE ROLE hashed LOGIN PASSWORD 'md5-secret'", "postgres")
         self.sql(f"CREATE DATABASE {DATABASE} OWNER {USER}", "postgres")
         self.sql(f"CREATE TABLE environment AS SELECT '{self.name}' AS name; GRANT SELECT ON environment TO PUBLIC")

@@ -31,6 +31,12 @@ def certificates() -> Any:
 
 
 @pytest.fixture(scope="session")
+def faults() -> Any:
+    """The module beside this one."""
+    return _beside("faults")
+
+
+@pytest.fixture(scope="session")
 def clusters() -> Any:
     """The module beside this one."""
     return _clusters

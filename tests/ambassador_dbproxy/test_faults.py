@@ -1,0 +1,172 @@
+"""Harm on either leg: slices of a byte, latency, resets and silence, with a real server behind."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def cluster(make_cluster: Make) -> Any:
+    return make_cluster("18", "dev")
+
+
+def connect(port: int) -> Any:
+    return psycopg.AsyncConnection.connect(f"host=127.0.0.1 port={port} user=x dbname=y", autocommit=True)
+
+
+async def sessions(through: Any) -> int:
+    return int((await asyncio.to_thread(through.status))["listeners"][0]["sessions"])
+
+
+async def talk(connection: Any) -> None:
+    """Simple and extended queries, an error, COPY in both directions, and a notification."""
+    assert await (await connection.execute("SELECT %s || 'b'", ("a",))).fetchone() == ("ab",)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await connection.execute("SELECT 1 / 0")
+    await connection.execute("CREATE TEMP TABLE t (n int); LISTEN news")
+    async with connection.cursor().copy("COPY t FROM STDIN") as copy:
+        await copy.write("1\n2\n3\n")
+    async with connection.cursor().copy("COPY t TO STDOUT") as copy:
+        assert [row async for row in copy.rows()] == [("1",), ("2",), ("3",)]
+    async with connection.transaction():
+        await connection.execute("NOTIFY news, 'hello'")
+    async for notice in connection.notifies(timeout=10, stop_after=1):
+        assert notice.payload == "hello"
+
+
+@pytest.mark.parametrize(("slice_bytes", "latency_s"), [(1, 0), (3, 0), (0, 0.01)])
+async def test_slices_and_latency_on_both_legs(
+    cluster: Any,
+    faults: Any,
+    ambassador: Make,
+    postgres_settings: Make,
+    target: Make,
+    slice_bytes: int,
+    latency_s: float,
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as behind:
+        through = ambassador(postgres_settings(dev=target(cluster, hosts=[behind.address]))).ready()
+        async with faults.FaultyProxy(f"127.0.0.1:{through.port}") as before:
+            for leg in (behind, before):
+                leg.slice_bytes, leg.latency_s = slice_bytes, latency_s
+            async with await connect(before.port) as connection:
+                await talk(connection)
+                asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(connection.cancel_safe()))
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    await connection.execute("SELECT pg_sleep(30)")
+
+
+@pytest.mark.parametrize("reset_after", [0, 1, 100, 400, 1000])
+async def test_a_reset_of_the_server_reaches_one_app_and_no_other(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make, reset_after: int
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as behind:
+        settings = postgres_settings(limits={"hold": "500ms"}, dev=target(cluster, hosts=[behind.address]))
+        through = ambassador(settings).ready()
+        async with await connect(through.port) as untouched:
+            behind.reset_after = reset_after
+            with pytest.raises(psycopg.OperationalError):
+                async with await connect(through.port) as connection:
+                    await connection.execute("SELECT repeat('x', 2000)")
+            behind.reset_after = None
+            async with await connect(through.port) as connection:
+                await connection.execute("SELECT 1")
+            assert await sessions(through) >= 1
+            assert not untouched.closed
+    assert "bug" not in {each["event"] for each in through.events}
+
+
+async def test_a_reset_of_the_app_leaves_nothing_behind(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    through = ambassador(postgres_settings(dev=target(cluster))).ready()
+    async with faults.FaultyProxy(f"127.0.0.1:{through.port}") as before:
+        for reset_after in (0, 1, 50, 500):
+            before.reset_after = reset_after
+            with pytest.raises(psycopg.OperationalError):
+                async with await connect(before.port) as connection:
+                    await connection.execute("SELECT repeat('x', 2000)")
+    while await sessions(through):
+        pass  # each look takes its time
+    assert "bug" not in {each["event"] for each in through.events}
+
+
+async def test_a_silent_server_is_left_for_the_next_one(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as silent:
+        silent.blackhole = True
+        settings = postgres_settings(dev=target(cluster, hosts=[silent.address, cluster.address]))
+        through = ambassador({**settings, "login_timeout": "300ms"}).ready()
+        async with await connect(through.port) as connection:
+            await connection.execute("SELECT 1")
+        assert silent.connections >= 1
+
+
+async def test_silence_everywhere_is_an_error_within_the_bounds(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as silent:
+        silent.blackhole = True
+        settings = postgres_settings(limits={"hold": "1s"}, dev=target(cluster, hosts=[silent.address]))
+        through = ambassador({**settings, "login_timeout": "300ms"}).ready()
+        with pytest.raises(psycopg.OperationalError, match=r"is down, waited 1s.*took longer than"):
+            await connect(through.port)
+
+
+async def test_a_session_that_falls_silent_is_cut_by_a_switch_only(
+    cluster: Any, make_cluster: Make, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as silent:
+        other = target(make_cluster("18", "prod"))
+        settings = postgres_settings(dev=target(cluster, hosts=[silent.address]), prod=other)
+        through = ambassador({**settings, "switch": {"deadline": "200ms"}}).ready()
+        async with await connect(through.port) as connection:
+            silent.blackhole = True
+            asked = asyncio.create_task(connection.execute("SELECT 1"))
+            await asyncio.to_thread(through.command, "switch", "prod")
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                await asked
+
+
+async def test_a_storm_while_the_target_is_down(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    """500 connects at once: one prober upstream, 80 wait, the others hear of it, and those who waited get in."""
+    waiting, storm = 80, int(os.environ.get("STORM", "500"))
+    refused: list[str] = []
+    over_the_bound = asyncio.Event()
+
+    async def try_once() -> int:
+        try:
+            async with await connect(through.port) as connection:
+                row = await (await connection.execute("SELECT 1")).fetchone()
+                return int(row[0])
+        except psycopg.OperationalError as error:
+            refused.append(str(error).partition("FATAL:")[2].strip())
+            if len(refused) == storm - waiting:
+                over_the_bound.set()
+            return 0
+
+    async with faults.FaultyProxy("127.0.0.1:1") as down:
+        limits = {"waiting": waiting, "connections": 200, "hold": "60s"}
+        settings = postgres_settings(limits=limits, dev=target(cluster, hosts=[down.address]))
+        through = ambassador({**settings, "health": {"interval": "200ms"}}).ready()
+        await asyncio.to_thread(through.event, "target_down")
+        before, began = down.connections, time.monotonic()
+        trying = [asyncio.create_task(try_once()) for _ in range(storm)]
+        await asyncio.wait_for(over_the_bound.wait(), 60)
+        looks, took = down.connections - before, time.monotonic() - began
+        down.lead_to(cluster.address)
+        served = sum(await asyncio.gather(*trying))
+    assert served == waiting
+    assert set(refused) == {f"orders/dev is down and {waiting} connections wait for it"}
+    assert looks < 3 + took / 0.05, "more than one prober"
+    assert [each["event"] for each in through.events].count("target_down") == 1
