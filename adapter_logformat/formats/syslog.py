@@ -143,7 +143,8 @@ def read_5424(line: str, times: Times) -> Record | None:
         return None
     record = Record("syslog_rfc5424")
     body = found["body"]
-    record.body = body.removeprefix("\ufeff") if body is not None else None
+    # rsyslog writes the space that stood behind the tag in the older form in front of the message.
+    record.body = body.removeprefix(" ").removeprefix("\ufeff") if body is not None else None
     if found["host"] != "-":
         record.resource["host.name"] = found["host"]
     _priority(record, found["priority"])
