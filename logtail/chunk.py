@@ -56,6 +56,8 @@ class TailStats:
     truncations: int = 0
     bytes_read: int = 0
     long_lines: int = 0
+    deleted: int = 0
+    """Files deleted after their acknowledgement, where that is wished."""
     empty_globs: int = 0
     """Globs that match nothing now."""
     errors: dict[str, int] = field(default_factory=dict)

@@ -46,6 +46,10 @@ TABLE: dict[State, dict[Fact, State]] = {
 QUIET_S = {State.UNLINKED: 5.0, State.ROTATED: 600.0}
 
 
+# A file that was rotated may still be written to by an app that has not noticed; after this it is taken for done with.
+DELETED_AFTER_S = 60.0
+
+
 class IllegalMove(Exception):
     """A bug: this fact cannot hold in this state."""
 
@@ -61,3 +65,10 @@ def over(state: State, *, unread: int, in_flight: int, quiet_s: float) -> bool:
     """May a file that lost its name be let go? Only at end-of-file, with all acknowledged, and quiet for a while."""
     limit = QUIET_S.get(state)
     return limit is not None and unread == 0 and in_flight == 0 and quiet_s >= limit
+
+
+def may_delete(state: State, *, renamed: bool, unread: int, in_flight: int, quiet_s: float) -> bool:
+    """May a file be deleted, where that is wished? Only one that was `renamed` since it was found, with all of it
+    acknowledged, and quiet for a while: of any other the app may still be writing."""
+    named = state in (State.ROTATED, State.FOLLOWING)
+    return named and renamed and unread == 0 and in_flight == 0 and quiet_s >= DELETED_AFTER_S

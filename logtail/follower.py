@@ -14,12 +14,12 @@ from logtail.arrivals import Arrivals
 from logtail.chunk import Chunk, TailStats
 from logtail.decoded import Undecodable
 from logtail.discovery import Discovery, Find, Scan, siblings
-from logtail.follow import Fact, State, over
+from logtail.follow import Fact, State, may_delete, over
 from logtail.identity import HEAD_BYTES, Mark, Verdict, extend, recognise
 from logtail.life import Key, Life
 from logtail.memory import Memory
 from logtail.multiline import Multiline
-from logtail.opened import Condition, Open
+from logtail.opened import Condition, Open, remove
 from logtail.roll import Happening, Roll
 
 CONTINUED_WITHIN_S = 1.0  # a record of several lines is written within this time
@@ -48,6 +48,7 @@ class Follower:
         max_line_bytes: int,
         chunk_bytes: int,
         multiline: Multiline | None,
+        delete_after_ack: bool,
         open_file: Open,
         monotonic: Callable[[], float],
         wall: Callable[[], float],
@@ -56,6 +57,7 @@ class Follower:
         self._discovery = discovery
         self._max_line = max_line_bytes
         self._multiline = multiline
+        self._delete_after_ack = delete_after_ack
         self._reader = reader.Reader(chunk_bytes, max_line_bytes, multiline)
         self._monotonic = monotonic
         self._roll = Roll()
@@ -92,6 +94,7 @@ class Follower:
             truncations=self._roll.counts["truncations"],
             bytes_read=self._roll.counts["bytes_read"],
             long_lines=self._roll.counts["long_lines"],
+            deleted=self._roll.counts["deleted"],
             empty_globs=self._empty_globs,
             errors=dict(self._roll.errors),
         )
@@ -119,10 +122,12 @@ class Follower:
         max_line_bytes: int,
         chunk_bytes: int,
         multiline: Multiline | None,
+        delete_after_ack: bool,
     ) -> list[Happening]:
         """Other globs and limits from now on."""
         self._discovery = Discovery(include, exclude)
         self._multiline = multiline
+        self._delete_after_ack = delete_after_ack
         self._reader = reader.Reader(chunk_bytes, max_line_bytes, multiline)
         self._max_line = self._arrivals.max_line = max_line_bytes
         scan = self._discovery.scan()
@@ -244,6 +249,15 @@ class Follower:
             in_flight=life.acks.in_flight,
             quiet_s=now - life.changed_at,
         ):
+            self._end(life)
+        elif self._delete_after_ack and may_delete(
+            life.state,
+            renamed=life.path != life.source.path and not life.target,
+            unread=int(life.queued or life.held),
+            in_flight=life.acks.in_flight,
+            quiet_s=now - life.changed_at,
+        ):
+            life.to_delete = True
             self._end(life)
 
     def _check(self, life: Life) -> None:
@@ -414,6 +428,10 @@ class Follower:
         if self._quiet is None and not life.gone:
             self._roll.remember(life, finished=True)
             self._roll.tell("info", "file_finished", path=life.path, offset=life.offset)
+            if life.to_delete:
+                deleted = remove(life.path, life.key)
+                self._roll.counts["deleted"] += deleted
+                self._roll.tell("info" if deleted else "warning", "file_deleted", path=life.path, deleted=deleted)
             self._drop(life)
 
     def _drop(self, life: Life) -> None:

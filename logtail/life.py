@@ -39,6 +39,8 @@ class Life:
     """The file that had this path before: its lines come first."""
     target: str = ""
     """Where `path` leads to, if it is a link."""
+    to_delete: bool = False
+    """When all of it is acknowledged, the file is deleted."""
     held: bool = False
     """There are whole lines to read that may be continued."""
     undecided: bool = False

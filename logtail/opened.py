@@ -136,3 +136,15 @@ def _open_regular(path: str) -> tuple[int, tuple[int, int]]:
         os.close(descriptor)
         raise NotRegular(f"{path} is no regular file")
     return descriptor, (status.st_dev, status.st_ino)
+
+
+def remove(path: str, key: tuple[int, int]) -> bool:
+    """Delete the file at `path`, if it is the one with this device and inode; False when it is not, or cannot be."""
+    try:
+        status = os.stat(path, follow_symlinks=False)
+        if (status.st_dev, status.st_ino) != key:
+            return False
+        os.unlink(path)
+    except OSError:
+        return False
+    return True

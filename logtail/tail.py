@@ -39,6 +39,7 @@ class FollowSettings(TypedDict):
     max_line_bytes: int
     chunk_bytes: int
     multiline: Multiline | None
+    delete_after_ack: bool
 
 
 class Tail:
@@ -58,6 +59,7 @@ class Tail:
         chunk_bytes: int = 262144,
         multiline: Multiline | None = None,
         utf16: bool = False,
+        delete_after_ack: bool = False,
         poll_interval: float = 0.25,
         autosave: bool = True,
         saved: Callable[[], None] = lambda: None,
@@ -80,6 +82,7 @@ class Tail:
             max_line_bytes=max_line_bytes,
             chunk_bytes=chunk_bytes,
             multiline=multiline,
+            delete_after_ack=delete_after_ack,
             open_file=open_file or Opener(most_open, utf16=utf16).open,
             monotonic=monotonic,
             wall=wall,

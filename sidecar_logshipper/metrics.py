@@ -87,6 +87,7 @@ def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _gauge("oldest_unacked_seconds", "Age of the oldest unacknowledged byte", stats.oldest_unacked_s)
     yield _counter("rotations", "Files that lost or changed their name", stats.rotations)
     yield _counter("truncations", "Files that were truncated", stats.truncations)
+    yield _counter("deleted_files", "Files deleted after all of them was acknowledged", stats.deleted)
     yield _counter("long_lines", "Lines over max_line_bytes, split", stats.long_lines)
     errors = CounterMetricFamily("logshipper_file_errors", "Files or positions in trouble, by kind", labels=["kind"])
     for kind in ERROR_KINDS:

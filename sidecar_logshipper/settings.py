@@ -44,6 +44,9 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True):
     multiline: Annotated[
         Literal["none"] | MultilineSettings, describe("stack traces and the like as one record; a record ends 1s later")
     ] = "none"
+    delete_after_ack: Annotated[
+        bool, describe("delete a file that was rotated, once all of it is acknowledged and it was quiet for a minute")
+    ] = False
     encoding: Annotated[
         Literal["utf-8", "utf-16"],
         describe("of files without a byte order mark; UTF-16 is recognised by its mark, gzip by its first bytes"),

@@ -89,6 +89,7 @@ class Shipper:
             "exclude": files.exclude,
             "max_line_bytes": files.max_line_bytes,
             "multiline": _multiline(files),
+            "delete_after_ack": files.delete_after_ack,
             "chunk_bytes": min(MOST_CHUNK_BYTES, self._settings.sink.batch.max_bytes),
         }
 

@@ -12,7 +12,7 @@ import pytest
 from chassis.errors import OperatorError
 from logtail.arrivals import COPY_GRACE_S
 from logtail.chunk import Chunk
-from logtail.follow import QUIET_S, State
+from logtail.follow import DELETED_AFTER_S, QUIET_S, State
 from logtail.tail import HINTED_POLL_S, Tail
 
 from .conftest import PATIENCE_S, Events, Follow, append
@@ -470,6 +470,41 @@ async def test_extra_is_stored_beside_the_offsets(follow: Follow, log: Path) -> 
     assert await tail.tail.save()
     tail = await follow()
     assert tail.tail.extra == {"output": 17}
+
+
+# ---- deletion
+
+
+@pytest.mark.parametrize("pattern", ["*.log", "app.log*"])
+async def test_a_rotated_file_is_deleted_when_all_of_it_is_acknowledged(
+    follow: Follow, log: Path, pattern: str
+) -> None:
+    rotated = log.with_name("app.log.1")
+    log.write_bytes(b"one\nhalf")
+    tail = await follow(pattern, delete_after_ack=True)
+    chunk = await tail.chunk(ack=False)
+    log.rename(rotated)
+    log.write_bytes(b"two\n")
+    assert (await tail.chunk()).data == b"two\n"
+    tail.clock.ahead += DELETED_AFTER_S
+    await _looks(tail, 3)
+    assert rotated.exists()
+    tail.tail.ack(chunk)
+    final = await tail.chunk()
+    assert (final.data, final.final) == (b"half", True)
+    assert await tail.event("file_deleted") == {"path": str(rotated), "deleted": True}
+    assert not rotated.exists()
+    assert log.exists()
+    assert tail.tail.stats().deleted == 1
+
+
+async def test_a_file_at_its_own_name_is_never_deleted(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow(delete_after_ack=True)
+    await tail.chunk()
+    tail.clock.ahead += DELETED_AFTER_S * 10
+    await _looks(tail, 3)
+    assert log.exists()
 
 
 # ---- drain
