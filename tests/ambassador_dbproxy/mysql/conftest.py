@@ -72,8 +72,15 @@ class MariaDB:
         if account:
             shutil.chown(self.directory, account)
         self.directory.chmod(0o755)
-        options = ["--no-defaults", f"--datadir={self.directory / 'data'}", "--auth-root-authentication-method=normal",
-                   "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=4M"]  # fmt: skip
+        options = [
+            "--no-defaults",
+            f"--datadir={self.directory / 'data'}",
+            f"--tmpdir={self.directory}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+            "--innodb-log-file-size=4M",
+        ]
         done = subprocess.run(
             [str(program(INSTALL)), *options], capture_output=True, text=True, user=account, cwd="/", check=False
         )
@@ -88,6 +95,7 @@ class MariaDB:
                         str(program(SERVER)),
                         "--no-defaults",
                         f"--datadir={self.directory / 'data'}",
+                        f"--tmpdir={self.directory}",
                         f"--socket={self.socket}",
                         f"--port={self.port}",
                         f"--pid-file={self.directory / 'pid'}",

@@ -160,19 +160,23 @@ async def test_passwords_rotated_by_symlink_swap_under_load(
     server.sql("CREATE OR REPLACE USER turning@'127.0.0.1' IDENTIFIED BY 'secret-0'")
     to = target(server, user="turning", database=None, password_file=str(tmp_path / "password"))
     through = ambassador({**mysql_settings(dev=to), "health": {"interval": "50ms"}}).ready()
-    stop, logins = asyncio.Event(), asyncio.Semaphore(0)
+    stop, logins = asyncio.Event(), [asyncio.Semaphore(0) for _ in range(4)]
 
-    async def client() -> None:
+    async def client(its: asyncio.Semaphore) -> None:
         while not stop.is_set():
             connection = await aconnect(through)
             connection.close()
-            logins.release()
+            its.release()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(client())
-        for turn in range(1, 31):
-            await taken(logins, 4)
+        for its in logins:
+            group.create_task(client(its))
+        for turn in range(1, 21):
+            for its in logins:
+                while not its.locked():
+                    await its.acquire()
+            for its in logins:
+                await taken(its, 2)  # nobody is still at a login of the turn before
             (tmp_path / "new").symlink_to(tmp_path / f"life-{turn % 2}")
             (tmp_path / "new").replace(tmp_path / "now")
             await asyncio.to_thread(server.sql, f"ALTER USER turning@'127.0.0.1' IDENTIFIED BY 'secret-{turn % 2}'")
