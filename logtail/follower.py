@@ -219,7 +219,8 @@ class Follower:
         for find in sorted(unknown, key=lambda find: self._roll.memory.of(find.key, find.path) is None):
             if find.key not in self._roll.lives:
                 self._arrivals.meet(find, now)
-        for key in self._arrivals.suspects.keys() - scan.finds.keys():
+        # Gone, or recognised in the meantime.
+        for key in self._arrivals.suspects.keys() - (scan.finds.keys() - self._roll.lives.keys()):
             del self._arrivals.suspects[key]
         return scan
 

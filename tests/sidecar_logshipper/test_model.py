@@ -116,7 +116,7 @@ class Pod(RuleBasedStateMachine):
             assert self.world.lost() == set()
             repeated = self.world.repeated_bytes()
             assert max(repeated.values(), default=0) <= self.world.window, repeated
-            assert self.world.stop() == 0
+            assert self.world.stop() == 0, self.world.state()
         finally:
             self.world.close()
             self.place.cleanup()
