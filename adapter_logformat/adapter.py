@@ -5,13 +5,15 @@ matter.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 from adapter_logformat.conversion import Conversion
 from adapter_logformat.inputs.intake import Intake
 from adapter_logformat.inputs.listeners import Listener
+from adapter_logformat.measures import Family, Label, Measures, Rule
 from adapter_logformat.metrics import LogformatMetrics
 from adapter_logformat.pipeline import Tally
 from adapter_logformat.settings import Settings
@@ -27,13 +29,15 @@ class Adapter:
 
     def __init__(self, settings: Settings, context: Context) -> None:
         self.tally = Tally()
+        self.redacted: Counter[str] = Counter()
         self._settings = settings
         self._context = context
+        self._measures = measures_of(settings)
         self._log = context.log
         self._intake = Intake()
         self._listeners: dict[str, Listener] = {}
         self._ended: set[str] = set()
-        self._conversion = Conversion(settings, context, self.tally, self._intake)
+        self._conversion = Conversion(settings, context, self.tally, self._intake, self.redacted, self._measures)
         self._taken_over = asyncio.Event()
         self._changing = asyncio.Lock()
         context.registry.register(LogformatMetrics(self))
@@ -89,7 +93,9 @@ class Adapter:
                 self._taken_over.set()
 
     async def _take_over(self, settings: Settings, senders: Mapping[str, tuple[str, dict[str, Any]]]) -> None:
-        self._conversion = Conversion(settings, self._context, self.tally, self._intake)
+        if settings.metrics != self._settings.metrics:
+            self._measures = measures_of(settings)
+        self._conversion = Conversion(settings, self._context, self.tally, self._intake, self.redacted, self._measures)
         await self._conversion.start()
         self._conversion.adopt(senders)
         await self._listen(settings)
@@ -147,8 +153,33 @@ class Adapter:
     def output_counts(self) -> Mapping[str, int]:
         return self._conversion.output_counts()
 
+    def measured(self) -> Iterator[Family]:
+        return self._measures.families(int(self._context.clock() * 1_000_000_000))
+
+    def redacting(self) -> tuple[str, ...]:
+        return tuple(wanted.detect or wanted.name for wanted in self._settings.redact)
+
     def is_blocked(self) -> bool:
         return self._conversion.is_blocked()
 
     def listeners(self) -> list[Listener]:
         return list(self._listeners.values())
+
+
+def measures_of(settings: Settings) -> Measures:
+    """The rules that the settings ask for."""
+    wanted = settings.metrics
+    rules = [
+        Rule(
+            name=rule.name,
+            labels=tuple(Label(name, each.field, frozenset(each.allow)) for name, each in rule.labels.items()),
+            formats=frozenset(rule.formats),
+            where=rule.where,
+            value=rule.value,
+            buckets=tuple(rule.buckets),
+        )
+        for rule in wanted.rules
+    ]
+    return Measures(
+        rules, access_log=wanted.access_log, paths=wanted.paths, max_series=wanted.max_series, idle_s=wanted.idle
+    )

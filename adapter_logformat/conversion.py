@@ -6,6 +6,7 @@ socket had handed over and was not yet written is lost with the process, as such
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,14 +17,17 @@ from adapter_logformat.allocator import give_back
 from adapter_logformat.grammar import Format
 from adapter_logformat.inputs.intake import Intake, Parcel
 from adapter_logformat.journal import Journal, Note
+from adapter_logformat.measures import Measures
 from adapter_logformat.outlets import Outlet, outlet
 from adapter_logformat.output import Found, Output, Place
 from adapter_logformat.pipeline import Limits, Options, Stream, Tally
+from adapter_logformat.redact import Redactor, Rule
 from adapter_logformat.replay import ALL, Part, Replay, Step, to_take_again
 from adapter_logformat.settings import InputSettings, RegexFormat, Settings, StartRegex, glob_regex
 from adapter_logformat.writer import Append, Writer
 from chassis.command import Context
 from chassis.errors import OperatorError
+from chassis.secret import SecretUnreadable, read_secret
 from logtail.chunk import Chunk, TailStats
 from logtail.tail import Tail
 
@@ -35,6 +39,7 @@ TICK_S: Final = 0.25
 FORGET_S: Final = 5.0
 """A file that has steps to take again and did not come for so long after a start is gone."""
 CHUNK_BYTES: Final = 128 * 1024
+SHORTEST_KEY: Final = 16
 IDLE_S: Final = 0.5
 WORTH_GIVING_BACK: Final = 1 << 20
 """After so many bytes converted and so long with nothing to do, free memory goes back to the system."""
@@ -68,12 +73,24 @@ class _Saved(msgspec.Struct, frozen=True):
 class Conversion:
     """From `start` to `close`; another one may take over from its checkpoint."""
 
-    def __init__(self, settings: Settings, context: Context, tally: Tally, intake: Intake) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        context: Context,
+        tally: Tally,
+        intake: Intake,
+        redacted: Counter[str],
+        measures: Measures,
+    ) -> None:
+        """`tally`, `redacted` and `measures` count on from one conversion to the next."""
         self.tally = tally
         self._settings = settings
         self._context = context
         self._log = context.log
         self._intake = intake
+        self._measures = measures
+        self._redacted = redacted
+        self._redact = Redactor((), redacted)
         to = settings.output
         self._file = Output(to.path, to.max_bytes, to.keep) if to.path else None
         self._output: Output | Outlet = self._file or outlet(to.endpoint)
@@ -123,6 +140,7 @@ class Conversion:
             join=source.multiline != "none",
             start=source.multiline.start if isinstance(source.multiline, StartRegex) else None,
             keep_original=settings.keep_original,
+            measures=self._measures or None,
             limits=Limits(settings.max_line_bytes, joined.max_lines, joined.max_bytes, joined.idle, joined.max_age),
         )
 
@@ -130,6 +148,7 @@ class Conversion:
 
     async def start(self) -> None:
         """Loads the checkpoint and the notes after it, opens the output, revives the streams. OperatorError."""
+        self._redact = Redactor(_redaction_rules(self._settings), self._redacted)
         await self._tail.start()
         saved = self._loaded(self._tail.extra)
         for found in await self._writer.once(lambda: self._opened(saved)):
@@ -345,7 +364,7 @@ class Conversion:
         A rotation is saved before and after, so the state of the stream from before must be at hand then."""
         nearly_full = self._file is not None and self._file.is_full_for(NEARLY_FULL * CHUNK_BYTES)
         before = followed.stream.snapshot() if nearly_full else None
-        written = _done(followed.stream, part)
+        written = self._redact(_done(followed.stream, part))
         if part.deed == "expire" and not written:
             return
         followed.end = max(followed.end, part.end)
@@ -368,6 +387,7 @@ class Conversion:
 
     async def _write_unnoted(self, written: bytes) -> None:
         """Records of senders: they cannot be asked again, so there is nothing to note."""
+        written = self._redact(written)
         if not written:
             return
         self._due()
@@ -458,7 +478,9 @@ class Conversion:
                 await self._produce(generation, followed, part)
 
     def _now_ns(self) -> int:
-        return int(self._context.clock() * 1_000_000_000)
+        now_ns = int(self._context.clock() * 1_000_000_000)
+        self._measures.at(now_ns)
+        return now_ns
 
     # -- what the metrics page asks ------------------------------------------------------------------------------------
 
@@ -479,6 +501,22 @@ def own_formats(source: InputSettings) -> tuple[Format, ...]:
     from adapter_logformat.formats.custom import custom  # only for those who wrote a regex
 
     return (custom(source.format.regex, source.format.time),)
+
+
+def _redaction_rules(settings: Settings) -> list[Rule]:
+    """Reads the keys of hashes; OperatorError for one that is not there or too short."""
+    rules = []
+    for at, wanted in enumerate(settings.redact):
+        key = b""
+        if wanted.key_file is not None:
+            try:
+                key = read_secret(wanted.key_file).encode()
+            except SecretUnreadable as error:
+                raise OperatorError(f"redact[{at}].key_file", str(error)) from error
+            if len(key) < SHORTEST_KEY:
+                raise OperatorError(f"redact[{at}].key_file", f"expected a secret of at least {SHORTEST_KEY} bytes")
+        rules.append(Rule(wanted.detect or wanted.name, wanted.action, wanted.pattern, key))
+    return rules
 
 
 def _done(stream: Stream, part: Part) -> bytes:

@@ -15,6 +15,7 @@ from adapter_logformat.detect import Detector
 from adapter_logformat.formats import registry
 from adapter_logformat.formats.registry import RAW
 from adapter_logformat.grammar import Format
+from adapter_logformat.measures import Measures
 from adapter_logformat.multiline import ALONE, TEXT, Pending, Rule, stands_alone
 from adapter_logformat.profiles import Render, load
 from adapter_logformat.record import Record
@@ -74,6 +75,8 @@ class Options:
     keep_original: KeepOriginal = "on_failure"
     limits: Limits = Limits()
     attributes: Mapping[str, str] = field(default_factory=dict)
+    measures: Measures | None = None
+    """Every record that is written is counted there too."""
 
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]{0,32}[mK]")
@@ -240,6 +243,8 @@ class Lane:
         self.tally.records[record.format] += 1
         if record.error:
             self.tally.unparsed[record.error] += 1
+        if self.options.measures is not None:
+            self.options.measures.record(record)
         self._out.append(self.render(record, observed))
 
     def _is_weak(self, format: Format, record: Record) -> bool:

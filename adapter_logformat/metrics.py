@@ -4,14 +4,17 @@ All series exist from the start at zero. Label values come from the catalogue an
 never from logs.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Protocol
 
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from adapter_logformat.formats.registry import NAMES, RAW, TRACES
+from adapter_logformat.measures import Family
 from adapter_logformat.pipeline import REASONS, Tally
 from logtail.chunk import TailStats
 
@@ -40,10 +43,13 @@ class Readings(Protocol):
     """Where the numbers come from."""
 
     tally: Tally
+    redacted: Counter[str]
 
     def tail_stats(self) -> TailStats: ...
     def output_counts(self) -> Mapping[str, int]: ...
     def is_blocked(self) -> bool: ...
+    def measured(self) -> Iterable[Family]: ...
+    def redacting(self) -> tuple[str, ...]: ...
     def listeners(self) -> Sequence[Listening]: ...
 
 
@@ -68,12 +74,17 @@ class LogformatMetrics(Collector):
             "records", "Records by the format that read them", "format", (*NAMES, *TRACES, RAW), tally.records
         )
         yield _labelled("unparsed", "Records with parse.error, by reason", "reason", REASONS, tally.unparsed)
+        yield _labelled(
+            "redactions", "Matches taken out, by rule", "rule", self._readings.redacting(), self._readings.redacted
+        )
         counts = self._readings.output_counts()
         yield _counter("output_errors", "Failed attempts to write the output", counts["errors"])
         yield _counter("output_rotations", "Rotations of the output file", counts["rotations"])
         yield _gauge(
             "output_blocked", "1 while the output cannot be written and reading waits", self._readings.is_blocked()
         )
+        for family in self._readings.measured():
+            yield _measured(family)
         yield from _tail(self._readings.tail_stats())
         yield from _received(self._readings.listeners())
 
@@ -89,6 +100,21 @@ def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _labelled(
         "file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors
     )
+
+
+def _measured(family: Family) -> Metric:
+    """A metric made from records; its names begin with `logs_`, so that nobody takes it for the adapter's own."""
+    name = f"logs_{family.name}"
+    if not family.buckets:
+        counter = CounterMetricFamily(name, family.text, labels=family.labels)
+        for labels, (value,) in family.cells.items():
+            counter.add_metric(labels, value)
+        return counter
+    histogram = HistogramMetricFamily(name, family.text, labels=family.labels)
+    for labels, (total, *counts) in family.cells.items():
+        bounds = [*map(str, family.buckets), "+Inf"]
+        histogram.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+    return histogram
 
 
 def _received(listeners: Sequence[Listening]) -> Iterator[Metric]:

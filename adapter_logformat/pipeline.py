@@ -167,6 +167,8 @@ class Stream:
                     lane.finish()
                     lane.detector.confirm()
                     self._out.append(piece.written)
+                    if self._options.measures is not None:
+                        self._options.measures.run(piece.written, piece.records)
                     self.tally.lines += piece.lines
                     self.tally.records.update(piece.records)
                     obeyed += piece.lines

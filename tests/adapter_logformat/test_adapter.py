@@ -179,6 +179,12 @@ def test_a_full_volume_stops_reading_and_loses_nothing(desk: Any) -> None:
         ({"inputs": [{"listen": "stdin:"}, {"listen": "stdin:"}]}, "inputs[1].listen"),
         ({"output": {"to": "file:///x/y", "max_bytes": "1KiB"}}, "output.max_bytes"),
         ({"inputs": [{"paths": ["/x/*"]}], "output": {"to": "file:///x/y"}}, "inputs[0].paths[0]"),
+        ({"redact": [{"detect": "phone"}]}, "redact[0].detect"),
+        ({"redact": [{"detect": "email", "action": "hash"}]}, "redact[0].key_file"),
+        ({"redact": [{"pattern": "(a+)+"}]}, "redact[0].pattern"),
+        ({"metrics": {"rules": [{"name": "Bad Name"}]}}, "metrics.rules[0].name"),
+        ({"metrics": {"rules": [{"name": "x", "buckets": [1.0]}]}}, "metrics.rules[0].buckets"),
+        ({"metrics": {"rules": [{"name": "http_requests"}]}}, "metrics.rules[0].name"),
         ({"colour": "blue"}, "colour"),
     ],
 )
@@ -187,6 +193,32 @@ def test_a_wrong_setting_is_named_and_ends_with_64(desk: Any, change: dict[str, 
     adapter = desk.start()
     event = adapter.event("settings_refused")
     assert [mistake for mistake in event["mistakes"] if mistake.startswith(path + ":")], event
+    assert adapter.process.wait(20) == 64
+
+
+def test_secrets_are_taken_out_and_requests_counted(desk: Any) -> None:
+    key = desk.directory / "key"
+    key.write_text("0123456789abcdef\n")
+    desk.settings["redact"] = [{"detect": "email", "action": "hash", "key_file": str(key)}, {"detect": "ipv4"}]
+    agents = {"name": "agents", "labels": {"agent": {"field": "user_agent.original"}}}
+    desk.settings["metrics"] = {"access_log": True, "rules": [agents]}
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.write("a.log", ACCESS.format("?mail=a@b.org") * 2)
+    desk.wait(lambda: len(desk.records()) == 2)
+    assert b"a@b.org" not in desk.raw()
+    assert b"203.0.113.7" not in desk.raw()
+    numbers = adapter.metrics()
+    assert numbers['logformat_redactions_total{rule="ipv4"}'] == 2
+    assert numbers['logs_http_requests_total{method="GET",status="2xx"}'] == 2
+    assert numbers['logs_agents_total{agent="curl/8"}'] == 2
+    assert adapter.stop() == 0
+
+
+def test_the_key_of_a_hash_must_be_there(desk: Any) -> None:
+    desk.settings["redact"] = [{"detect": "email", "action": "hash", "key_file": "/nowhere/key"}]
+    adapter = desk.start()
+    assert adapter.event("cannot_start")["setting"] == "redact[0].key_file"
     assert adapter.process.wait(20) == 64
 
 
