@@ -55,6 +55,9 @@ ERROR_KEYS: Final = (
     "error.stack_trace",
 )
 PLANS_KEPT: Final = 1024
+NESTED: Final = 4
+NESTS: Final = '{"'
+"""How a text begins that may be an object."""
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
 _decode = msgspec.json.Decoder().decode
@@ -213,8 +216,19 @@ def record(fields: Mapping[str, Any], times: Times) -> Record:
     for key, value in fields.items():
         kind, target = made.targets[key]
         if kind == "own" or not _PUT[kind](record, made, target, value, times):
-            record.attributes[OWN_PREFIX + key] = value
+            record.attributes[OWN_PREFIX + key] = opened(value)
     return record
+
+
+def opened(value: Any, depth: int = NESTED) -> Any:
+    """A text of the app's own that is a JSON object, as that object; so are texts in it, down to `NESTED` levels."""
+    if not isinstance(value, str) or not depth or value[:2] != NESTS or value[-1] != "}":
+        return value
+    try:
+        inside = _decode(value)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return value
+    return {key: opened(text, depth - 1) for key, text in inside.items()} if isinstance(inside, dict) else value
 
 
 def _shaped(shape: str, fields: Mapping[str, Any], times: Times) -> Record | None:

@@ -25,6 +25,8 @@ LOOMS_KEPT: Final = 256
 FEW: Final = 4
 """Below so many objects of one shape a template does not pay."""
 PLAIN: Final = ("body", "attribute", "resource")
+_NESTED: Final = (b'"{\\"', b"\\u0022", b"\\u007b", b"\\u007B")
+"""How `{"` may be written at the beginning of a JSON string."""
 Shape = tuple[str, ...]
 
 _decode_lines = msgspec.json.Decoder().decode_lines
@@ -44,6 +46,9 @@ class JsonFast:
 
         No object can span such lines: `}` newline `{` is never JSON inside one."""
         lines = chunk.count(b"\n")
+        if any(sign in chunk for sign in _NESTED):
+            # Objects inside texts are opened one by one.
+            return None
         if chunk[:1] != b"{" or chunk[-2:] != b"}\n" or chunk.count(b"}\n{") != lines - 1:
             return None
         try:

@@ -1,6 +1,7 @@
 """Which format a stream is in: at once for clear lines, sticky for doubtful ones, and changed when others take over."""
 
 from adapter_logformat.detect import SWITCH_AFTER, Detector
+from adapter_logformat.formats import registry
 from adapter_logformat.timestamps import Times
 
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"'
@@ -55,3 +56,41 @@ def test_a_snapshot_goes_on_deciding_alike() -> None:
     assert current(second) == "access"
     names(second, JSON)
     assert current(second) == "json_app"
+
+
+def test_what_syslog_carries_is_read_by_its_own_format_and_allowed_with_it() -> None:
+    line = "Nov 20 08:51:00 web shop[7]: " + JSON
+    assert names(Detector(), line) == ["json"]
+    assert names(Detector(["syslog_rfc3164"]), line, JSON) == ["json", None]
+
+
+def test_a_line_that_nobody_described_is_generic_and_a_described_one_is_never() -> None:
+    detector = Detector()
+    unknown = "20171223-22:15:29:606|Step_LSC|30002312|onStandStepChanged 3579"
+    known = "2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started"
+    assert names(detector, unknown, known, unknown) == ["generic", "log4j", "generic"]
+    assert current(detector) == "generic"
+
+
+def test_directives_of_a_stream_change_its_columns_in_mid_file() -> None:
+    detector, times = Detector(), Times()
+    found = [
+        detector.read(line, times)
+        for line in (
+            "#Fields: date time c-ip sc-status",
+            "2026-11-20 08:51:00 192.0.2.1 200",
+            "#Fields: date time sc-status c-ip",
+            "2026-11-20 08:51:01 404 192.0.2.2",
+            "2026-11-20 08:51:02 404 192.0.2.2 one too many",
+        )
+    ]
+    told = [record[1].attributes.get("client.address") for record in found if record and record[1].format == "w3c"]
+    assert told == [None, "192.0.2.1", None, "192.0.2.2"]
+
+
+def test_every_format_wins_its_own_sample_from_a_fresh_stream() -> None:
+    for family in registry.FAMILIES:
+        for format in registry.load(family):
+            found = Detector().read(format.sample, Times())
+            assert found is not None, format.name
+            assert found[0].name == format.name

@@ -46,6 +46,8 @@ LINES = [
     b'{"level":"info","time":"2026-11-20T08:51:00Z","msg":"x","n":18446744073709551616,"f":0.1,"a":[1,null,{}]}',
     b'{"level":"info","time":"2026-11-20T08:51:00.123+02:00","msg":"x","n":1,"f":0.1,"a":[1,null,{}]}',
     b'{"level":"info","time":"yesterday","msg":"x"}',
+    b'{"level":"info","msg":"x","own":"{\\"a\\":1}"}',
+    b'{"level":"info","msg":"x","own":"\\u007b\\u0022a\\":1}"}',
     b'{"level":"info","msg":"x","msg":"y"}',
     b'{"level":"strange","msg":5}',
     b'{"a":1} {"b":2}',
