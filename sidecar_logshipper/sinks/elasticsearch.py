@@ -14,6 +14,7 @@ from sidecar_logshipper.documents import Documents
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.sinks.seam import Answer, Encoded
 from sidecar_logshipper.sinks.settings import ElasticsearchSink
+from sidecar_logshipper.slices import slices
 from sidecar_logshipper.verdict import Action, Verdict
 
 ALREADY_THERE = 409
@@ -59,7 +60,7 @@ class Elasticsearch:
 
     def encode(self, batch: Batch) -> Encoded:
         pieces = []
-        for part in batch.parts:
+        for part in slices(batch):
             lines = self._documents.read(part)
             documents = self._documents.written(part, lines)
             front = self._action + msgspec.json.encode(self._origin.id_prefix(part.chunk.source))[1:-1]

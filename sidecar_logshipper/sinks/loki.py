@@ -15,6 +15,7 @@ from sidecar_logshipper.lines import LineReader
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.sinks.seam import Answer, Encoded
 from sidecar_logshipper.sinks.settings import LokiSink
+from sidecar_logshipper.slices import slices
 from sidecar_logshipper.verdict import Action, Verdict
 
 _NO_LABEL = re.compile(r"[^a-zA-Z0-9_]")
@@ -31,7 +32,8 @@ class Loki:
         members = origin.members
         streamed = origin.labels.keys() if settings.stream_labels is None else settings.stream_labels
         # A stream needs at least one label.
-        self._stream = {label(name): members[name] for name in streamed if name in members} or {"source": "podmates"}
+        stream = {label(name): members[name] for name in streamed if name in members} or {"source": "podmates"}
+        self._front = b'{"streams":[{"stream":%b,"values":[' % msgspec.json.encode(stream)
         self._metadata = {label(name): value for name, value in members.items() if name not in streamed}
         self._with_metadata = settings.structured_metadata
         self._id_label = label(settings.record_id_field) if settings.record_id_field else ""
@@ -39,10 +41,8 @@ class Loki:
         self._reader = LineReader(settings.time_field, origin.dating)
 
     def encode(self, batch: Batch) -> Encoded:
-        values: list[object] = []
-        for part in batch.parts:
-            values += self._values(part)
-        return Encoded([msgspec.json.encode({"streams": [{"stream": self._stream, "values": values}]})])
+        values = b",".join([msgspec.json.encode(self._values(part))[1:-1] for part in slices(batch)])
+        return Encoded([self._front, values, b"]}]}"])
 
     def _values(self, part: Part) -> list[object]:
         lines = self._reader.read(part)

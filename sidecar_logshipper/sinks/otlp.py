@@ -10,10 +10,10 @@ from sidecar_logshipper import verdict
 from sidecar_logshipper.batch import Batch, Part
 from sidecar_logshipper.lines import LineReader
 from sidecar_logshipper.origin import Origin
-from sidecar_logshipper.severity import otlp_number
-from sidecar_logshipper.sinks.otlp_messages import Json, LogRecord, Protobuf, Writing
+from sidecar_logshipper.sinks.otlp_messages import Json, Protobuf, Writing
 from sidecar_logshipper.sinks.seam import Answer, Encoded
 from sidecar_logshipper.sinks.settings import OtlpSink
+from sidecar_logshipper.slices import slices
 from sidecar_logshipper.verdict import Action, Verdict
 
 _RETRIED = frozenset({429, 502, 503, 504})
@@ -34,40 +34,16 @@ class Otlp:
         self._resource = [self._writing.attribute(name, value) for name, value in origin.members.items()]
 
     def encode(self, batch: Batch) -> Encoded:
-        records: list[object] = []
-        for part in batch.parts:
-            records += self._records(part)
-        return Encoded([self._writing.request(self._resource, records)])
+        return Encoded(self._writing.request(self._resource, [self._records(part) for part in slices(batch)]))
 
-    def _records(self, part: Part) -> list[object]:
-        lines = self._reader.read(part)
+    def _records(self, part: Part) -> bytes:
         source = part.chunk.source
-        prefix = self._origin.id_prefix(source)
-        attribute, write = self._writing.attribute, self._writing.record
+        attribute = self._writing.attribute
         attributes = [attribute("log.file.path", source.path.encode("utf-8", "replace").decode())]
         if part.chunk.piece:
             attributes.append(attribute("log.partial", "true"))
-        records = []
-        for text, told, time, seen, offset in zip(
-            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
-        ):
-            level = told.severity_name if told else ""
-            own = [*attributes, attribute(self._id_field, f"{prefix}{offset}")] if self._id_field else attributes
-            records.append(
-                write(
-                    LogRecord(
-                        time=time,
-                        observed=seen,
-                        body=text.decode(),
-                        severity=otlp_number(level),
-                        severity_text=level,
-                        attributes=own,
-                        trace=told.trace if told else "",
-                        span=told.span if told else "",
-                    )
-                )
-            )
-        return records
+        ids = (self._id_field, self._origin.id_prefix(source)) if self._id_field else None
+        return self._writing.records(self._reader.read(part), attributes, ids)
 
     def judge(self, answer: Answer, batch: Batch, now: float) -> Verdict:
         decided = verdict.of_status(answer.status, answer.retry_after, now)

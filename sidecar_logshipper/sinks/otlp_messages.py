@@ -6,36 +6,32 @@ format, and for JSON the rules of the OTLP specification: lowerCamelCase, 64-bit
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
 
+from sidecar_logshipper.lines import Lines, Told
+from sidecar_logshipper.severity import otlp_number
+
 SCOPE = "podmates.logshipper"
-
-
-@dataclass(slots=True)
-class LogRecord:
-    """`attributes` are fixed for many records and come encoded by `attribute`."""
-
-    time: int
-    observed: int
-    body: str
-    severity: int
-    severity_text: str
-    attributes: Sequence[Any]
-    trace: str
-    span: str
+_TIMES = struct.Struct("<BQBQ")  # time_unix_nano = 1 and observed_time_unix_nano = 11, both fixed64, with their tags
 
 
 class Writing(Protocol):
-    """One of the two ways to write; what `attribute` and `record` give is handed back to it as it is."""
+    """One of the two ways to write; what `attribute` gives is handed back to it as it is."""
 
     content_type: str
 
     def attribute(self, name: str, value: str) -> Any: ...
-    def record(self, record: LogRecord) -> Any: ...
-    def request(self, resource: Sequence[Any], records: Sequence[Any]) -> bytes: ...
+
+    def records(self, lines: Lines, attributes: Sequence[Any], ids: tuple[str, str] | None) -> bytes:
+        """These lines as log records, for `request`. `ids`: the attribute for the id, and what the ids begin with."""
+        ...
+
+    def request(self, resource: Sequence[Any], records: Sequence[bytes]) -> list[bytes]:
+        """An ExportLogsServiceRequest, in pieces."""
+        ...
+
     def partial_success(self, body: bytes) -> tuple[int, str]:
         """Of an ExportLogsServiceResponse: how many records were rejected, and why. ValueError when it is none."""
         ...
@@ -47,27 +43,28 @@ class Json:
     def attribute(self, name: str, value: str) -> Any:
         return {"key": name, "value": {"stringValue": value}}
 
-    def record(self, record: LogRecord) -> Any:
-        written: dict[str, Any] = {
-            "timeUnixNano": str(record.time),
-            "observedTimeUnixNano": str(record.observed),
-            "body": {"stringValue": record.body},
-        }
-        if record.severity_text:
-            written |= {"severityNumber": record.severity, "severityText": record.severity_text}
-        if record.attributes:
-            written["attributes"] = record.attributes
-        if record.trace:
-            written["traceId"] = record.trace
-        if record.span:
-            written["spanId"] = record.span
-        return written
+    def records(self, lines: Lines, attributes: Sequence[Any], ids: tuple[str, str] | None) -> bytes:
+        written = []
+        for text, told, time, seen, offset in zip(
+            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
+        ):
+            own = attributes if ids is None else [*attributes, self.attribute(ids[0], f"{ids[1]}{offset}")]
+            record: dict[str, Any] = {
+                "timeUnixNano": str(time),
+                "observedTimeUnixNano": str(seen),
+                "body": {"stringValue": text.decode()},
+                "attributes": own,
+            }
+            if told is not None:
+                record |= _told_as_json(told)
+            written.append(record)
+        return msgspec.json.encode(written)[1:-1]
 
-    def request(self, resource: Sequence[Any], records: Sequence[Any]) -> bytes:
-        scope_logs = {"scope": {"name": SCOPE}, "logRecords": records}
-        return msgspec.json.encode(
-            {"resourceLogs": [{"resource": {"attributes": resource}, "scopeLogs": [scope_logs]}]}
-        )
+    def request(self, resource: Sequence[Any], records: Sequence[bytes]) -> list[bytes]:
+        scope = msgspec.json.encode({"name": SCOPE})
+        attributes = msgspec.json.encode(resource)
+        front = b'{"resourceLogs":[{"resource":{"attributes":%b},"scopeLogs":[{"scope":%b,"logRecords":['
+        return [front % (attributes, scope), b",".join(records), b"]}]}]}"]
 
     def partial_success(self, body: bytes) -> tuple[int, str]:
         try:
@@ -92,29 +89,33 @@ class Protobuf:
     def attribute(self, name: str, value: str) -> Any:
         return _field(6, _key_value(name, value))
 
-    def record(self, record: LogRecord) -> Any:
-        text = record.body.encode()
-        parts = [
-            b"\x09",  # time_unix_nano = 1, fixed64
-            struct.pack("<Q", record.time),
-            _field(5, _field(1, text)),  # body: AnyValue { string_value = 1 }
-            *record.attributes,
-            b"\x59",  # observed_time_unix_nano = 11, fixed64
-            struct.pack("<Q", record.observed),
-        ]
-        if record.severity_text:
-            parts.append(b"\x10" + _varint(record.severity) + _field(3, record.severity_text.encode()))
-        if record.trace:
-            parts.append(_field(9, bytes.fromhex(record.trace)))
-        if record.span:
-            parts.append(_field(10, bytes.fromhex(record.span)))
-        return b"".join(parts)
+    def records(self, lines: Lines, attributes: Sequence[Any], ids: tuple[str, str] | None) -> bytes:
+        fixed = b"".join(attributes)
+        written: list[bytes] = []
+        for text, told, time, seen, offset in zip(
+            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
+        ):
+            said = b"" if told is None else _told_as_protobuf(told)
+            own = b"" if ids is None else self.attribute(ids[0], f"{ids[1]}{offset}")
+            body = b"\x0a" + _varint(len(text)) + text  # AnyValue { string_value = 1 }
+            record = b"%b\x2a%b%b%b%b%b" % (
+                _TIMES.pack(0x09, time, 0x59, seen),
+                _varint(len(body)),
+                body,
+                fixed,
+                own,
+                said,
+            )
+            written += (b"\x12", _varint(len(record)), record)  # ScopeLogs.log_records = 2
+        return b"".join(written)
 
-    def request(self, resource: Sequence[Any], records: Sequence[Any]) -> bytes:
+    def request(self, resource: Sequence[Any], records: Sequence[bytes]) -> list[bytes]:
         # Resource.attributes is field 1, LogRecord.attributes field 6: their key-values are framed anew.
         attributes = b"".join(_field(1, _unframed(each)) for each in resource)
-        scope_logs = _field(1, _field(1, SCOPE.encode())) + b"".join([_field(2, record) for record in records])
-        return _field(1, _field(1, attributes) + _field(2, scope_logs))
+        scope = _field(1, _field(1, SCOPE.encode()))
+        scope_logs = b"\x12" + _varint(len(scope) + sum(map(len, records))) + scope
+        front = _field(1, attributes) + scope_logs
+        return [b"\x0a" + _varint(len(front) + sum(map(len, records))) + front, *records]
 
     def partial_success(self, body: bytes) -> tuple[int, str]:
         rejected, message = 0, ""
@@ -126,6 +127,28 @@ class Protobuf:
                     elif inner == 2 and isinstance(said, bytes):
                         message = said.decode("utf-8", "replace")
         return rejected, message
+
+
+def _told_as_json(told: Told) -> dict[str, Any]:
+    written: dict[str, Any] = {}
+    if level := told.severity_name:
+        written |= {"severityNumber": otlp_number(level), "severityText": level}
+    if told.trace:
+        written["traceId"] = told.trace
+    if told.span:
+        written["spanId"] = told.span
+    return written
+
+
+def _told_as_protobuf(told: Told) -> bytes:
+    written = b""
+    if level := told.severity_name:
+        written = b"\x10" + _varint(otlp_number(level)) + _field(3, level.encode())
+    if told.trace:
+        written += _field(9, bytes.fromhex(told.trace))
+    if told.span:
+        written += _field(10, bytes.fromhex(told.span))
+    return written
 
 
 def _varint(number: int) -> bytes:

@@ -14,6 +14,7 @@ from sidecar_logshipper.lines import LineReader
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.sinks.seam import Answer, Encoded
 from sidecar_logshipper.sinks.settings import SplunkHecSink
+from sidecar_logshipper.slices import slices
 from sidecar_logshipper.times import NS
 from sidecar_logshipper.verdict import Action, Verdict
 
@@ -51,7 +52,7 @@ class SplunkHec:
 
     def encode(self, batch: Batch) -> Encoded:
         pieces = []
-        for part in batch.parts:
+        for part in slices(batch):
             lines = self._reader.read(part)
             source = part.chunk.source
             prefix = self._origin.id_prefix(source)

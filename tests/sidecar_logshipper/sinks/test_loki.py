@@ -21,7 +21,7 @@ URL = "http://loki:3100"
 
 
 def pushed(loki: Loki, *parts: Any) -> dict[str, Any]:
-    (body,) = loki.encode(batch(*parts)).pieces
+    body = b"".join(loki.encode(batch(*parts)).pieces)
     streams = json.loads(body)["streams"]
     assert len(streams) == 1
     stream: dict[str, Any] = streams[0]
