@@ -97,7 +97,9 @@ def _rows_of(path: str, hint: Any, default: Any) -> Iterator[Row]:
     item = next((held for held in _inside(path, bare) if is_struct(held[1])), None)
     if structs:
         if len(structs) == 1:
-            yield Row(path, "", "", meaning or _first_sentence(structs[0]))
+            others = [member for member in _members(bare) if member not in (structs[0], type(None))]
+            kind, written = (_kind(hint), _written(default)) if others else ("", "")
+            yield Row(path, kind, written, meaning or _first_sentence(structs[0]))
             yield from rows(structs[0], f"{path}.", default if isinstance(default, msgspec.Struct) else None)
         else:
             yield from _tagged(path, structs, meaning)

@@ -39,6 +39,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     others: Annotated[list[Door], describe("the rest")] = []
     rooms: Annotated[dict[str, Size], describe("by name")] = {}
     path: Annotated[Path | None, describe("where")] = None
+    shed: Annotated[Literal["none"] | Door, describe("or none")] = "none"
     pet: Cat | Dog | Fish
     warm: bool = True
 
@@ -57,6 +58,9 @@ TABLE = """\
 | `others[].open_for` | time | `200ms` | how long |
 | `rooms` | name: size | none | by name |
 | `path` | path | none | where |
+| `shed` | `none` or settings | `none` | or none |
+| `shed.name` | text | required | what it is called |
+| `shed.open_for` | time | `200ms` | how long |
 | **`pet`** |  |  |  |
 | `pet.type` | `cat`, `dog`, `fish` | `cat` | which of these it is |
 | `pet.food` | text | required | what it eats |
