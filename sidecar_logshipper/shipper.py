@@ -27,6 +27,7 @@ from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
+COPIES = 2  # while a chunk is sent it is held as it was read and as it goes out
 MOST_LANES = 64
 
 
@@ -169,7 +170,7 @@ class Shipper:
     async def _take_in(self) -> None:
         """Reads as long as the budget has room; the log file itself is the buffer for the rest."""
         while True:
-            while self._buffered >= self._settings.memory_budget:
+            while self._buffered * COPIES >= self._settings.memory_budget:
                 self._room.clear()
                 await self._tail.look_until(self._room)
             chunk = await self._tail.next()
