@@ -35,8 +35,6 @@ T = TypeVar("T")
 _OWN_CAPABILITIES = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
 _UTF8 = 45  # utf8mb4_general_ci
 _OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + bytes((_UTF8,)) + bytes(23)
-MAX_TRIES = 3
-"""Logins for one app: as the file says; as it says now, or said last; and as it says now, if the server was behind."""
 OWN_REQUEST = LoginRequest(_OWN_CAPABILITIES, _OWN_HEAD, b"podmates", b"", None, None, None)
 """What the ambassador logs in with for a purpose of its own."""
 NOT_LETTING_IN = (ServerRefused, LoginFailed, SecretUnreadable, TlsFailed)
@@ -111,7 +109,6 @@ class MysqlUpstream:
         self._around = around
         self._password = PasswordFile(route.target.password_file, around.log)
         self._refused_password: str | None = None  # not to be tried by probes: servers lock accounts for that
-        self._logins = 0
         self._encryption = Encryption(route.target.tls)
 
     def scramble(self) -> bytes:
@@ -291,27 +288,21 @@ class MysqlUpstream:
         return await self._greet(greeted.server.server, greeted.server.address)
 
     async def _log_in(self, greeted: Greeted, app: LoginRequest) -> LoggedIn:
-        password = await self._password.read()
-        for tries_left in reversed(range(MAX_TRIES)):
+        unused: Greeted | None = greeted
+
+        async def log_in(password: str | None) -> LoggedIn:
+            nonlocal unused
+            now, unused = unused or await self._again(greeted), None
             try:
-                logged_in = await self._log_in_with(password, greeted, app)
+                return await self._log_in_with(password, now, app)
             except ServerRefused as refusal:
-                if refusal.error.number != ACCESS_DENIED.number:
-                    raise
-                self._refused_password, taken = password, self._logins
-                # The file may have been swapped between our reading it and the server's looking.
-                other = await self._password.read_after_refusal(password)
-                if other is None and self._logins != taken:
-                    other = password  # somebody else got in with it since: the server was behind
-                if other is None or not tries_left:
-                    raise
-                password, greeted = other, await self._again(greeted)
-            else:
-                self._password.accepted(password)
-                self._refused_password = None
-                self._logins += 1
-                return logged_in
-        raise AssertionError("the last try returns or raises")
+                if _is_wrong_password(refusal):
+                    self._refused_password = password
+                raise
+
+        logged_in = await self._password.try_with(log_in, _is_wrong_password)
+        self._refused_password = None
+        return logged_in
 
     async def _log_in_with(self, password: str | None, greeted: Greeted, app: LoginRequest) -> LoggedIn:
         server, greeting = greeted.server, greeted.greeting
@@ -353,6 +344,10 @@ class MysqlUpstream:
     def _login(self, password: str | None, secure: bool) -> UpstreamLogin:
         allowed = frozenset(self.route.target.require_auth)
         return UpstreamLogin(password=password, secure=secure, require_auth=allowed, seed=secrets.token_bytes)
+
+
+def _is_wrong_password(error: Exception) -> bool:
+    return isinstance(error, ServerRefused) and error.error.number == ACCESS_DENIED.number
 
 
 async def _converse(server: ServerConnection, login: UpstreamLogin) -> bytes:
