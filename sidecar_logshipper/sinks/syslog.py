@@ -78,8 +78,9 @@ class SyslogConnection:
 
 def _has_ended(connection: socket.socket) -> bool:
     """Has the server closed it? It never says anything else, and what is written into such a connection is lost."""
-    readable, _, _ = select.select([connection], [], [], 0)
-    if not readable:
+    look = select.poll()  # and not select, which knows no descriptor above 1023
+    look.register(connection, select.POLLIN)
+    if not look.poll(0):
         return False
     timeout = connection.gettimeout()
     try:

@@ -1,5 +1,6 @@
 """What becomes of a batch, as a transcript: a sink that answers by script, and where each line ended up."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from logtail.chunk import Chunk, Source
 from sidecar_logshipper.batch import Batch, Part
@@ -269,8 +272,74 @@ async def test_trust_is_spent_by_refusals_in_a_row(trusted: Desk) -> None:
     assert trusted.ledger.acked.lines == 1 + 100 - CREDIT
 
 
+async def test_another_lane_s_luck_is_no_credit_of_its_own(desk: Desk) -> None:
+    """What is doubted is asked again when another lane was lucky; only a true acceptance makes refusals believed."""
+    trust = desk.office.trust
+
+    def answer(lines: list[str]) -> Verdict:
+        if len(desk.sink.requests) == 3:  # meanwhile elsewhere: one acceptance, and all but one refusal it is good for
+            trust.accepted()
+            for _ in range(CREDIT - 1):
+                trust.refused()
+        return REFUSED if len(desk.sink.requests) < 60 else ACK
+
+    desk.sink.answer = answer
+    await desk.deliver(batch("a", "b"))
+    assert len(desk.dead) == 1
+    assert desk.ledger.acked.lines == 1
+
+
 async def test_too_large_is_halved_down_to_the_line_and_no_further(trusted: Desk) -> None:
     trusted.sink.answer = lambda lines: Verdict(Action.SPLIT, "http_413") if "big" in lines or len(lines) > 2 else ACK
     await trusted.deliver(batch("a", "b", "big", "c", "d"))
     assert trusted.dead == {"big": "http_413"}
     assert trusted.ledger.acked.lines == 1 + 4
+
+
+SCRIPTS = st.lists(st.sampled_from(["retry", "hold", "lost", "go"]), max_size=12)
+
+
+@given(
+    lines=st.lists(st.sampled_from(["good", "bad", "a longer good one", "a longer bad one"]), min_size=1, max_size=24),
+    most=st.integers(2, 40),
+    by_item=st.booleans(),
+    named=st.booleans(),
+    script=SCRIPTS,
+)
+def test_every_line_is_taken_once_or_set_aside(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], most: int, by_item: bool, named: bool, script: list[str]
+) -> None:
+    """Whatever lines are bad, whatever a request may hold, whether or not the sink names the offenders."""
+    numbered = [f"{line} {number:02}" for number, line in enumerate(lines)]
+    taken: list[str] = []
+    moods = iter(script)
+
+    def answer(sent: list[str]) -> Verdict:
+        mood = next(moods, "go")
+        if mood == "lost":
+            raise Unreachable("timeout")
+        if mood != "go":
+            return RETRY if mood == "retry" else Verdict(Action.HOLD, "http_401")
+        if len(sent) > most:
+            return Verdict(Action.SPLIT, "http_413")
+        bad = [place for place, line in enumerate(sent) if "bad" in line]
+        if by_item:
+            taken.extend(line for line in sent if "bad" not in line)
+            return partial({place: Verdict(Action.REFUSE, "bad") for place in bad})
+        if bad:
+            return Verdict(Action.BISECT, "bad", suspect=bad[0] if named else None)
+        taken.extend(sent)
+        return ACK
+
+    async def play() -> Desk:
+        desk = Desk(tmp_path_factory.mktemp("desk"))
+        desk.sink.answer = answer
+        # A good line comes at last, so that it can be told whose fault it was.
+        await desk.deliver(batch(*numbered), batch("good at last", start=10_000))
+        desk.threads.shutdown()
+        return desk
+
+    desk = asyncio.run(play())
+    assert sorted({*taken} - {"good at last"}) == sorted(line for line in numbered if "bad" not in line)
+    assert len(taken) == len(set(taken))
+    assert set(desk.dead) == {line for line in numbered if "bad" in line}
