@@ -27,9 +27,9 @@ _COMMON_METHODS: Final = b"GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH"
 
 def _pattern(groups: tuple[int, ...], *, strict: bool) -> re.Pattern[bytes]:
     """The line as the columns `groups` see it. Strict classes hold printable ASCII without quote and backslash."""
-    word = rb"[!#-\[\]-~]++" if strict else rb"[^ ]++"
-    path = rb"/[!#->@-\[\]-~]*+" if strict else rb"/[^ ?]*+"
-    query = rb"[!#-\[\]-~]*+" if strict else rb"[^ ]*+"
+    word = rb"[!#-\[\]-~]++" if strict else rb'[^ "]++'
+    path = rb"/[!#->@-\[\]-~]*+" if strict else rb'/[^ ?"]*+'
+    query = rb"[!#-\[\]-~]*+" if strict else rb'[^ "]*+'
     quoted = rb"[ !#-\[\]-~]++" if strict else rb'[^"]++'
     time = rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
     line = rb"(" + word + rb") - (" + word + rb") \[(" + time + rb')\] "'

@@ -24,6 +24,8 @@ LINES = [
     ACCESS.replace(b"- -", b"- bob").replace(b" 12 ", b" - "),
     ACCESS.replace(b"- -", b"- bob smith"),
     ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b""),
+    ACCESS.replace(b"/a?b=1", b'/"a"?"b"'),
+    ACCESS.replace(b"- -", b'- "bob"'),
     ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b"\\x16\\x03\\x01"),
     ACCESS.replace(b"GET /a?b=1 HTTP/1.1", b"GET /a?b=1 HTTP/1.1 x"),
     ACCESS.replace(b"GET /a?b=1", b"GET /a?"),
