@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 import msgspec
@@ -25,10 +26,12 @@ PATHS_KEPT: Final = 4096
 ACCESS_FAST: Final = frozenset({"combined", "common", "vhost_combined", "vhost_common"})
 _NS: Final = 1_000_000_000
 _STATUS: Final = b'"http.response.status_code":'
-# Inside a JSON string a quote is escaped, so no value can look like one of these keys.
+# As access lines come out of their template: the strings there hold neither quote nor backslash, and inside a JSON
+# string a quote is escaped, so no value can look like one of these keys.
 _ACCESS: Final = re.compile(
-    rb'"http\.request\.method":"([A-Z_]+)"[^\n]{0,80}?"url\.path":"((?:[^"\\]|\\.)*+)"'
-    rb'[^\n]*?"http\.response\.status_code":(\d+)(?:,"http\.response\.body\.size":(\d+))?'
+    rb'"http\.request\.method":"(\w+)","url\.path":"([^"\\]*+)"(?:,"url\.query":"[^"\\]*+")?+'
+    rb',"network\.protocol\.name":"http","network\.protocol\.version":"[^"\\]*+"'
+    rb',"http\.response\.status_code":(\d++)(?:,"http\.response\.body\.size":(\d++))?+'
 )
 _Cell = list[float]
 """A counter's value; or of a histogram the sum, then the count of each bucket, the last one for what is beyond all."""
@@ -115,8 +118,10 @@ class Measures:
         if not rules and (not self._access or _STATUS not in written):
             return
         if not rules and formats.keys() <= ACCESS_FAST:
-            self._access_run(written)
-            return
+            found = _ACCESS.findall(written)
+            if len(found) == sum(formats.values()):
+                self._access_run(found)
+                return
         for line in map(msgspec.json.decode, written.splitlines()):
             if self._access:
                 self._access_record(line.get("attributes", {}))
@@ -126,22 +131,18 @@ class Measures:
 
     # -- the ready-made rule -------------------------------------------------------------------------------------------
 
-    def _access_run(self, written: bytes) -> None:
-        sizes: Counter[tuple[bytes, bytes, bytes]] = Counter()
-        counts: Counter[tuple[bytes, bytes, bytes]] = Counter()
-        found = _ACCESS.findall(written)
-        if self._paths:
-            keys = [(method, status[:1], path) for method, path, status, _ in found]
-        else:
-            keys = [(method, status[:1], b"") for method, _, status, _ in found]
-        counts.update(keys)
-        for key, row in zip(keys, found, strict=True):
-            if row[3]:
-                sizes[key] += int(row[3])
+    def _access_run(self, found: Sequence[tuple[bytes, bytes, bytes, bytes]]) -> None:
+        """`found`: method, path, status and size of each request."""
+        methods, paths, statuses, sized = zip(*found, strict=True)
+        keys = list(zip(methods, statuses, paths if self._paths else repeat(b""), strict=False))
+        counts = Counter(keys)
+        sizes: dict[tuple[bytes, bytes, bytes], int] = dict.fromkeys(counts, 0)
+        for key, size in zip(keys, sized, strict=True):
+            if size:
+                sizes[key] += int(size)
         for key, count in counts.items():
             method, status, path = key
-            text = msgspec.json.decode(b'"%b"' % path) if path else ""
-            labels = self._access_labels(method.decode(), int(status + b"00"), text)
+            labels = self._access_labels(method.decode(), int(status), path.decode())
             self._add(self._requests, labels, count)
             if sizes[key]:
                 self._add(self._bytes, labels, sizes[key])
