@@ -51,6 +51,8 @@ class Acks:
             del self._outstanding[self.committed]
             self.committed, self.frontier = first.end, first.frontier
             moved = True
+        if moved and not self._outstanding:
+            self._outstanding = {}  # an emptied dict keeps its table, and there may be thousands of idle files
         return moved
 
     @property

@@ -152,8 +152,8 @@ class Arrivals:
 
         return any(
             _same_so_far(life, file, find, begin)
-            for life in self._roll.lives.values()
-            if life.offset > 0 and life.open and life.state is State.FOLLOWING and head_agrees(life)
+            for life in self._roll.begun
+            if life.open and life.state is State.FOLLOWING and head_agrees(life)
         )
 
     def _begin_new(self, file: Opened, find: Find, now: float) -> None:
@@ -219,6 +219,7 @@ class Arrivals:
         state = life.state
         file = life.file if isinstance(life.file, Plain) else self._open(find.path)
         del self._roll.lives[life.key]
+        self._roll.begun.discard(life)
         self._roll.tell(
             "info", "file_truncated", path=life.path, offset=life.offset, size=life.size, copy=copy and copy[1].path
         )
@@ -240,6 +241,7 @@ class Arrivals:
         life.size, life.raw_size, life.mtime_ns, life.changed_at = file.extent(copy.size), copy.size, copy.mtime_ns, now
         life.state = State.ROTATED
         self._roll.lives[copy.key] = life
+        self._roll.begun.add(life)
         self._roll.touched.add(life)
         self.suspects.pop(copy.key, None)
         self._roll.enqueue(life)

@@ -24,6 +24,7 @@ from logtail.roll import Happening, Roll
 
 CONTINUED_WITHIN_S = 1.0  # a record of several lines is written within this time
 BUSY_LOOK_S = 0.25  # while there is much to read, the directories are looked at this often
+LOOK_SHARE = 10  # and with so many files that a look takes long, for at most a tenth of the time
 
 
 @dataclass(slots=True)
@@ -69,6 +70,7 @@ class Follower:
         self._wall = wall
         self._token = 0
         self._empty_globs = 0
+        self._look_s = 0.0
         self._written: object = None
         self._changed: dict[Key, checkpoint.Entry] = {}
 
@@ -148,7 +150,9 @@ class Follower:
         """Read the next piece; look around first when it is time to, or when there is nothing left to read."""
         self._take_acks()
         chunk = None
-        if not self._arrivals.unsaved and self._monotonic() - self._looked_at < BUSY_LOOK_S:
+        if not self._arrivals.unsaved and self._monotonic() - self._looked_at < max(
+            BUSY_LOOK_S, LOOK_SHARE * self._look_s
+        ):
             chunk = self._next_chunk(max_bytes)
         if chunk is None and not self._arrivals.unsaved:
             self._look()
@@ -222,6 +226,7 @@ class Follower:
         # Gone, or recognised in the meantime.
         for key in self._arrivals.suspects.keys() - (scan.finds.keys() - self._roll.lives.keys()):
             del self._arrivals.suspects[key]
+        self._look_s = self._monotonic() - now
         return scan
 
     def _look_at(self, life: Life, find: Find | None, now: float) -> None:
@@ -375,6 +380,7 @@ class Follower:
             content, joined = self._multiline.mark(content), True
         chunk = Chunk(life.source, life.offset, content, piece=reading.broken, joined=joined)
         life.frontier = extend(life.frontier, reading.data)
+        self._roll.begun.add(life)
         life.acks.hand_out(chunk.start, chunk.end, life.frontier, self._monotonic())
         if life.head.length < HEAD_BYTES:
             life.head = Mark.of(life.file.pread(min(chunk.end, HEAD_BYTES), 0))

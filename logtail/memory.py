@@ -34,7 +34,11 @@ def entry(identity: Identity, generation: str, source_path: str, target: str, *,
 
 def _text(path: str) -> str:
     """A file name need not be UTF-8, JSON must be; such a file is then found again by its inode alone."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return path  # the same object, which thousands of files share with their entries
 
 
 class Memory:

@@ -20,6 +20,8 @@ class Roll:
         """Those with an open file."""
         self.by_generation: dict[str, Life] = {}
         """Those, and the truncated ones of which something is in flight."""
+        self.begun: set[Life] = set()
+        """Those of which something was read."""
         self.memory = Memory([])
         self.queue: deque[Life] = deque()
         """Those that may have a whole line to read, in turn."""
@@ -40,12 +42,15 @@ class Roll:
         self.lives[life.key] = life
         self.by_generation[life.source.generation] = life
         self.touched.add(life)
+        if life.offset > 0:
+            self.begun.add(life)
         if life.size > life.offset:
             self.enqueue(life)
 
     def remove(self, life: Life) -> None:
         self.dequeue(life)
         self.touched.discard(life)
+        self.begun.discard(life)
         del self.lives[life.key]
         self.by_generation.pop(life.source.generation, None)
         for path in (life.path, life.source.path):
