@@ -106,7 +106,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     sink: Annotated[SinkSettings, describe("the central log server")]
     dead_letter: DeadLetterSettings = DeadLetterSettings()
-    memory_budget: Annotated[Size, describe("log data read and not yet acknowledged, as read and as sent, over all files")] = Size("16MiB")
+    memory_budget: Annotated[
+        Size, describe("log data read and not yet acknowledged, with its copies, over all files")
+    ] = Size("16MiB")
     state_dir: Annotated[Path, describe("where positions are remembered; must outlive the container")] = Path(
         "/var/lib/podmates"
     )

@@ -27,7 +27,7 @@ from sidecar_logshipper.sinks.seam import Sink
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
-COPIES = 2  # while a chunk is sent it is held as it was read and as it goes out
+COPIES = 3  # while a chunk is sent it is held as it was read, as it is taken apart, and as it goes out
 MOST_LANES = 64
 
 
