@@ -28,6 +28,8 @@ UNNAMED_CONNECTIONS = 64
 MAX_QUEUED = 2048
 """Connections beyond even those; they are not read from until there is room. The next one is closed at once."""
 CLOSE_S = 1.5
+GONE_S = 0.5
+"""An app that connects for each request has no session for moments, and is still there."""
 
 
 class Listener(Generic[U]):
@@ -199,7 +201,14 @@ class Listener(Generic[U]):
                 session.end(text)
 
     async def drained(self) -> None:
-        """Return when no session is open and no connection is on its way to one."""
+        """Return when the app has gone: no session is open or on its way, and none was for GONE_S."""
+        accepted = -1
+        while accepted != self.tally.accepted:
+            await self._empty()
+            accepted = self.tally.accepted
+            await asyncio.sleep(GONE_S)
+
+    async def _empty(self) -> None:
         while self._sessions or self._starting:
             self._emptied.clear()
             await self._emptied.wait()
@@ -225,7 +234,7 @@ class Listener(Generic[U]):
             await asyncio.wait(tasks, timeout=CLOSE_S)
         try:
             async with asyncio.timeout(CLOSE_S):
-                await self.drained()
+                await self._empty()
         except TimeoutError:
             for session in list(self._sessions):
                 session.abort()

@@ -85,6 +85,23 @@ async def test_a_refused_password_that_another_login_has_proved_meanwhile_is_tri
     assert attempts == 2
 
 
+async def test_a_refusal_that_another_login_has_overtaken(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("new")
+    file = PasswordFile(path, CapturingLogger())
+    file.accepted("old")
+    seen: list[str | None] = []
+
+    async def log_in(password: str | None) -> None:
+        seen.append(password)
+        if len(seen) == 1:
+            file.accepted("new")  # the server has changed, and another login was first to see it
+            raise PermissionError
+
+    await file.try_with(log_in, lambda error: True)
+    assert seen == ["new", "new"]
+
+
 async def test_attempts_are_bounded_and_other_errors_are_final(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_text("new")

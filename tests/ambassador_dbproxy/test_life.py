@@ -95,6 +95,40 @@ async def test_after_sigterm_the_app_is_served_until_it_has_gone(
     assert await asyncio.to_thread(through.exit_status) == 0
 
 
+async def test_the_order_of_a_native_sidecar(
+    make_cluster: Make, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    """The app connects for each request and goes on for a while after SIGTERM; each request is served."""
+    through = ambassador(postgres_settings(dev=target(make_cluster("18", "dev")))).ready()
+    through.process.terminate()
+    await asyncio.to_thread(through.event, "stop_asked")
+    for _ in range(10):
+        async with await psycopg.AsyncConnection.connect(
+            f"host=127.0.0.1 port={through.port} user=x dbname=y"
+        ) as connection:
+            await connection.execute("SELECT 1")
+        await asyncio.sleep(0.05)  # the app's own work between two requests
+    assert await asyncio.to_thread(through.exit_status) == 0
+
+
+async def test_an_open_tcp_session_ends_at_the_drain_deadline(
+    faults: Any, ambassador: Make, postgres_settings: Make, make_cluster: Make
+) -> None:
+    async with faults.FaultyProxy(make_cluster("18", "dev").address) as silent:
+        silent.blackhole = True
+        settings = postgres_settings(dev={"hosts": [silent.address]})
+        settings["listeners"][0]["protocol"] = "tcp"
+        through = ambassador({**settings, "drain": {"deadline": "300ms"}}).ready()
+        reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+        while (await asyncio.to_thread(through.status))["listeners"][0]["sessions"] == 0:
+            pass  # each look takes its time
+        through.process.terminate()
+        assert await reader.read() == b""
+        assert await asyncio.to_thread(through.exit_status) == 0
+        writer.close()
+        await writer.wait_closed()
+
+
 async def test_at_the_drain_deadline_sessions_are_told(
     make_cluster: Make, ambassador: Make, postgres_settings: Make, target: Make
 ) -> None:
