@@ -150,9 +150,8 @@ class Follower:
         """Read the next piece; look around first when it is time to, or when there is nothing left to read."""
         self._take_acks()
         chunk = None
-        if not self._arrivals.unsaved and self._monotonic() - self._looked_at < max(
-            BUSY_LOOK_S, LOOK_SHARE * self._look_s
-        ):
+        look_in_s = self._looked_at + max(BUSY_LOOK_S, LOOK_SHARE * self._look_s) - self._monotonic()
+        if not self._arrivals.unsaved and look_in_s > 0:
             chunk = self._next_chunk(max_bytes)
         if chunk is None and not self._arrivals.unsaved:
             self._look()
@@ -358,6 +357,7 @@ class Follower:
             settled=life.size if self._is_quiet(life) else 0,
         )
         life.held = reading is not None and reading.held
+        life.size = max(life.file.extent(life.raw_size), life.offset)  # of a compressed file known better now
         if reading is None:
             self._roll.dequeue(life)
             return None

@@ -96,6 +96,14 @@ async def test_case_11_an_unknown_gzip_file_is_read_decompressed(follow: Follow,
     assert sorted(await tail.lines(4)) == [b"old one", b"old two", b"started", b"started"]
 
 
+async def test_what_is_left_of_a_compressed_file_is_known_at_its_end(follow: Follow, log: Path) -> None:
+    log.with_name("empty.log.gz").write_bytes(gzip.compress(b""))
+    log.with_name("full.log.gz").write_bytes(gzip.compress(TEXT))
+    tail = await follow("*.gz", chunk_bytes=65536)
+    assert b"".join(chunk.data for chunk in await tail.drained()) == TEXT
+    assert tail.tail.stats().lag_bytes == 0
+
+
 async def test_utf16_is_recognised_by_its_mark_and_goes_on_after_a_restart(follow: Follow, log: Path) -> None:
     log.write_bytes("eins\nzwei é 漢\ndr".encode("utf-16"))
     tail = await follow()
