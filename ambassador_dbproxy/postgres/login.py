@@ -14,12 +14,15 @@ from enum import Enum, auto
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
 from ambassador_dbproxy.postgres.scram import Challenge, ScramClient, ScramError
-from ambassador_dbproxy.postgres.wire import Message, ProtocolViolation, encode
+from ambassador_dbproxy.postgres.wire import MAX_LOGIN_MESSAGE_BYTES, Message, ProtocolViolation, encode
 
 MAX_GREETING_BYTES = 262144
 """Bound of everything between the verdict and the first ReadyForQuery: parameters, key, notices."""
 
 _WORD = struct.Struct(">I")
+_HEAD = struct.Struct(">BI")
+_PARAMETER = ord("S")
+_IN_HOT_STANDBY = b"in_hot_standby\0"
 _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
 _MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
 
@@ -114,6 +117,22 @@ class UpstreamLogin:
             self.state = LoginState.READY
         return None
 
+    def greet(self, unread: bytearray) -> int:
+        """Take the parameters with which an authenticated server begins; returns how many bytes of `unread` they are.
+
+        The same as `receive` for each of them, in one pass: they are most of what a login has to read.
+        """
+        at, end = 0, len(unread)
+        while end - at >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(unread, at)
+            if kind != _PARAMETER or not 4 <= length <= MAX_LOGIN_MESSAGE_BYTES or end - at <= length:
+                break
+            if unread.startswith(_IN_HOT_STANDBY, at + _HEAD.size):
+                self._note_parameter(bytes(unread[at + _HEAD.size : at + length + 1]))
+            at += length + 1
+        self._show_raw(unread[:at])
+        return at
+
     def derived(self, salted: bytes) -> Send:
         """Go on with the salted password of the last challenge."""
         assert self.state is LoginState.SASL_DERIVING
@@ -177,13 +196,16 @@ class UpstreamLogin:
         return self._password
 
     def _show(self, message: Message) -> None:
-        self.greeting += message.encode()
+        self._show_raw(message.encode())
+
+    def _show_raw(self, messages: bytes | bytearray) -> None:
+        self.greeting += messages
         if len(self.greeting) > MAX_GREETING_BYTES:
             raise ProtocolViolation(f"more than {MAX_GREETING_BYTES} bytes before the first ReadyForQuery")
 
     def _note_parameter(self, body: bytes) -> None:
         name, _, value = body.rstrip(b"\0").partition(b"\0")
-        if name == b"in_hot_standby":
+        if name == _IN_HOT_STANDBY[:-1]:
             self.in_hot_standby = value == b"on"
 
 

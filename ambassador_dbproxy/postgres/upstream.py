@@ -179,6 +179,8 @@ class PostgresUpstream:
                 action = login.derived(await self._around.keys.derive(password, action.challenge))
             if action is not None:
                 server.conversation.send(action.data)
+            elif login.state is LoginState.AUTHENTICATED:
+                server.reader.pass_to(login.greet)
 
     async def _ask(self, server: ServerConnection, packet: StartupPacket) -> Waiting:
         """Send `packet` and read the server's first answer, whatever it is, unless it says that it is not up."""

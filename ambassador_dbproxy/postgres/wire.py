@@ -6,6 +6,7 @@ Knows lengths and types only. What a message means is decided in `startup`, `log
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MAX_LOGIN_MESSAGE_BYTES = 65536
@@ -64,6 +65,10 @@ class MessageReader:
         message = Message(kind, bytes(self._buffer[_HEAD.size : length + 1]))
         del self._buffer[: length + 1]
         return message
+
+    def pass_to(self, take: Callable[[bytearray], int]) -> None:
+        """Let `take` look at the bytes that were not yet read as messages; it returns how many it has used up."""
+        del self._buffer[: take(self._buffer)]
 
     def take_rest(self) -> bytes:
         """Hand over the bytes that were not yet read as messages, and forget them."""

@@ -20,7 +20,7 @@ from ambassador_dbproxy.postgres.login import (
     read_backend_key,
 )
 from ambassador_dbproxy.postgres.scram import salted_password
-from ambassador_dbproxy.postgres.wire import Message, ProtocolViolation, encode
+from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation, encode
 
 
 def auth(code: int, body: bytes = b"") -> Message:
@@ -58,6 +58,33 @@ def test_trust_and_what_the_app_is_shown() -> None:
     assert bytes(it.greeting) == b"".join(each.encode() for each in (notice, OK, *GREETING))
     assert it.backend_key == (7, b"k" * 32)
     assert it.in_hot_standby is True
+
+
+PARAMETERS = st.lists(
+    st.sampled_from(
+        [
+            Message(b"S", b"server_version\x0018.0\0"),
+            Message(b"S", b"in_hot_standby\0on\0"),
+            Message(b"N", b"SNOTICE\0\0"),
+        ]
+    )
+)
+
+
+@given(PARAMETERS, st.integers(0, 200))
+def test_parameters_in_one_pass_are_the_same_as_one_by_one(messages: list[Message], cut: int) -> None:
+    stream = b"".join(message.encode() for message in (*messages, READY))
+    slow, fast = login(None), login(None)
+    receive_all(slow, [OK, *messages, READY])
+    fast.receive(OK)
+    reader = MessageReader()
+    for piece in (stream[:cut], stream[cut:]):
+        reader.feed(piece)
+        reader.pass_to(fast.greet)
+        while (message := reader.next_message()) is not None:
+            fast.receive(message)
+            reader.pass_to(fast.greet)
+    assert (fast.state, fast.greeting, fast.in_hot_standby) == (slow.state, slow.greeting, slow.in_hot_standby)
 
 
 def test_cleartext() -> None:
