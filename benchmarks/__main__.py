@@ -2,9 +2,10 @@
 
 import sys
 
-from benchmarks import dbproxy, dbproxy_redis, footprint, shipper
+from benchmarks import adapter, dbproxy, dbproxy_redis, footprint, shipper
 
 BENCHMARKS = {
+    "adapter": adapter.main,
     "dbproxy": dbproxy.main,
     "dbproxy-redis": dbproxy_redis.main,
     "footprint": footprint.main,

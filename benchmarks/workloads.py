@@ -57,13 +57,47 @@ def text_line(number: int) -> bytes:
     ).encode()
 
 
+def access_line(number: int) -> bytes:
+    """nginx's combined format, as browsers and their crawlers fill it."""
+    seconds = number // 500
+    time = f"14/Mar/2026:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d} +0000"
+    referer = f"https://shop.example.com{_ROUTES[number % 3]}" if number % 3 else "-"
+    return (
+        f'10.{number % 7}.{number * 17 % 251}.{number * 29 % 241} - - [{time}] "{"POST" if number % 9 == 0 else "GET"} '
+        f'{_ROUTES[number % 4]}/{number * 31 % 99_991}?page={number % 40} HTTP/1.1" {500 if number % 97 == 0 else 200} '
+        f'{number * 13 % 40_960 + 1} "{referer}" "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 '
+        f'(KHTML, like Gecko) Chrome/{110 + number % 12}.0.0.0 Safari/537.36"\n'
+    ).encode()
+
+
+def java_line(number: int) -> bytes:
+    """Spring Boot's console: of 100 lines 60 belong to two stack traces."""
+    at = number % 50
+    if at < 20:
+        level, text = ("ERROR", f"order {number} failed") if at == 19 else (" INFO", f"order {number} taken")
+        when = _time(number).replace("T", " ")
+        return f"{when} {level} 1 --- [nio-8080-exec-{number % 8}] c.e.shop.OrderService : {text}\n".encode()
+    if at == 20:
+        return b"java.lang.IllegalStateException: no stock left\n"
+    if at == 40:
+        return b"Caused by: java.io.IOException: connection reset\n"
+    if at == 49:
+        return b"\t... 12 more\n"
+    return f"\tat com.example.shop.Layer{at}.handle(Layer{at}.java:{at * 7})\n".encode()
+
+
 def _time(number: int) -> str:
     """Some day, 1,000 lines a second."""
     seconds, millis = divmod(number, 1000)
     return f"2026-03-14T{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{millis:03d}"
 
 
-KINDS: dict[str, Callable[[int], bytes]] = {"json": json_line, "text": text_line}
+KINDS: dict[str, Callable[[int], bytes]] = {
+    "json": json_line,
+    "text": text_line,
+    "access": access_line,
+    "java": java_line,
+}
 
 
 def make(kind: str, lines: int, into: Path) -> Workload:
