@@ -69,7 +69,7 @@ class Format:
 
 ISO: Final = (
     r"(?P<second>\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
-    r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?+)(?![\w:]))?+"
+    r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?+|UTC|GMT|CES?T|EES?T|WES?T|[ECMP][SD]T|MSK|JST|KST)(?![\w:]))?+"
 )
 """Date and time with optional fraction and zone; groups `second`, `fraction`, `zone`."""
 CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
@@ -172,6 +172,17 @@ class Layout:
         from adapter_logformat.blocks import blocks  # only streams that found their format need it
 
         return blocks(self, render)
+
+
+_GOES_ON: Final = re.compile(
+    r"[\s|\-]{0,8}(?:[\[(]\d{1,10}[\])]|\d{1,10}\s)?[\s|\-]{0,8}[\[(<]?"
+    r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b|[\s|\-]{0,8}[\[(]\d{1,10}[\])]"
+)
+
+
+def header_goes_on(text: str) -> bool:
+    """What a layout took for the message begins with a level or process: the header is another layout's."""
+    return _GOES_ON.match(text) is not None
 
 
 _TIME_GROUPS: Final = ("second", "year", "month", "day", "clock", "fraction", "zone")

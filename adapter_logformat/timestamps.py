@@ -199,7 +199,7 @@ class Times:
             if not zone:
                 return _utc(moment.replace(tzinfo=self._zone))
             return _utc(moment.replace(tzinfo=UTC) - _offset(zone))
-        except (ValueError, OverflowError):
+        except (ValueError, KeyError, OverflowError):
             return None
 
     def _of_parts(
@@ -298,8 +298,8 @@ def _clf(text: str) -> Stamp | None:
 
 
 def _offset(zone: str) -> timedelta:
-    if zone in ("Z", "z"):
-        return timedelta()
+    if zone[:1].isalpha():
+        return timedelta(minutes=ZONES[zone.upper()])
     digits = zone[1:].replace(":", "").ljust(4, "0")
     hours, minutes = int(digits[:2]), int(digits[2:4])
     if hours > 18 or minutes > 59:

@@ -38,6 +38,7 @@ _DASHED: Final = re.compile(r"(?P<name>[A-Za-z_][\w$/\-@]*+(?:[.:][\w$/\-@]++)++
 _DOTTED: Final = re.compile(r"[A-Za-z_$][\w$\-]*+(?:(?:\.|::)[\w$\-]++)++")
 _COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
 _BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")
+_ENDS: Final = re.compile(r"\s*+--? ")
 MOST_TOKENS: Final = 8
 
 
@@ -49,6 +50,7 @@ class _Header:
         self.record = record
         self.at = 0
         self._boxes: list[str] = []
+        self._sure = (0, 0)
         self._numbers: list[int] = []
         self._named = False
 
@@ -57,9 +59,11 @@ class _Header:
         if self.line[self.at : self.at + 1] == "|" or self.line[self.at : self.at + 2] == " |":
             self._columns()
         else:
+            self._sure = (self.at, 0)
             for _ in range(MOST_TOKENS):
                 if not self._token():
                     break
+            self._give_back()
         self._settle()
         self.record.body = self.line[self.at :]
 
@@ -77,7 +81,10 @@ class _Header:
         begin = self.at
         gap = _GAP.match(self.line, begin)
         self.at = gap.end() if gap is not None else begin
-        if self.level() or self._number() or self._box() or self._name():
+        if self.level() or self._number() or self._name():
+            self._sure = (self.at, len(self._boxes))
+            return True
+        if self._box():
             return True
         self.at = begin if self.line[begin : begin + 1] not in (" ", "\t", "-", ",", "|", "]", ":") else self.at
         return False
@@ -135,6 +142,16 @@ class _Header:
         self.at = found.end()
         return True
 
+    def _give_back(self) -> None:
+        """Brackets that nothing sure follows may be the message's own, unless a dash or colon ends the header."""
+        at, boxes = self._sure
+        if len(self._boxes) == boxes or _ENDS.match(self.line, self.at) or self.line[self.at - 1] == ":":
+            return
+        if all(_DOTTED.fullmatch(text) for text in self._boxes[boxes:]):
+            return
+        self.at = at
+        del self._boxes[boxes:]
+
     def _columns(self) -> None:
         """`time|word|number|message`."""
         for _ in range(MOST_TOKENS):
@@ -142,6 +159,10 @@ class _Header:
             if bar is None:
                 return
             self.at = bar.end()
+            if self.level() or (self.line[self.at : self.at + 1] in "[(" and self._number()):
+                continue
+            if self._named_before_bar():
+                continue
             column = _COLUMN.match(self.line, self.at)
             if column is None:
                 return
@@ -156,6 +177,17 @@ class _Header:
             else:
                 self._boxes.append(text)
             self.at = column.end()
+
+    def _named_before_bar(self) -> bool:
+        """`name:` as a column of its own."""
+        begin, numbers = self.at, len(self._numbers)
+        if self._name() and re.match(r" ?\|", self.line[self.at : self.at + 2]):
+            return True
+        if self.at != begin:
+            self.at, self._named = begin, False
+            del self._numbers[numbers:]
+            self.record.attributes.pop("otel.scope.name", None)
+        return False
 
     def _settle(self) -> None:
         """What stood in brackets: a dotted name is the logger, one other word before the message the thread."""

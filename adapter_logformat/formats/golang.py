@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats.access import put_request
-from adapter_logformat.grammar import CLOCK, ISO, YMD, Field, Layout, iso_time, parts_time
+from adapter_logformat.grammar import CLOCK, ISO, YMD, Field, Layout, header_goes_on, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, NOTICE, PANIC, TRACE, WARN, WORDS, of_status
@@ -42,6 +42,11 @@ def _gin(record: Record, found: Mapping[str, str | None]) -> bool:
     return True
 
 
+def _std(record: Record, found: Mapping[str, str | None]) -> bool:
+    """A header that goes on in brackets is some other logger's with the same time."""
+    return record.severity_text is not None or not header_goes_on(record.body or "")
+
+
 LAYOUTS: Final = (
     Layout(
         name="go_std",
@@ -55,6 +60,7 @@ LAYOUTS: Final = (
         fields={"file": _FILE, "line": _LINE},
         time=parts_time,
         rule=TEXT,
+        finish=_std,
     ),
     Layout(
         name="zap_console",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, iso_time, parts_time
+from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, header_goes_on, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import CRIT, DEBUG, ERROR, FATAL, INFO, NOTICE, SYSLOG_WORDS, TRACE, WARN, WORDS
@@ -89,7 +89,9 @@ def _php(record: Record, found: Mapping[str, str | None]) -> bool:
         word = level[1] or level[2]
         record.severity_text, record.severity_number = word, _PHP_SCALE.get(word.upper())
         record.body = (record.body or "")[level.end() :]
-    return True
+        return True
+    # Free text comes from error_log(), which writes the zone; anything else is another program's.
+    return found["zone"] is not None and not header_goes_on(record.body or "")
 
 
 def _label(record: Record, found: Mapping[str, str | None]) -> bool:

@@ -79,7 +79,7 @@ LAYOUTS: Final = (
         title="Spark and old Hadoop: `%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m`",
         rank=82,
         pattern=rf"(?P<year>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK} {_LEVEL} {{1,3}}(?:{_THREAD} {{1,2}})?"
-        r"(?P<logger>[A-Za-z_$][\w.$\-]*+)(?:\([^)\s]*+\))?: ?(?P<body>.*)",
+        r"(?P<logger>[A-Za-z_$][\w.$\-]*+)(?:\([^)\s]*+\))?:(?!:) ?(?P<body>.*)",
         sample="17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM]",
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
@@ -92,7 +92,7 @@ LAYOUTS: Final = (
         rank=82,
         pattern=rf"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d{{6}}) (?P<pid>\d{{1,10}}+) {_LEVEL}"
         rf" {{1,3}}"
-        r"(?P<logger>[A-Za-z_$][\w.$\-]*+): ?(?P<body>.*)",
+        r"(?P<logger>[A-Za-z_$][\w.$\-]*+):(?!:) ?(?P<body>.*)",
         sample="081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_388 terminating",
         scale=SCALE,
         fields={"pid": ("process.pid", int), "logger": _LOGGER_FIELD},
@@ -146,7 +146,7 @@ LAYOUTS: Final = (
         rank=81,
         pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
         r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
-        r"(?:: {0,6}| {1,40}--? )(?P<body>.*)",
+        r"(?::(?!:) {0,6}| {1,40}--? )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
         fields={

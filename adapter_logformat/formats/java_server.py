@@ -91,7 +91,7 @@ LAYOUTS: Final = (
         name="elasticsearch",
         title="Elasticsearch, OpenSearch and Logstash: `[time][LEVEL][logger] [node] message`",
         rank=84,
-        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[\w.$\-]++) {{0,40}}\] ?(?:\["
+        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[A-Za-z][\w.$\-]*+) {{0,40}}\] ?(?:\["
         rf"(?P<node>[\w.\-]++)\] ?)?"
         r"(?P<body>.*)",
         sample="[2026-11-20T08:51:00,123][INFO ][o.e.n.Node               ] [node-1] started",

@@ -16,7 +16,7 @@ LAYOUTS: Final = (
         name="python_default",
         title="Python logging.basicConfig: `LEVEL:logger:message`",
         rank=40,
-        pattern=rf"{_LEVEL}:(?P<logger>[\w.\-]++):(?P<body>.*)",
+        pattern=rf"{_LEVEL}:(?P<logger>[A-Za-z_][\w.\-]*+):(?P<body>.*)",
         sample="WARNING:root:disk is nearly full",
         scale=SCALE,
         fields={"logger": _LOGGER},
@@ -28,8 +28,9 @@ LAYOUTS: Final = (
         title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask, gunicorn",
         rank=79,
         pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
-        rf"(?:(?P<logger>[\w.\-]++) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
-        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[\w.\-]++)\]| (?P<logger3>[\w.\-]++))?: {0,4}| - | )(?P<body>.*)",
+        rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
+        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]| (?P<logger3>[A-Za-z_][\w.\-]*+))?:(?!:) {0,4}"
+        r"| - | )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
         scale=SCALE,
         fields={

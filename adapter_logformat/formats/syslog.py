@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from adapter_logformat.formats import registry, syslog_programs
-from adapter_logformat.grammar import Format, unread_time
+from adapter_logformat.grammar import Format, header_goes_on, unread_time
 from adapter_logformat.multiline import LINES
 from adapter_logformat.record import Record
 from adapter_logformat.severity import SYSLOG_NUMBERS
@@ -71,6 +71,8 @@ def read_3164(line: str, times: Times) -> Record | None:
     elif named is not None and line.startswith("CEF:", named.end()):
         host, at = named[1], named.end()
     if time["second"] is not None and not _is_rsyslog(time, tag, host):
+        return None
+    if time["priority"] is None and header_goes_on(line[at : at + 64]):
         return None
     record = Record("syslog_rfc3164", body=line[tag.end() if tag is not None else at :])
     if host is not None:
