@@ -103,7 +103,7 @@ class SessionTracker:
     @property
     def answered(self) -> bool:
         """True when every command that was passed on has its whole response."""
-        return self._phase == Phase.IDLE and not (self._skip or self._kept or self.lost)
+        return self._phase is Phase.IDLE and not (self._skip or self._kept or self.lost)
 
     @property
     def between_packets(self) -> bool:
@@ -113,7 +113,7 @@ class SessionTracker:
     @property
     def next_sequence(self) -> int:
         """The sequence id of a packet of ours: it goes on with the response, or is the one to the next command."""
-        begun = self._phase > Phase.FIRST or (self._phase == Phase.FIRST and self._status & MORE_RESULTS)
+        begun = self._phase > Phase.FIRST or (self._phase is Phase.FIRST and self._status & MORE_RESULTS)
         return (self._last + 1) & 0xFF if begun else 1
 
     def user_changed(self, status: int) -> bytes:
@@ -174,12 +174,12 @@ class SessionTracker:
         return kept
 
     def _ask(self, kind: Reply) -> None:
-        if kind == Reply.LOGIN and self._intercept:
+        if kind is Reply.LOGIN and self._intercept:
             return
-        if kind == Reply.UNKNOWN or len(self._queue) >= MAX_PIPELINED:
+        if kind is Reply.UNKNOWN or len(self._queue) >= MAX_PIPELINED:
             self._lose()
-        elif kind != Reply.NONE:
-            if self._phase == Phase.IDLE:
+        elif kind is not Reply.NONE:
+            if self._phase is Phase.IDLE:
                 self._begin(kind)
             else:
                 self._queue.append(kind)
@@ -195,11 +195,19 @@ class SessionTracker:
             chunk = self._kept + chunk
             end = len(chunk)
             self._kept = b""
-        last = at
+        last, phase = at, self._phase
         while end - at > HEAD_BYTES:
             length = chunk[at] | chunk[at + 1] << 8 | chunk[at + 2] << 16
-            if self._phase is _ENDS and chunk[at + 4] < SWITCH and length != LARGEST_BODY and not self._long:
-                # By far the most: a column or a row.
+            mark = chunk[at + HEAD_BYTES]
+            if phase is _ENDS:
+                if mark < SWITCH and length != LARGEST_BODY and not self._long:
+                    # By far the most: a column or a row.
+                    last = at
+                    at += HEAD_BYTES + length
+                    continue
+            elif phase is _FIRST and OK < mark < _INFILE and self._kind is _RESULT and 0 < length < LARGEST_BODY:
+                # The next most: the number of columns.
+                phase, self._phase, self._ends = _ENDS, _ENDS, self._ends_of_result
                 last = at
                 at += HEAD_BYTES + length
                 continue
@@ -208,7 +216,7 @@ class SessionTracker:
                 if end - at < look:
                     break
                 self._packet(chunk[at + HEAD_BYTES : at + look], length)
-            self._long = length == LARGEST_BODY
+            phase, self._long = self._phase, length == LARGEST_BODY
             last = at
             at += HEAD_BYTES + length
         self._last = chunk[last + 3] if end - last > 3 else self._last
@@ -220,7 +228,7 @@ class SessionTracker:
     def _keep(self, piece: bytes) -> None:
         if len(piece) == HEAD_BYTES and piece[:3] == b"\0\0\0":
             self._long = False  # an empty packet ends a long one
-            self._skip = 0
+            self._last, self._skip = piece[3], 0
             return
         self._kept, self._skip = piece, 0
 
@@ -239,15 +247,15 @@ class SessionTracker:
 
     def _first(self, start: bytes, length: int) -> None:
         kind, mark = self._kind, start[0]
-        if kind == Reply.ONE:
+        if kind is Reply.ONE:
             self._finish()
         elif mark == ERR:
             self._failed(start)
-        elif kind == Reply.PREPARED:
+        elif kind is Reply.PREPARED:
             self._prepared(start)
-        elif mark == OK or (mark == SWITCH and kind != Reply.LOGIN):
+        elif mark == OK or (mark == SWITCH and kind is not Reply.LOGIN):
             self._succeeded(start, length)
-        elif kind == Reply.LOGIN:
+        elif kind is Reply.LOGIN:
             pass  # goes on
         elif mark == _INFILE:
             self._infile = self._busy = True
@@ -288,7 +296,7 @@ class SessionTracker:
 
     def _succeeded(self, start: bytes, length: int) -> None:
         self._status = _status(start, length)
-        if self._status & MORE_RESULTS and self._kind == Reply.RESULT:
+        if self._status & MORE_RESULTS and self._kind is Reply.RESULT:
             self._phase = Phase.FIRST
         else:
             self._finish()
@@ -301,7 +309,7 @@ class SessionTracker:
 
     def _begin(self, kind: Reply) -> None:
         self._kind = kind
-        self._phase, self._ends = (Phase.ENDS, 1) if kind == Reply.ROWS else (Phase.FIRST, 0)
+        self._phase, self._ends = (Phase.ENDS, 1) if kind is Reply.ROWS else (Phase.FIRST, 0)
 
     def _lose(self) -> None:
         self.lost = self._busy = True
@@ -311,12 +319,10 @@ class SessionTracker:
 
 def _status(start: bytes, length: int) -> int:
     """Status flags of an end mark in either form, the old one of five bytes or that of an OK packet."""
-    return int.from_bytes(start[3:5], "little") if length == _EOF_BYTES else read_status(start)
+    if length == _EOF_BYTES or (start[1] < _INFILE and start[2] < _INFILE):
+        return start[3] | start[4] << 8  # both forms have them here, unless many rows were changed
+    return read_status(start)
 
 
-_PHASES = {
-    Phase.IDLE: SessionTracker._unasked,
-    Phase.FIRST: SessionTracker._first,
-    Phase.ENDS: SessionTracker._end_mark,
-    Phase.COUNTED: SessionTracker._one_of_many,
-}
+_PHASES = (SessionTracker._unasked, SessionTracker._first, SessionTracker._end_mark, SessionTracker._one_of_many)
+"""By the number of the phase."""
