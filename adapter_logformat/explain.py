@@ -57,14 +57,19 @@ def _look_at(written: bytes, found: Explanation) -> None:
                     found.examples.append(record.get("log.record.original") or record.get("body") or "")
 
 
+def _title(format: str) -> str:
+    if format in registry.NAMES:
+        return registry.named(format).title
+    if format in registry.TRACES:
+        return "stack trace without a header"
+    return "no format reads it" if format == registry.RAW else "the settings' own format"
+
+
 def report(name: str, found: Explanation) -> Iterator[str]:
     """The explanation as lines of text for a person."""
     yield f"{name}: {found.lines} lines, {found.records} records, {found.score:.1%} read"
     for format, count in found.formats.most_common():
-        title = "no format reads it" if format == registry.RAW else "stack trace without a header"
-        if format in registry.NAMES:
-            title = registry.named(format).title
-        yield f"  {format:18}{count:10}  {title}"
+        yield f"  {format:18}{count:10}{count / found.records:8.1%}  {_title(format)}"
     for reason, count in found.unread.most_common():
         yield f"  parse.error {reason}: {count}"
     if found.sample:

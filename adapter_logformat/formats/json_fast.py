@@ -4,6 +4,7 @@ A group in which any value is not of the plain kind its key promises (an error o
 rendered record by record with the slow path's own functions, so the bytes are the same.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import compress, repeat
@@ -15,7 +16,7 @@ from adapter_logformat.blocks import texts
 from adapter_logformat.formats import json_app
 from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.profiles import Render
-from adapter_logformat.record import Record, Stamp
+from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.template import Loom, Template, json_hole, text_hole
 from adapter_logformat.timestamps import Times
 from adapter_logformat.wrappers import is_docker
@@ -24,6 +25,7 @@ OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
 LOOMS_KEPT: Final = 256
 FEW: Final = 4
 """Below so many objects of one shape a template does not pay."""
+_HEX: Final = re.compile("[0-9a-fA-F]+")
 PLAIN: Final = ("body", "attribute", "resource")
 _NESTED: Final = (b'"{\\"', b"\\u0022", b"\\u007b", b"\\u007B")
 """How `{"` may be written at the beginning of a JSON string."""
@@ -107,11 +109,19 @@ class JsonFast:
             return None
         columns: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]
         assumed = None
+        own: list[str] = []
         for key, (kind, target) in plan.targets.items():
             column = values[key]
             columns.append(())
             if kind == "own" or (kind in PLAIN and _only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
                 columns[-1] = texts(column)
+            elif kind == "trace":
+                fits = _trace(column, json_app.TRACE_DIGITS[target])
+                if fits is None:
+                    return None
+                columns[-1] = texts(list(map(str.lower, column)) if fits else column)
+                if not fits:
+                    own.append(key)
             elif kind == "time":
                 stamps = _stamps(column, times)
                 if stamps is None:
@@ -126,12 +136,12 @@ class JsonFast:
                 columns[NUMBER] = [pair[1] for pair in pairs if pair]
             else:
                 return None
-        key_of_loom = (plan.dialect, shape, assumed)
+        key_of_loom = (plan.dialect, shape, assumed, *own)
         loom = self._looms.get(key_of_loom)
         if loom is None:
             if len(self._looms) >= LOOMS_KEPT:
                 self._looms.clear()
-            loom = Loom(Template.of(_holes(plan, assumed), text_hole(OBSERVED), self._render))
+            loom = Loom(Template.of(_holes(plan, assumed, own), text_hole(OBSERVED), self._render))
             self._looms[key_of_loom] = loom
         names[plan.dialect] += count
         return loom.weave(columns, count)
@@ -159,6 +169,18 @@ def _only(column: Sequence[object], kind: type) -> bool:
     return set(map(type, column)) == {kind}
 
 
+def _trace(column: Sequence[Any], digits: int) -> bool | None:
+    """Are all of them ids of a trace, or (`False`) none; `None` where that cannot be said of all alike."""
+    if not _only(column, str):
+        return False if not any(isinstance(value, str) for value in column) else None
+    if digits not in set(map(len, column)):
+        return False
+    ids = "".join(column)
+    if len(ids) == digits * len(column) and _HEX.fullmatch(ids) and set(map(len, column)) == {digits}:
+        return None if "0" * digits in column else True
+    return None
+
+
 def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | None:
     """The times of a column as JSON, and what was assumed of all alike; `None` where that cannot be said."""
     if _only(column, str) and times.are_utc(column):
@@ -172,12 +194,15 @@ def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | No
     return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
 
 
-def _holes(plan: json_app.Plan, assumed: str | None) -> Record:
-    """A record of this plan with a hole in place of every value, the keys in the order of the slow path."""
+def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str]) -> Record:
+    """A record of this plan with a hole in place of every value, the keys in the order of the slow path. The keys in
+    `own` have values that are not what the plan takes them for, and stay the app's."""
     record = Record(plan.dialect)
-    for number, (kind, target) in enumerate(plan.targets.values(), FIRST):
+    for number, (key, (kind, target)) in enumerate(plan.targets.items(), FIRST):
         hole: Any = json_hole(number)
-        if kind == "time":
+        if key in own:
+            record.attributes[OWN_PREFIX + key] = hole
+        elif kind == "time":
             record.timestamp = Stamp(json_hole(STAMP), assumed or "")  # type: ignore[arg-type]
         elif kind == "level":
             record.severity_text, record.severity_number = json_hole(LEVEL), json_hole(NUMBER)  # type: ignore[assignment]
@@ -185,6 +210,8 @@ def _holes(plan: json_app.Plan, assumed: str | None) -> Record:
             record.body = hole
         elif kind == "resource":
             record.resource[target] = hole
+        elif kind == "trace":
+            setattr(record, target, hole)
         else:
             record.attributes[target] = hole
     return record

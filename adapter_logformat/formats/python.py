@@ -29,8 +29,8 @@ LAYOUTS: Final = (
         rank=79,
         pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
-        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]| (?P<logger3>[A-Za-z_][\w.\-]*+))?:(?!:) {0,4}"
-        r"| - | )(?P<body>.*)",
+        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]| (?P<logger3>[A-Za-z_][\w.\-]*+))?"
+        r":(?!:) {0,4}| - | )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
         scale=SCALE,
         fields={
