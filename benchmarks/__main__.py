@@ -2,11 +2,12 @@
 
 import sys
 
-from benchmarks import adapter, dbproxy, dbproxy_redis, footprint, shipper
+from benchmarks import adapter, dbproxy, dbproxy_mysql, dbproxy_redis, footprint, shipper
 
 BENCHMARKS = {
     "adapter": adapter.main,
     "dbproxy": dbproxy.main,
+    "dbproxy-mysql": dbproxy_mysql.main,
     "dbproxy-redis": dbproxy_redis.main,
     "footprint": footprint.main,
     "shipper": shipper.main,
