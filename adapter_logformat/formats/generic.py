@@ -7,7 +7,7 @@ process only between time and level or in brackets, a name as a logger only wher
 import re
 from typing import Final
 
-from adapter_logformat.formats import generic_times
+from adapter_logformat.formats import generic_times, json_app, logfmt
 from adapter_logformat.grammar import Format
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import Record
@@ -39,6 +39,7 @@ _DOTTED: Final = re.compile(r"[A-Za-z_$][\w$\-]*+(?:(?:\.|::)[\w$\-]++)++")
 _COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
 _BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")
 _ENDS: Final = re.compile(r"\s*+--? ")
+_PAIRS: Final = re.compile(r"(?:level|lvl|severity|msg|message)=|[\w.\-]{1,60}+=\S.{0,200}? (?:level|lvl|msg)=")
 MOST_TOKENS: Final = 8
 
 
@@ -219,7 +220,7 @@ def read(line: str, times: Times) -> Record | None:
         if not header.level() or not (line[0] in "[<(" or line[1:2].isupper()):
             return None
         header.rest()
-        return record
+        return _opened(record, times)
     before = line[: found.begin]
     if not _is_header(before, header):
         return None
@@ -233,7 +234,26 @@ def read(line: str, times: Times) -> Record | None:
     if line[header.at : header.at + 1] == ":":
         header.at += 1
     header.rest()
-    return record
+    return _opened(record, times)
+
+
+def _opened(record: Record, times: Times) -> Record:
+    """A message that is one JSON object, or pairs where the header has no level, tells the rest of the fields."""
+    text = record.body or ""
+    inner = None
+    if text[:1] == "{" and text[-1:] == "}":
+        inner = json_app.read(text, times)
+    elif record.severity_text is None and _PAIRS.match(text) is not None:
+        inner = logfmt.read(text, times)
+    if inner is None or inner.error:
+        return record
+    inner.format = record.format
+    inner.timestamp = inner.timestamp or record.timestamp
+    if inner.severity_text is None:
+        inner.severity_text, inner.severity_number = record.severity_text, record.severity_number
+    inner.attributes = {**record.attributes, **inner.attributes}
+    inner.body = text if inner.body is None else inner.body
+    return inner
 
 
 def _is_header(before: str, header: _Header) -> bool:

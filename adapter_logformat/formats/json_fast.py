@@ -14,6 +14,8 @@ import msgspec
 
 from adapter_logformat.blocks import texts
 from adapter_logformat.formats import json_app
+from adapter_logformat.formats.json_shapes import Shape, learn
+from adapter_logformat.formats.json_shapes import columns as shapes_columns
 from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
@@ -23,14 +25,17 @@ from adapter_logformat.wrappers import is_docker
 
 OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
 LOOMS_KEPT: Final = 256
+LEARN_EVERY: Final = 8
+"""Chunks decoded between two attempts to learn a shape, so that a file without one costs no more than before."""
 FEW: Final = 4
 """Below so many objects of one shape a template does not pay."""
 _HEX: Final = re.compile("[0-9a-fA-F]+")
 PLAIN: Final = ("body", "attribute", "resource")
 _NESTED: Final = (b'"{\\"', b"\\u0022", b"\\u007b", b"\\u007B")
 """How `{"` may be written at the beginning of a JSON string."""
-Shape = tuple[str, ...]
+Keys = tuple[str, ...]
 
+_decode = msgspec.json.decode
 _decode_lines = msgspec.json.Decoder().decode_lines
 Fields = dict[str, Any]
 
@@ -42,6 +47,8 @@ class JsonFast:
         self._render = render
         self._looms: dict[tuple[object, ...], Loom] = {}
         self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
+        self._shape: Shape | None = None
+        self._learn_in = 0
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
         """All lines or none: each begins with `{` and ends with `}`, and there are as many objects as lines.
@@ -53,18 +60,85 @@ class JsonFast:
             return None
         if chunk[:1] != b"{" or chunk[-2:] != b"}\n" or chunk.count(b"}\n{") != lines - 1:
             return None
-        try:
-            objects = _decode_lines(chunk)
-        except (msgspec.DecodeError, RecursionError, ValueError):
-            return None
-        if len(objects) != lines or not all(objects):
-            return None
         names: Counter[str] = Counter()
         try:
-            written = self._all(objects, times, observed, names)
+            written = self._by_shape(chunk, lines, times, observed, names) if self._shape is not None else None
+            if written is None:
+                names.clear()
+                written = self._decoded(chunk, lines, times, observed, names)
         except _Special:
             return None
         return [Run(written, lines, names)]
+
+    def _decoded(self, chunk: bytes, lines: int, times: Times, observed: str, names: Counter[str]) -> bytes:
+        """All lines by decoding them; raises `_Special` for what needs the slow path."""
+        try:
+            objects = _decode_lines(chunk)
+        except (msgspec.DecodeError, RecursionError, ValueError) as error:
+            raise _Special from error
+        if len(objects) != lines or not all(objects):
+            raise _Special
+        written = self._all(objects, times, observed, names)
+        if self._shape is None:
+            self._learn_in -= 1
+            if self._learn_in < 0:
+                self._learn_in = LEARN_EVERY
+                self._shape = learn(chunk[: chunk.index(b"\n")], objects[0])
+        return written
+
+    def _by_shape(self, chunk: bytes, lines: int, times: Times, observed: str, names: Counter[str]) -> bytes | None:
+        """Lines of the learned shape as they are written, those between them by decoding; `None`: all by decoding."""
+        shape = self._shape
+        assert shape is not None
+        if not _is_text(chunk):
+            return None
+        parts = shape.pattern.split(chunk)
+        count = len(parts) // shape.width
+        if count * 2 < lines:
+            self._shape = None  # the file goes on with other lines
+            return None
+        woven = self._tokens(shape, parts, count, times, observed)
+        if woven is None:
+            return None
+        names[shape.plan.dialect] += count
+        if count == lines:
+            return woven
+        gaps = parts[:: shape.width]
+        others = self._decoded(b"".join(gaps), lines - count, times, observed, names).split(b"\n")
+        return _interleaved(woven.split(b"\n"), gaps, others)
+
+    def _tokens(self, shape: Shape, parts: list[bytes], count: int, times: Times, observed: str) -> bytes | None:
+        tokens = shapes_columns(shape, parts)
+        woven: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]
+        assumed = None
+        for key, (kind, _) in shape.plan.targets.items():
+            column = tokens[key]
+            woven.append(column)
+            if kind == "time":
+                assumed = ""
+                stamps = _token_stamps(column, times, epoch=shape.epoch)
+                if stamps is None:
+                    return None
+                woven[STAMP] = stamps
+            elif kind == "level":
+                values = {token: _decode(token) for token in set(column)}
+                if not self._same_plan(tuple(values.values())) or not self._of_plan(shape, next(iter(values.values()))):
+                    return None
+                levels = {token: self._level(shape.plan, value) for token, value in values.items()}
+                if None in levels.values():
+                    return None
+                pairs = list(map(levels.__getitem__, column))
+                woven[LEVEL] = [pair[0] for pair in pairs if pair]
+                woven[NUMBER] = [pair[1] for pair in pairs if pair]
+        return self._loom(shape.plan, shape.fields, assumed, shape.own).weave(woven, count)
+
+    def _of_plan(self, shape: Shape, level: object) -> bool:
+        """Does a level of this kind lead to the plan that the shape was learned with?"""
+        return (
+            json_app.plan(dict.fromkeys(shape.fields) | {"level": level}) == shape.plan
+            if "level" in shape.fields
+            else True
+        )
 
     def _all(self, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         shapes = list(map(tuple, objects))
@@ -72,7 +146,7 @@ class JsonFast:
             raise _Special
         if shapes.count(shapes[0]) == len(shapes):
             return self._group(shapes[0], objects, times, observed, names)
-        numbers: dict[Shape, int] = {}
+        numbers: dict[Keys, int] = {}
         numbered = [numbers.setdefault(shape, len(numbers)) for shape in shapes]
         lines = []
         for shape, number in numbers.items():
@@ -81,7 +155,7 @@ class JsonFast:
         # Each group is in the order of the input, so drawing from them by turns restores it.
         return b"\n".join([*map(next, map(lines.__getitem__, numbered)), b""])
 
-    def _group(self, shape: Shape, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
+    def _group(self, shape: Keys, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         """The lines of objects with the same keys; raises `_Special` for a record that needs the text of its line."""
         if len(objects) >= FEW:
             written = self._columns(shape, objects, times, observed, names)
@@ -97,7 +171,7 @@ class JsonFast:
         return b"".join(out)
 
     def _columns(
-        self, shape: Shape, objects: list[Fields], times: Times, observed: str, names: Counter[str]
+        self, shape: Keys, objects: list[Fields], times: Times, observed: str, names: Counter[str]
     ) -> bytes | None:
         """The same column by column; `None` where one value is not of the plain kind that its key promises."""
         count = len(objects)
@@ -136,15 +210,18 @@ class JsonFast:
                 columns[NUMBER] = [pair[1] for pair in pairs if pair]
             else:
                 return None
-        key_of_loom = (plan.dialect, shape, assumed, *own)
-        loom = self._looms.get(key_of_loom)
+        names[plan.dialect] += count
+        return self._loom(plan, shape, assumed, own).weave(columns, count)
+
+    def _loom(self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str]) -> Loom:
+        key = (plan.dialect, fields, assumed, *own)
+        loom = self._looms.get(key)
         if loom is None:
             if len(self._looms) >= LOOMS_KEPT:
                 self._looms.clear()
             loom = Loom(Template.of(_holes(plan, assumed, own), text_hole(OBSERVED), self._render))
-            self._looms[key_of_loom] = loom
-        names[plan.dialect] += count
-        return loom.weave(columns, count)
+            self._looms[key] = loom
+        return loom
 
     def _same_plan(self, levels: Sequence[object] | None) -> bool:
         """The plan leans on the kind of the level; all of them must be of one kind."""
@@ -167,6 +244,39 @@ class JsonFast:
 
 def _only(column: Sequence[object], kind: type) -> bool:
     return set(map(type, column)) == {kind}
+
+
+def _is_text(chunk: bytes) -> bool:
+    if chunk.isascii():
+        return True
+    try:
+        chunk.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _token_stamps(column: Sequence[bytes], times: Times, *, epoch: bool) -> list[bytes] | None:
+    """Times as tokens of their JSON; `None` where one is no moment."""
+    if epoch:
+        return times.milliseconds_column(column)
+    seconds = {token[1:20] for token in column}
+    good = all(times.iso(second.decode(), None, "Z") == (second.decode() + "Z", "") for second in seconds)
+    return list(column) if good else None
+
+
+def _interleaved(woven: list[bytes], gaps: Sequence[bytes], others: list[bytes]) -> bytes:
+    """Both in the order of the input: gap i stands before line i of those woven."""
+    out: list[bytes] = []
+    at = 0
+    for number, gap in enumerate(gaps):
+        if gap:
+            end = at + gap.count(b"\n")
+            out += others[at:end]
+            at = end
+        if number < len(woven) - 1:
+            out.append(woven[number])
+    return b"\n".join([*out, b""])
 
 
 def _trace(column: Sequence[Any], digits: int) -> bool | None:
