@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check soak images format lock clean
+.PHONY: help demo test check soak fuzz images format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
+	@echo "make fuzz     coverage-guided fuzzing of the parsers with atheris, SECONDS=60 each"
 	@echo "make images   the container images, with docker or podman (OFFLINE=1: without a registry)"
 	@echo "make format   let ruff rewrite the code"
 	@echo "make lock     resolve the dependencies anew into locks/"
@@ -40,6 +41,12 @@ soak: EXAMPLES ?= 100
 soak: .venv/.dev
 	SOAK_KILLS=$(KILLS) $(BIN)/pytest -q -s tests/sidecar_logshipper/test_soak.py
 	MODEL_EXAMPLES=$(EXAMPLES) MODEL_STEPS=40 $(BIN)/pytest -q -s tests/sidecar_logshipper/test_model.py
+
+fuzz: SECONDS ?= 60
+fuzz: .venv/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	@for target in tests/fuzz/*.py; do \
+	  echo "$$target"; $(BIN)/python "$$target" -max_total_time=$(SECONDS) -print_final_stats=1 || exit 1; done
 
 images:
 	@PYTHON=$(PYTHON) sh k8s/images/build.sh $(IMAGES)

@@ -1,0 +1,87 @@
+"""Coverage-guided fuzzing of everything that reads PostgreSQL's bytes: `python tests/fuzz/postgres.py` (libFuzzer options).
+
+Each target says what must hold for any bytes; an exception that the module does not promise ends the run. Needs atheris.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+with atheris.instrument_imports(include=["ambassador_dbproxy"]):
+    from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
+    from ambassador_dbproxy.postgres.errors import read_error
+    from ambassador_dbproxy.postgres.login import Derive, LoginFailed, LoginState, ServerRefused, UpstreamLogin
+    from ambassador_dbproxy.postgres.startup import MAX_STARTUP_BYTES, ClientStartup, StartupPacket
+    from ambassador_dbproxy.postgres.tracking import SessionTracker, Shapes
+    from ambassador_dbproxy.postgres.wire import MAX_LOGIN_MESSAGE_BYTES, MessageReader, ProtocolViolation
+
+
+def startup(data: bytes) -> None:
+    """A packet that was read is written back as it came; nothing larger than its bound is waited for."""
+    conversation = ClientStartup()
+    conversation.feed(data)
+    try:
+        while (event := conversation.next_event()) is not None:
+            if isinstance(event, StartupPacket):
+                assert event.encode() in data
+                event.routed("user", "database").encode()
+    except ProtocolViolation:
+        return
+    assert len(conversation.take_rest()) < max(len(data), MAX_STARTUP_BYTES) + 1
+
+
+def login(data: bytes) -> None:
+    """No bytes of a server make it logged in without a verified signature, unless it asks for no password."""
+    reader = MessageReader()
+    it = UpstreamLogin(user="u", password="p", require_auth=frozenset({"scram-sha-256"}), nonce="n", end_point=b"e")
+    reader.feed(data)
+    try:
+        while it.state is not LoginState.READY and (message := reader.next_message()) is not None:
+            assert len(message.body) <= MAX_LOGIN_MESSAGE_BYTES
+            action = it.receive(message)
+            if isinstance(action, Derive):
+                it.derived(b"s" * 32)
+            reader.pass_to(it.greet) if it.state is LoginState.AUTHENTICATED else None
+    except (ProtocolViolation, LoginFailed, ServerRefused):
+        return
+    assert it.state not in (LoginState.AUTHENTICATED, LoginState.READY), "let in without a proof"
+
+
+def tracking(data: bytes) -> None:
+    """However it is cut, and whatever shapes are known, a stream means the same."""
+    provider = atheris.FuzzedDataProvider(data)
+    shapes = Shapes()
+    whole, sliced = SessionTracker(_nothing, Shapes()), SessionTracker(_nothing, shapes)
+    while provider.remaining_bytes():
+        from_app = provider.ConsumeBool()
+        chunk = provider.ConsumeBytes(provider.ConsumeIntInRange(0, 200))
+        cut = provider.ConsumeIntInRange(0, 200)
+        for tracker, pieces in ((whole, (chunk,)), (sliced, (chunk[:cut], chunk[cut:]))):
+            for piece in pieces:
+                (tracker.client_bytes if from_app else tracker.server_bytes)(piece)
+        assert (whole.quiet, whole.transactions, whole.lost) == (sliced.quiet, sliced.transactions, sliced.lost)
+
+
+def small_readers(data: bytes) -> None:
+    """They promise never to raise."""
+    tls_server_end_point(data)
+    read_error(data)
+
+
+def _nothing(_: str) -> None:
+    pass
+
+
+TARGETS = (startup, login, tracking, small_readers)
+
+
+def one_input(data: bytes) -> None:
+    if data:
+        TARGETS[data[0] % len(TARGETS)](data[1:])
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, one_input)
+    atheris.Fuzz()
