@@ -297,7 +297,7 @@ class Arrivals:
         """Go on with a file that has no matching name; False when the inode belongs to another file now."""
         file = self._open(find.path)
         # Of a file from which nothing was handed out yet there is no content to know it by: the name must do.
-        named_after_it = known.offset == 0 and find.path.startswith(known.path)
+        named_after_it = known.offset == 0 and (find.path.startswith(known.path) or find.path == known.target)
         same = recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
         if not (same or named_after_it):
             file.close()

@@ -237,6 +237,23 @@ async def test_case_13_a_link_retargeted_while_away_loses_nothing_of_the_old_tar
     assert await tail.lines(1) == [b"one, later"]
 
 
+async def test_case_13_a_link_retargeted_while_away_before_anything_was_read(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    one, two = tmp_path / "elsewhere/one", tmp_path / "elsewhere/two"
+    one.write_bytes(b"")
+    two.write_bytes(b"two\n")
+    log.symlink_to(one)
+    tail = await follow()
+    await tail.tail.close()
+    append(one, b"one\n")
+    (tmp_path / "link").symlink_to(two)
+    (tmp_path / "link").rename(log)
+    tail = await follow()
+    assert sorted(await tail.lines(2)) == [b"one", b"two"]
+
+
 async def test_a_write_through_a_link_is_seen_as_soon_as_any_other(follow: Follow, log: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/one").write_bytes(b"one\n")
