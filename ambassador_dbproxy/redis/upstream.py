@@ -50,6 +50,7 @@ class RedisUpstream:
         sentinel = route.target.sentinel
         self._sentinels = None if sentinel is None else Sentinels(route.target, sentinel, self._encryption, around)
         self._located = False
+        self._complained = ""
         self._watch: asyncio.Task[None] | None = None
         self._database = None if route.target.database is None else int(route.target.database)
 
@@ -71,10 +72,7 @@ class RedisUpstream:
     async def probe(self) -> None:
         """Return if a server would take logins now; Unreachable or Unusable otherwise."""
         if self._sentinels is not None:
-            await self._locate(self._sentinels)
-            if self._watch is None:
-                watch = self._sentinels.watch(self.gate.look)
-                self._watch = asyncio.get_running_loop().create_task(watch, name=f"watch Sentinels {self.route.name}")
+            await self._look_around(self._sentinels)
         await self.servers.look(self._look, self.gate.report_up)
 
     async def close(self) -> None:
@@ -84,9 +82,28 @@ class RedisUpstream:
             self._watch.cancel()
             await asyncio.wait((self._watch,))
 
+    async def _look_around(self, sentinels: Sentinels) -> None:
+        """Ask the Sentinels; while none of them knows, what they said last stands. Be told of changes from now on."""
+        try:
+            await self._locate(sentinels)
+        except Unreachable as error:
+            if not self._located:
+                raise
+            if self._complained != str(error):
+                self._complained = str(error)
+                self._around.log.warning("sentinels_unreachable", target=self.route.name, reason=str(error))
+        if self._watch is None:
+            watch = sentinels.watch(self.gate.look)
+            self._watch = asyncio.get_running_loop().create_task(watch, name=f"watch Sentinels {self.route.name}")
+            self._watch.add_done_callback(self._watch_ended)
+
     async def _locate(self, sentinels: Sentinels) -> None:
         self.servers.become(await sentinels.find())
-        self._located = True
+        self._located, self._complained = True, ""
+
+    def _watch_ended(self, watch: asyncio.Task[None]) -> None:
+        if not watch.cancelled() and (error := watch.exception()) is not None:
+            self._around.log.error("bug", where=watch.get_name(), exc_info=error)
 
     async def _open(self) -> LoggedIn:
         return await self._password.try_with(self._log_in, _is_wrong_password)
@@ -96,7 +113,12 @@ class RedisUpstream:
         try:
             password = await self._password.read()
             found = await self._greet(conversation, server, password)
-        except (LoginFailed, ServerRefused, SecretUnreadable) as error:
+        except ServerRefused as error:
+            if error.wrong_password and await self._password.read_after_refusal(password) is not None:
+                conversation.close()
+                return Role.UNKNOWN  # it is up, and there is another password that logins will try
+            raise Unusable(f"{server.host}: {error}") from error
+        except (LoginFailed, SecretUnreadable) as error:
             raise Unusable(f"{server.host}: {error}") from error
         self._password.accepted(password)
         found.abandon()

@@ -1,10 +1,11 @@
 """Redis while it is down, loading or unwilling: what is held, what is refused, and in which words."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,78 @@ async def test_rotated_passwords_under_load_fail_no_login(
     assert logins >= 200
     assert "connection_refused" not in {each["event"] for each in through.events}
     server.stop()
+
+
+@contextlib.contextmanager
+def scripted(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The address of a server that does `answer` with every connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def drop_by_drop(connection: socket.socket) -> None:
+    """AUTH, ROLE, PING, and then HELLO and SELECT of the app: every reply in pieces of one byte."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    replies = [b"+OK\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n+PONG\r\n", b"%1\r\n+proto\r\n:3\r\n", b"+OK\r\n"]
+    with connection, contextlib.suppress(OSError):
+        for asked, reply in zip((b"PING\r\n", b"HELLO 3\r\n", b"SELECT 1\r\n"), replies, strict=True):
+            heard = b""
+            while asked not in heard:
+                if not (piece := connection.recv(4096)):
+                    return
+                heard += piece
+            assert b"AUTH x" not in heard
+            for byte in reply:
+                connection.sendall(bytes((byte,)))
+        connection.recv(1)
+
+
+def test_a_server_that_answers_byte_by_byte(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    with scripted(drop_by_drop) as address:
+        through = ambassador(redis_settings(dev=target(server, hosts=[address]))).ready()
+        with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+            sock.sendall(b"HELLO 3 AUTH x y\r\nAUTH x\r\nSELECT 1\r\n")
+            expected = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n"
+            said = b""
+            while len(said) < len(expected):
+                piece = sock.recv(100)
+                assert piece, said
+                said += piece
+            assert said == expected
+
+
+def test_something_else_listens_there(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(4096)
+
+    with scripted(answer) as address:
+        through = ambassador(redis_settings(dev=target(server, hosts=[address]))).ready()
+        assert "does not speak Redis as expected" in through.event("target_faulty")["reason"]
+        assert b"-ERR the database ambassador could not log in to cache/dev: " in said_to(through)
+
+
+def test_a_server_that_says_nothing(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
+    def listen(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            while connection.recv(4096):
+                pass
+
+    with scripted(listen) as address:
+        settings = redis_settings(limits={"hold": "300ms"}, dev=target(server, hosts=[address]))
+        through = ambassador({"login_timeout": "200ms", **settings}).ready()
+        assert "the login took longer than 0.2s" in through.event("target_down")["reason"]
+        assert said_to(through).startswith(b"-LOADING cache/dev is down")
 
 
 def test_the_end_of_the_ambassador_ends_sessions_in_order(through: Any) -> None:

@@ -74,12 +74,12 @@ def test_the_news_of_a_switch(message: Reply, switch: bool) -> None:
 class Sentinel:
     """One redis-sentinel."""
 
-    def __init__(self, port: int, primary: int, directory: Path) -> None:
+    def __init__(self, port: int, primary: int, directory: Path, quorum: int = 2) -> None:
         self.port = port
         config = directory / f"sentinel-{port}.conf"
         config.write_text(
             f'port {port}\nbind 127.0.0.1\ndir {directory}\nrequirepass "{SENTINEL_PASSWORD}"\n'
-            f'sentinel monitor cache 127.0.0.1 {primary} 2\nsentinel auth-pass cache "{ROOT}"\n'
+            f'sentinel monitor cache 127.0.0.1 {primary} {quorum}\nsentinel auth-pass cache "{ROOT}"\n'
             f'sentinel sentinel-pass "{SENTINEL_PASSWORD}"\n'
             "sentinel down-after-milliseconds cache 500\nsentinel failover-timeout cache 2000\n"
         )
@@ -183,3 +183,28 @@ def test_what_sentinels_refuse_is_the_reason(
         assert "NOAUTH" in through.event("target_down")["reason"]
     finally:
         alone.stop()
+
+
+def test_without_sentinels_what_they_said_last_stands(
+    server: Any, make_server: Make, ambassador: Make, redis_settings: Make, target: Make, tmp_path: Path
+) -> None:
+    password = tmp_path / "sentinels"
+    password.write_text(SENTINEL_PASSWORD)
+    alone = Sentinel(make_server.free_port(), server.port, tmp_path, quorum=1)  # type: ignore[attr-defined]
+    try:
+        environment = target(
+            server,
+            hosts=[f"127.0.0.1:{alone.port}"],
+            role="primary",
+            sentinel={"primary": "cache", "password_file": str(password)},
+        )
+        while alone.knows() is None:
+            assert alone.process.poll() is None
+        through = ambassador({"health": {"interval": "100ms"}, **redis_settings(dev=environment)}).ready()
+        through.event("target_up")
+    finally:
+        alone.stop()
+    assert str(alone.port) in through.event("sentinels_unreachable")["reason"]
+    with redis.Redis(port=through.port, retry=None) as client:
+        assert client.ping()
+    assert "target_down" not in {each["event"] for each in through.events}
