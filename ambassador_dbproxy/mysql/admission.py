@@ -25,7 +25,7 @@ class AdmissionState(Enum):
 
 
 class Admission:
-    """One login of the app, or one change of user: `ask`, `answer` if that switched, then `welcome` or `turn_away`.
+    """One login of the app, or one change of user: `ask`, `answer` if that switched, then `welcome`.
 
     `offered` is the plugin that the greeting named, None for a change of user, where no client relies on one.
     """
@@ -33,7 +33,7 @@ class Admission:
     def __init__(self, offered: bytes | None, scramble: bytes) -> None:
         self.state = AdmissionState.ASKING
         self.sequence = 0
-        """Of the next packet to the app."""
+        """Of the next packet to the app, an error included."""
         self._offered = offered
         self._scramble = scramble
         self._waits_for_cache = False
@@ -64,10 +64,6 @@ class Admission:
         """Tell the app that it is in, with the body of the server's OK."""
         # A client of caching_sha2_password wants to hear first that its password was in the cache.
         return (self._next(_FAST) if self._waits_for_cache else b"") + self._next(ok)
-
-    def turn_away(self, error: bytes) -> bytes:
-        """Tell the app that it is not, with the body of an ERR packet."""
-        return self._next(error)
 
     def _next(self, body: bytes) -> bytes:
         packet = encode(self.sequence, body)

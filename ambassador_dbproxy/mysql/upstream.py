@@ -26,7 +26,7 @@ from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server, fits
 from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import Encryption, TlsFailed
+from ambassador_dbproxy.tls import Encryption, TlsFailed, ended_by_tls
 from chassis.secret import SecretUnreadable
 from chassis.settings import Address
 
@@ -209,6 +209,8 @@ class MysqlUpstream:
             async with asyncio.timeout(limit_s):
                 return await talk
         except ConnectionEnded as error:
+            if failed := ended_by_tls(server.conversation, server.server.host):
+                raise failed from error
             raise Unreachable(f"{server.address}: closed the connection during the login") from error
         except TimeoutError as error:
             raise Unreachable(f"{server.address}: the login took longer than {limit_s:g}s") from error
@@ -338,7 +340,8 @@ class MysqlUpstream:
 
     def _routed(self, greeting: Greeting, app: LoginRequest) -> LoginRequest:
         target = self.route.target
-        database = None if target.database is None else target.database.encode()
+        # For a purpose of its own the ambassador opens none: a database that is missing is for the app to hear of.
+        database = None if target.database is None or app is OWN_REQUEST else target.database.encode()
         return app.routed(greeting.capabilities, (target.user or "").encode(), database)
 
     def _login(self, password: str | None, secure: bool) -> UpstreamLogin:

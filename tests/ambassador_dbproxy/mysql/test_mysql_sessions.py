@@ -198,6 +198,17 @@ def test_many_cursors_of_the_command_line_and_a_dump_that_comes_back(through: An
     assert sums[0] == sums[1]
 
 
+def test_the_binary_log_as_a_replica_reads_it(
+    make_mariadb: Make, ambassador: Make, mysql_settings: Make, target: Make
+) -> None:
+    logged = make_mariadb("logged", "--log-bin=log", "--server-id=1")
+    logged.sql("GRANT REPLICATION SLAVE ON *.* TO app@'127.0.0.1'", "CREATE TABLE orders.written (a INT)")
+    through = ambassador(mysql_settings(dev=target(logged))).ready()
+    done = client("mariadb-binlog", through, "--read-from-remote-server", "log.000001")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CREATE TABLE orders.written" in done.stdout
+
+
 class Raw:
     """A client that speaks packets, for what PyMySQL has no words for."""
 
