@@ -1,5 +1,6 @@
 """Fixtures: servers that end with their test, and a directory that their accounts may enter."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,16 +10,15 @@ from tests.adapter_logformat.real.servers import Servers
 
 
 @pytest.fixture
-def servers() -> Iterator[Servers]:
+def servers(place: Path) -> Iterator[Servers]:
     made = Servers()
     yield made
     made.close()
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A directory that servers under another account may enter."""
-    for directory in (tmp_path, *tmp_path.parents[:3]):
-        if directory.stat().st_uid == tmp_path.stat().st_uid:
-            directory.chmod(0o755)
-    return tmp_path
+def place() -> Iterator[Path]:
+    """A directory that servers under another account may enter (pytest's own are closed to them)."""
+    with tempfile.TemporaryDirectory(prefix="logformat-", ignore_cleanup_errors=True) as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
