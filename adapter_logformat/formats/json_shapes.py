@@ -13,9 +13,10 @@ from adapter_logformat.formats import json_app
 
 _STRING: Final = rb'"[^"\\\x00-\x1f\x7f]*+"'
 _INTEGER: Final = rb"(?:0|-?[1-9]\d{0,17}+)"
-# At most 15 significant digits and no exponent: these decimals come back from a double as they were.
+# At most 15 significant digits and no exponent: these decimals come back from a double as they were. `-0` does not.
 _NUMBER: Final = (
-    rb"(?:(?!-?0\.000)-?(?:0|[1-9]\d{0,8}+)\.(?:\d{1,5}(?<=[1-9])|(?<=[1-9]\.)0)(?!\d)|" + _INTEGER + rb"(?![.eE\d]))"
+    rb"(?!-0[^.])-?(?:0|[1-9]\d{0,17}+)(?![\d.eE])"
+    rb"|-?(?:0|[1-9]\d{0,8}+)\.(?:0|(?!000)\d{0,5}[1-9])(?![\d.eE])"
 )
 _SCALAR: Final = b"(?:" + _STRING + b"|" + _NUMBER + b"|true|false|null)"
 _ISO: Final = rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}+Z"'
