@@ -13,7 +13,7 @@ from ambassador_dbproxy.service import Service
 
 SERVICES = {
     "mysql": ("ambassador_dbproxy.mysql.session", "MysqlService"),
-    "postgres": ("ambassador_dbproxy.postgres.session", "PostgresService"),
+    "postgres": ("ambassador_dbproxy.postgres.service", "PostgresService"),
     "redis": ("ambassador_dbproxy.redis.session", "RedisService"),
     "tcp": ("ambassador_dbproxy.tcp", "TcpService"),
 }

@@ -59,6 +59,7 @@ AT_THE_BORDER = {
         "mysql.entrance",
         "mysql.session",
         "mysql.upstream",
+        "postgres.service",
         "postgres.session",
         "postgres.upstream",
         "redis.discovery",

@@ -1,4 +1,4 @@
 """PostgreSQL's frontend/backend protocol 3: pure parsers and conversations, and the files that drive them.
 
-`upstream` logs in at the server, `session` serves one app; everything else here is pure.
+`service` lets apps in, `upstream` logs in at the server, `session` joins the two; everything else here is pure.
 """

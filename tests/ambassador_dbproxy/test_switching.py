@@ -12,7 +12,9 @@ Make = Callable[..., Any]
 
 @pytest.fixture
 def settings(make_cluster: Make, postgres_settings: Make, target: Make) -> dict[str, Any]:
-    made: dict[str, Any] = postgres_settings(**{name: target(make_cluster("18", name)) for name in ("dev", "prod")})
+    made: dict[str, Any] = postgres_settings(
+        **{name: target(make_cluster("18", name)) for name in ("dev", "test", "prod")}
+    )
     return made
 
 
@@ -84,7 +86,7 @@ async def test_held_connections_follow_the_switch(settings: dict[str, Any], amba
 async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: Make) -> None:
     through = ambassador(settings).ready()
     stop, served = asyncio.Event(), asyncio.Event()
-    seen: dict[str, int] = {"dev": 0, "prod": 0}
+    seen: dict[str, int] = {"dev": 0, "test": 0, "prod": 0}
 
     async def client() -> None:
         while not stop.is_set():
@@ -106,7 +108,7 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
             group.create_task(client())
         for turn in range(50):
             served.clear()
-            await asyncio.to_thread(_switch, through, ("prod", "dev")[turn % 2])
+            await asyncio.to_thread(_switch, through, ("test", "prod", "dev")[turn % 3])
             await served.wait()
         stop.set()
     assert min(seen.values()) > 0

@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing of everything that reads PostgreSQL's bytes: `python tests/fuzz/postgres.py` (libFuzzer options).
+"""Coverage-guided fuzzing of everything that reads PostgreSQL's bytes, with libFuzzer's options; needs atheris.
 
-Each target says what must hold for any bytes; an exception that the module does not promise ends the run. Needs atheris.
+Each target says what must hold for any bytes; an exception that the module does not promise ends the run.
 """
 
 import sys
