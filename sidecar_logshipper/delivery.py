@@ -163,14 +163,18 @@ class Delivery:
             self._office.ledger.ack(piece.count - left.count, piece.size - left.size)
             self._accepted(errand, all_of_it=all(each.action is Action.REFUSE for each in verdicts.values()))
         again: list[Part] = []
+        doubted: list[Part] = []
         waiting_for: Verdict | None = None
         for part, of_record in zip(left.parts, (verdicts[place] for place in sorted(verdicts)), strict=True):
             if of_record.action is Action.REFUSE:
-                await self._refuse(part, of_record, of_record.detail or sent.answer, errand)
+                if not await self._refuse(part, of_record, of_record.detail or sent.answer, errand):
+                    doubted.append(part)
             else:
                 again.append(part)
                 if waiting_for is None or of_record.action is Action.HOLD:
                     waiting_for = of_record
+        if doubted:
+            errand.doubted.append(Batch(tuple(doubted)))
         if waiting_for is not None:
             errand.waiting.append(Batch(tuple(again)))
             await self._wait(waiting_for, sent.answer, errand)
@@ -180,7 +184,8 @@ class Delivery:
         decided = sent.verdict
         halves = piece.halves()
         if halves is None:
-            await self._refuse(piece.parts[0], decided, sent.answer, errand)
+            if not await self._refuse(piece.parts[0], decided, sent.answer, errand):
+                errand.doubted.append(piece)
         elif errand.doubted and not self._office.trust.is_given:
             errand.doubted.append(piece)  # one line was found that is refused alone; more of the same tells nothing
         elif decided.suspect is not None and decided.suspect < piece.count:
@@ -237,18 +242,17 @@ class Delivery:
                 "sink_recovered", outage_s=round(recovery.seconds, 3), failed_tries=recovery.failed_tries
             )
 
-    async def _refuse(self, part: Part, decided: Verdict, answer: str, errand: Errand) -> None:
-        """One record is refused: into the dead-letter file with it, if that can be believed."""
+    async def _refuse(self, part: Part, decided: Verdict, answer: str, errand: Errand) -> bool:
+        """One record is refused: into the dead-letter file with it. False when that cannot be believed yet."""
         trust = self._office.trust
-        if decided.certain:
-            await self._give_up(part, decided.reason, answer)
-        elif trust.is_given:
+        if not decided.certain:
+            if not trust.is_given:
+                errand.complaint = f"{decided.reason}: {veiled(answer, part.chunk.data)}"
+                return False
             trust.refused()
             self._reached()
-            await self._give_up(part, decided.reason, answer)
-        else:
-            errand.complaint = f"{decided.reason}: {veiled(answer, part.chunk.data)}"
-            errand.doubted.append(Batch((part,)))
+        await self._give_up(part, decided.reason, answer)
+        return True
 
     async def _give_up(self, part: Part, reason: str, answer: str) -> None:
         """Into the dead-letter file with it; what that cannot take is dropped and counted."""

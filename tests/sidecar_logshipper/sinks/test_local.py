@@ -116,6 +116,23 @@ def test_a_pipe_that_nobody_reads_is_left_at_the_end() -> None:
     os.close(writing)
 
 
+def test_a_line_that_was_begun_is_finished_first(tmp_path: Path) -> None:
+    """Redirected into a file on a full disk: whoever reads it finds whole lines, some of them twice."""
+    descriptor = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sink = Stdout(LinesWriter("raw", "", ORIGIN), descriptor)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (9, hard))
+    try:
+        with pytest.raises(Unreachable, match="standard output: File too large"):
+            sink.send(batch(b"one\ntwo\nthree\n"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "out").read_bytes() == b"one\ntwo\nt"
+    sink.send(batch(b"one\ntwo\nthree\n"))
+    os.close(descriptor)
+    assert (tmp_path / "out").read_bytes() == b"one\ntwo\nthree\none\ntwo\nthree\n"
+
+
 async def test_the_real_process_into_a_file(ship: Start, log: Path, tmp_path: Path) -> None:
     log.write_bytes(b"".join(b"line %d\n" % n for n in range(20_000)))
     shipper = await ship(sink={"type": "file", "path": f"{tmp_path}/out/all.log", "encoding": "raw"})
