@@ -55,7 +55,7 @@ class JsonFast:
 
         No object can span such lines: `}` newline `{` is never JSON inside one."""
         lines = chunk.count(b"\n")
-        if any(sign in chunk for sign in _NESTED):
+        if b"\\" in chunk and any(sign in chunk for sign in _NESTED):
             # Objects inside texts are opened one by one.
             return None
         if chunk[:1] != b"{" or chunk[-2:] != b"}\n" or chunk.count(b"}\n{") != lines - 1:

@@ -1,0 +1,80 @@
+"""A learned shape copies values as they are written: always the same bytes as decoding, and only where it may."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapter_logformat.formats.json_shapes import learn
+from adapter_logformat.pipeline import Options, Stream
+
+NOW = 1_795_161_060_000_000_000
+
+
+class Slow(Stream):
+    def _fast_of(self, format: object) -> None:
+        return None
+
+
+IDS = st.sampled_from(
+    ["0af7651916cd43dd8448eb211c80319c", "0AF7651916CD43DD8448EB211C80319C", "0" * 32, "b7ad6b7169203331", "x", ""]
+)
+TIMES = st.sampled_from(
+    ["2026-11-20T08:51:00.123Z", "2026-11-20T08:51:00Z", "2026-02-30T08:51:00.1Z", "2026-11-20T23:59:60.5Z"]
+)  # fmt: skip
+NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70), st.floats(allow_nan=False), st.floats(-999, 999).map(lambda number: round(number, 3)),
+    st.sampled_from([0, -0.0, 0.0, 10.0, 1e16, 0.0001, 0.001, 123456789.12345, 1.5e300]),
+)  # fmt: skip
+RAW_NUMBERS = st.sampled_from(
+    ["-0", "1.50", "1e5", "0.10", "1.0", "123456789012345678901234567890", "0.00001", "5E3", "-0.0"]
+)
+TEXTS = st.one_of(
+    st.text(max_size=8), st.sampled_from(["plain", "é", 'a "b"', "\\", "\x7f", "\u2028", "{}", '{"a":1}', "a\nb"])
+)
+VALUES = st.one_of(TEXTS, NUMBERS, st.sampled_from([None, True, False]))
+LEVELS = st.sampled_from(["info", "INFO", "warn", "strange", 30, 35, "", None])
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[str]:
+    """Lines of two or three shapes, most of them alike."""
+    keys = ["time", "level", "msg", "trace_id", "pid", "hostname", "a", "b c", "é"]
+    shapes = draw(st.lists(st.lists(st.sampled_from(keys), min_size=2, unique=True), min_size=1, max_size=3))
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    raw_numbers = draw(st.booleans())
+    made = []
+    for _ in range(draw(st.integers(2, 30))):
+        shape = shapes[0] if draw(st.integers(0, 4)) else draw(st.sampled_from(shapes))
+        kinds = {"time": TIMES, "level": LEVELS, "trace_id": IDS, "msg": TEXTS, "pid": st.integers(0, 99)}
+        fields = {key: draw(kinds.get(key, VALUES)) for key in shape}
+        line = json.dumps(fields, separators=separators, ensure_ascii=draw(st.booleans()))
+        if raw_numbers and "a" in shape:
+            fields["a"] = 77777
+            line = json.dumps(fields, separators=separators).replace("77777", draw(RAW_NUMBERS))
+        made.append(line)
+    return made
+
+
+@given(st.lists(lines(), min_size=2, max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_chunks_of_learned_shapes_come_out_as_if_decoded(chunks: list[list[str]]) -> None:
+    fast, slow = Stream(Options()), Slow(Options())
+    for chunk in [chunks[0], *chunks]:
+        raw = "".join(line + "\n" for line in chunk).encode("utf-8", "replace")
+        assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
+    assert fast.flush(NOW) == slow.flush(NOW)
+    assert fast.tally.records == slow.tally.records
+
+
+def test_a_shape_is_learned_where_it_pays_and_only_there() -> None:
+    def learned(line: str) -> bool:
+        return learn(line.encode(), json.loads(line)) is not None
+
+    assert learned('{"time":"2026-11-20T08:51:00.123Z","level":"info","msg":"x","n":1.5,"ok":true,"z":0.0}')
+    assert learned('{"time": 1531171074631, "level": 30, "msg": "x"}')
+    assert not learned('{"level":"info","msg":"x","nested":{"a":1}}')
+    assert not learned('{"level":"info","msg":"a \\"b\\""}')
+    assert not learned('{"time":"yesterday","msg":"x"}')
+    assert not learned('{"a":1.50}')
+    assert not learned('{"a":-0}')
