@@ -2,8 +2,8 @@
 
 A line is a JSON object when a JSON parser (msgspec's, over the whole chunk in one call) says so. It goes through
 unchanged but for the metadata put in front of its members, so that of two equal names the line's own value comes last
-and stands. Any other line becomes `{"message": …}`: what is not UTF-8 in it is replaced by U+FFFD, a carriage return at
-its end is dropped. Bytes inside an object that are not UTF-8 are left alone.
+and stands. Any other line becomes `{"message": …}`: what is not UTF-8 in it is replaced by U+FFFD, and the
+record marked; a carriage return at its end is dropped. Bytes inside an object that are not UTF-8 are left alone.
 """
 
 import re
@@ -14,6 +14,7 @@ import msgspec
 
 from logtail.multiline import MARK
 from sidecar_logshipper.ledger import count
+from sidecar_logshipper.validity import is_valid
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -31,6 +32,8 @@ _ESCAPED_CONTROLS = [
     (code, {0x09: b"\\t", 0x0D: b"\\r"}.get(code, b"\\u%04x" % code)) for code in range(0x20) if code != 0x0A
 ]
 _PARTIAL = b'"log.partial":true,'
+_INVALID = b'"log.invalid_utf8":true,'
+_MESSAGE = b'"message":"'
 
 
 class Ndjson:
@@ -109,13 +112,18 @@ class Ndjson:
     def _joined_record(self, record: bytes) -> bytes:
         if MARK not in record:
             return self._record(record)
-        lines = (_escape(line.removesuffix(b"\r")) for line in record.split(MARK))
-        return self._message + b"\\n".join(lines) + b'"}\n'
+        pieces = [line.removesuffix(b"\r") for line in record.split(MARK)]
+        flag = b"" if all(map(is_valid, pieces)) else _INVALID
+        return self._front + flag + _MESSAGE + b"\\n".join(map(_escape, pieces)) + b'"}\n'
 
     def _wrapped(self, line: bytes, opening: bytes) -> bytes:
+        if not is_valid(line):
+            opening = opening.removesuffix(_MESSAGE) + _INVALID + _MESSAGE
         return opening + _escape(line.removesuffix(b"\r")) + b'"}\n'
 
     def _wrap_all(self, lines: bytes) -> bytes:
+        if not is_valid(lines):
+            return self.encode_by_line(lines)
         if b"\r" in lines:
             lines = lines.replace(b"\r\n", b"\n")
         return self._message + _escape(lines[:-1]).replace(b"\n", self._between_messages) + b'"}\n'
@@ -136,11 +144,8 @@ def _one_object_a_line(lines: bytes) -> bool:
 
 def _escape(text: bytes) -> bytes:
     """The inside of JSON strings (RFC 8259 section 7); newlines are left alone."""
-    if not text.isascii():
-        try:
-            text.decode()
-        except UnicodeDecodeError:
-            text = text.decode("utf-8", "replace").encode()
+    if not is_valid(text):
+        text = text.decode("utf-8", "replace").encode()
     if b"\\" in text:
         text = text.replace(b"\\", b"\\\\")
     if b'"' in text:

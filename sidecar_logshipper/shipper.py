@@ -24,6 +24,7 @@ from sidecar_logshipper.routes import Routes
 from sidecar_logshipper.settings import FilesSettings, Settings
 from sidecar_logshipper.sinks import roster
 from sidecar_logshipper.sinks.seam import Sink
+from sidecar_logshipper.validity import invalid_lines
 from sidecar_logshipper.window import Window
 
 MOST_CHUNK_BYTES = 1024 * 1024
@@ -67,6 +68,7 @@ class Shipper:
         self._routes = Routes(self._lanes)
         self._tasks: asyncio.TaskGroup | None = None
         self._buffered = 0
+        self._invalid_lines = 0
         self._room = asyncio.Event()
         self._drained = asyncio.Event()
 
@@ -180,6 +182,8 @@ class Shipper:
                 self._tail.ack(chunk)
                 continue
             self._buffered += len(chunk.data)
+            if not chunk.data.isascii():
+                self._invalid_lines += invalid_lines(chunk.data, joined=chunk.joined)
             await self._date(chunk)
             part = Part.of(chunk)
             self.ledger.take_in(part.count, len(chunk.data))
@@ -214,6 +218,9 @@ class Shipper:
 
     def sent_bytes(self) -> int:
         return self._office.sent_bytes
+
+    def invalid_lines(self) -> int:
+        return self._invalid_lines
 
     def sink_is_up(self) -> bool:
         return not self._office.outage.is_on

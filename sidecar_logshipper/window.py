@@ -40,7 +40,7 @@ class Window:
     def leave(self, size: int) -> None:
         """They are sent and were passed on as acknowledged. Saved before the window is full, so that nobody waits."""
         self._sending -= size
-        if self._unsaved() * 2 >= self.limit:
+        if self._unsaved() * 4 >= self.limit * 3:
             self._hurry()
         self.look()
 

@@ -230,4 +230,6 @@ async def test_nul_bytes_and_invalid_utf8_arrive_as_what_they_can_be(ship: Start
     shipper = await ship()
     records = [json.loads(line) for line in await server.has(4)]
     assert [each.get("message") for each in records] == ["nul \x00 byte", "latin \ufffd one", "fine é", None]
+    assert [each.get("log.invalid_utf8", False) for each in records] == [False, True, False, False]
+    assert (await shipper.metrics())["logshipper_invalid_lines_total"] == 1
     assert await shipper.stop() == 0

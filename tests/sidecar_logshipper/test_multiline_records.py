@@ -55,8 +55,7 @@ async def test_utf16_arrives_as_text_and_ids_stay_the_same_over_a_restart(
     log.write_bytes("één\n漢字\n".encode("utf-16"))
     shipper = await ship()
     assert [json.loads(line)["message"] for line in await server.has(2)] == ["één", "漢字"]
-    await shipper.metrics_when(lambda now: now["logshipper_lag_bytes"] == 0)
-    await shipper.kill()
+    assert await shipper.stop() == 0
     with log.open("ab") as file:
         file.write("drei\n".encode("utf-16-le"))
     await ship()

@@ -109,8 +109,8 @@ def test_a_carriage_return_at_the_end_is_dropped() -> None:
 
 def test_bytes_that_are_not_utf8_are_replaced_within_their_line() -> None:
     assert BARE.encode(b"ab\xff\ncut \xe2\x82\nok\n").decode().splitlines() == [
-        '{"message":"ab\ufffd"}',
-        '{"message":"cut \ufffd"}',
+        '{"log.invalid_utf8":true,"message":"ab\ufffd"}',
+        '{"log.invalid_utf8":true,"message":"cut \ufffd"}',
         '{"message":"ok"}',
     ]
 
