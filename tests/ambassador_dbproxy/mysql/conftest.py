@@ -66,12 +66,16 @@ class MariaDB:
     def password_file(self) -> Path:
         return self.directory / "app-password"
 
-    def initialise(self) -> None:
+    def initialise(self, like: "MariaDB | None" = None) -> None:
+        """Make the system's tables, or copy those of a server that has never run: that takes a tenth of the time."""
         self.password_file.write_text(PASSWORD + "\n")
         account = server_account()
         if account:
             shutil.chown(self.directory, account)
         self.directory.chmod(0o755)
+        if like is not None:
+            subprocess.run(["cp", "-a", like.directory / "data", self.directory], check=True)
+            return
         options = [
             "--no-defaults",
             f"--datadir={self.directory / 'data'}",
@@ -175,12 +179,14 @@ def make_mariadb() -> Iterator[Callable[..., MariaDB]]:
     """`make_mariadb("dev")`: that server, filled; the same one each time, started again if it was stopped."""
     if (name := missing()) is not None:
         pytest.skip(f"{name} is not on this machine")
+    pattern = MariaDB("pattern")
+    pattern.initialise()
     made: dict[str, MariaDB] = {}
 
     def make(name: str = "dev", *options: str, prepare: Callable[[MariaDB], tuple[str, ...]] = lambda _: ()) -> MariaDB:
         if name not in made:
             made[name] = new = MariaDB(name, options)
-            new.initialise()
+            new.initialise(like=pattern)
             new.options += prepare(new)
             new.start()
             new.fill()
@@ -189,7 +195,7 @@ def make_mariadb() -> Iterator[Callable[..., MariaDB]]:
         return made[name]
 
     yield make
-    for each in made.values():
+    for each in (pattern, *made.values()):
         each.destroy()
 
 
