@@ -93,7 +93,7 @@ _COUNTERS: tuple[tuple[str, str, Callable[[Reading], int]], ...] = (
     ("held", "Connections that had to wait for their target", lambda r: r.tally.held),
     ("cancels", "Cancel requests passed to a server", lambda r: r.tally.cancels),
     ("switches", "Changes of the target", lambda r: r.tally.switches),
-    ("transactions", "ReadyForQuery messages seen", lambda r: r.transactions),
+    ("transactions", "ReadyForQuery messages of PostgreSQL, whole responses of MySQL", lambda r: r.transactions),
 )
 
 
