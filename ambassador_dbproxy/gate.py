@@ -135,6 +135,9 @@ class Gate:
                 self.report_down(str(error))
             except Unusable as error:
                 self.report_faulty(str(error))
+            except Exception:
+                # A bug in one look is loud, and must not leave those who wait without a prober.
+                self._log.exception("bug", where=f"probe {self._name}")
             else:
                 self.report_up()
             if self.health is Health.DOWN:

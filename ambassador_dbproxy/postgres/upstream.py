@@ -135,16 +135,15 @@ class PostgresUpstream:
         target = self.route.target
         parameters = ((b"user", (target.user or "podmates").encode()), (b"database", b"podmates"))
         packet = StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database)
-        if target.role == "any" or target.user is None:
-            asked = await self._talk(conversation, server, lambda at: self._ask(at, packet))
-            asked.server.conversation.close()
-            return Role.UNKNOWN
-        user = target.user
         try:
-            password = await self._password.read()
+            if target.role == "any" or target.user is None:
+                asked = await self._talk(conversation, server, lambda at: self._ask(at, packet))
+                asked.server.conversation.close()
+                return Role.UNKNOWN
+            user, password = target.user, await self._password.read()
             found = await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
         except (LoginFailed, ServerRefused, SecretUnreadable) as error:
-            raise Unusable(f"{server.host}: cannot ask for its role: {error}") from error
+            raise Unusable(f"{server.host}: {error}") from error
         found.abandon()
         return found.role
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -87,6 +88,11 @@ async def test_the_wanted_role_is_found(in_front: Make, pair: tuple[Any, Any], r
         assert servers[primary.address]["role"] == "primary"
         assert servers[replica.address]["role"] == "replica"
         assert sum(each["sessions"] for each in servers.values()) >= 1
+        with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=10) as answer:  # noqa: ASYNC210
+            metrics = answer.read().decode()
+    labels = f'listener="orders",role="replica",server="{replica.address}"'
+    assert f"dbproxy_server_role{{{labels}}} 1.0" in metrics
+    assert f'dbproxy_server_up{{listener="orders",server="{primary.address}"}} 1.0' in metrics
 
 
 async def test_prefer_replica_falls_back_to_the_primary(in_front: Make, pair: tuple[Any, Any]) -> None:

@@ -7,6 +7,7 @@ from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.gate import Gate, GateClosed, HoldExpired, TooManyWaiting
+from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.server import Health
 
 
@@ -67,6 +68,48 @@ async def test_a_crowd_waits_behind_one_prober() -> None:
     await asyncio.gather(*crowd)
     assert it.health is Health.UP
     assert it.waiting == 0
+    await it.close()
+
+
+async def test_an_up_target_is_looked_after_and_seen_to_go_down() -> None:
+    target = Target()
+    target.up.set()
+    it = gate(target)
+    it.look()
+    await target.probed_thrice.wait()
+    assert it.health is Health.UP
+    target.up.clear()
+    while it.health is not Health.DOWN:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    await it.close()
+
+
+async def test_a_faulty_target_holds_nobody() -> None:
+    class Faulty(Target):
+        async def probe(self) -> None:
+            raise Unusable("db:5432: certificate has expired") if self.up.is_set() else Unreachable("refused")
+
+    target = Faulty()
+    it = gate(target)
+    it.report_down("refused")
+    waiting = asyncio.create_task(it.wait(later(10)))
+    target.up.set()
+    await waiting
+    assert (it.health, it.reason) == (Health.FAULTY, "db:5432: certificate has expired")
+    await it.close()
+
+
+async def test_a_bug_in_the_probe_is_loud_and_the_prober_goes_on() -> None:
+    class Buggy(Target):
+        async def probe(self) -> None:
+            if self.probes == 0:
+                self.probes = 1
+                raise ZeroDivisionError
+
+    it = gate(Buggy())
+    it.report_down("refused")
+    await it.wait(later(10))
+    assert it.health is Health.UP
     await it.close()
 
 

@@ -83,6 +83,36 @@ async def test_too_many_sessions(cluster: Any, ambassador: Make, postgres_settin
         await again.execute("SELECT 1")
 
 
+async def test_logins_of_the_apps_own_count_before_they_are_done(
+    cluster: Any, ambassador: Make, postgres_settings: Make
+) -> None:
+    through = ambassador(postgres_settings(limits={"connections": 1}, dev={"hosts": [cluster.address]})).ready()
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    writer.write(b"\0\0\0\x1d\0\3\0\0user\0app\0database\0y\0\0")
+    assert await reader.readexactly(1) == b"R"  # the server asks for a password, which does not come
+    with pytest.raises(psycopg.OperationalError, match="1 connections are open"):
+        await connect(through)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_what_is_no_postgres_is_refused_in_words_and_looked_at_again(
+    ambassador: Make, postgres_settings: Make
+) -> None:
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n" * 9)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        target = {"hosts": [f"127.0.0.1:{server.sockets[0].getsockname()[1]}"], "user": "app"}
+        through = ambassador(postgres_settings(dev=target)).ready()
+        await asyncio.to_thread(through.event, "target_faulty")
+        with pytest.raises(psycopg.OperationalError, match="does not speak PostgreSQL as expected"):
+            await connect(through)
+        assert "bug" not in {each["event"] for each in through.events}
+
+
 async def test_a_wrong_password_is_the_servers_verdict_and_one_event(
     cluster: Any, ambassador: Make, postgres_settings: Make, target: Make, tmp_path: Path
 ) -> None:
