@@ -21,7 +21,8 @@ QUICK_IDLE_S = 1.0
 LINES_TIMED = 40
 MANY_FILES = 1000
 LOOK_S = 0.1
-SLOW_ANSWER_S = 0.02
+SLOW_ANSWER_S = 0.3
+SLOW_BACKLOG = 60_000_000
 
 MOST_READY_S = 1.5
 MOST_IDLE_CPU_PERCENT = 0.3
@@ -111,6 +112,7 @@ def shipper_many_files(directory: Path, sink: Sink, core: int, files: int) -> li
 
 def shipper_backlog(directory: Path, sink: Sink, core: int, size: int, compression: str, slow: bool) -> list[Figure]:
     """A backlog of `size` bytes of real lines: the highest memory in each quarter shows whether it grows."""
+    size = min(size, SLOW_BACKLOG) if slow else size
     lines = min(2_000_000, size // 257 + 1)
     workload = workloads.make("json", lines, Path(tempfile.gettempdir()) / "podmates-benchmarks")
     copies = max(1, size // workload.size)
@@ -185,7 +187,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(argv)
     core, other = machine.cores()
     seconds, files = (QUICK_IDLE_S, 50) if options.quick else (IDLE_S, MANY_FILES)
-    size = 20_000_000 if options.quick else int(options.backlog_gb * 1e9)
+    size = 10_000_000 if options.quick else int(options.backlog_gb * 1e9)
     parts: list[tuple[str, Callable[[Path, Sink], list[Figure]]]] = [
         ("idle", lambda directory, sink: shipper_idle(directory, sink, core, seconds)),
         ("files", lambda directory, sink: shipper_many_files(directory, sink, core, files)),

@@ -45,14 +45,14 @@ class Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    head = f"{'klines per CPU-second':<28} {'median':>8} {'spread':>15} {'ratio':>7} {'wanted':>7} {'start CPU-s':>12}"
+    head = f"{'klines per CPU-second':<38} {'median':>8} {'spread':>15} {'ratio':>7} {'wanted':>7} {'start CPU-s':>12}"
     lines = [head + f" {'peak MiB':>9}  noisy"]
     for row in sorted(rows, key=lambda row: not row.missed):  # what is behind comes first
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
         wanted = "" if row.wanted is None else f"{row.wanted:.2f}x"
         remark = f"{row.noisy_runs or ''}{'  MISSED' if row.missed else ''}"
         lines.append(
-            f"{row.name:<28} {row.median:>8.0f} {row.lowest:>7.0f}-{row.highest:<7.0f} {ratio:>7} {wanted:>7}"
+            f"{row.name:<38} {row.median:>8.0f} {row.lowest:>7.0f}-{row.highest:<7.0f} {ratio:>7} {wanted:>7}"
             f" {row.startup_cpu_s:>12.2f} {row.peak_mib:>9.1f}  {remark}"
         )
     return "\n".join(lines)
