@@ -10,6 +10,7 @@ from adapter_logformat.formats import registry
 from adapter_logformat.pipeline import Options, Stream, Tally
 
 BLOCK_BYTES = 128 * 1024
+SAMPLE_CHARACTERS = 110
 
 
 def convert(sources: Iterable[BinaryIO], sink: BinaryIO, options: Options, now_ns: int) -> Tally:
@@ -37,3 +38,25 @@ def listing() -> str:
         for format in registry.load(family):
             rows += [f"{name:16} {format.title}" for name in format.names]
     return "\n".join(rows) + "\n"
+
+
+def formats_table() -> str:
+    """The catalogue as Markdown, one row for each format with a line of its kind."""
+    rows = ["| `log.format` | what it is | a line of it |", "|---|---|---|"]
+    for family in registry.FAMILIES:
+        for format in registry.load(family):
+            names = ", ".join(f"`{name}`" for name in format.names)
+            rows.append(f"| {names} | {_cell(format.title)} | {_code(format.sample)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _code(sample: str) -> str:
+    """The first line of a sample as inline code; longer ones are cut."""
+    first = sample.split("\n", 1)[0].replace("\t", " ")
+    text = first if len(first) <= SAMPLE_CHARACTERS else first[:SAMPLE_CHARACTERS] + "…"
+    marks = "``" if "`" in text else "`"
+    return f"{marks}{_cell(text)}{marks}" if text else ""
