@@ -237,15 +237,16 @@ class MysqlUpstream:
         return greeted
 
     async def _look(self, conversation: Conversation, server: Server) -> Role:
-        greeted = await self._greeted(conversation, server, peer_address(conversation, server.host))
         try:
+            greeted = await self._greeted(conversation, server, peer_address(conversation, server.host))
             if self.route.target.role != "any":
                 return await self._role(greeted)
             await self.dismiss(greeted)
         except (ServerRefused, LoginFailed, SecretUnreadable) as error:
             if self.route.target.role != "any":
                 raise Unusable(f"{server.host}: cannot ask for its role: {error}") from error
-            # It is up; what is wrong with the login is told to the app that tries.
+            # It is up; what is wrong with the login, or that it is full, is told to the app that tries.
+            conversation.abort()
         return Role.UNKNOWN
 
     async def _role(self, greeted: Greeted) -> Role:

@@ -211,9 +211,13 @@ def test_a_server_that_is_full_says_so_itself(
     through = ambassador({**settings, "health": {"interval": "1h"}}).ready()
     through.event("target_up")
     taken = [connect(through) for _ in range(10)]
-    with pytest.raises(pymysql.OperationalError, match="Too many connections") as caught:
-        connect(through)
-    assert caught.value.args[0] == 1040
+    late = ambassador({**settings, "health": {"interval": "1h"}}).ready()
+    late.event("target_up")
+    for full_through in (through, late):
+        with pytest.raises(pymysql.OperationalError, match="Too many connections") as caught:
+            connect(full_through)
+        assert caught.value.args[0] == 1040
+        assert "bug" not in {each["event"] for each in full_through.events}
     for each in taken:
         each.close()
 
