@@ -41,11 +41,11 @@ def test_content_at_any_offset(tmp_path: Path, raw: bytes) -> None:
 
 def test_zeros_that_compress_a_thousandfold_take_no_memory(tmp_path: Path) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    raw = b"".join(packer.compress(bytes(1_000_000)) for _ in range(200)) + packer.flush()
+    raw = b"".join(packer.compress(bytes(1_000_000)) for _ in range(50)) + packer.flush()
     (tmp_path / "file").write_bytes(raw)
     file = Opener(8).open(str(tmp_path / "file"))
     assert isinstance(file, Decoded)
-    assert file.pread(10, 199_999_995) == bytes(5)
+    assert file.pread(10, 49_999_995) == bytes(5)
     assert len(file._window) < 1_000_000
     file.close()
 

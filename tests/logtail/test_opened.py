@@ -81,7 +81,7 @@ async def test_case_14_an_error_that_stays_is_said_once_and_survived(follow: Fol
     tail = await follow(open_file=weather.open)
     await tail.chunk()
     append(log, b"two\n")
-    weather.errors = [errno.EIO] * 25
+    weather.errors = [errno.EIO] * 7
     assert (await tail.chunk()).data == b"two\n"
     assert weather.errors == []
     assert len(tail.events.of("file_not_followed")) == 1
