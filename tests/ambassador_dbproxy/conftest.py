@@ -75,10 +75,20 @@ def postgres_cluster(request: pytest.FixtureRequest, make_cluster: Callable[...,
 @pytest.fixture
 def ambassador(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """`ambassador(settings)`: a started process; killed at the end if the test did not stop it."""
+    yield from _ambassadors(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def lasting_ambassador(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+    """The same for a whole module, whose tests then share it."""
+    yield from _ambassadors(tmp_path_factory.mktemp("ambassador"))
+
+
+def _ambassadors(directory: Path) -> Iterator[Callable[..., Any]]:
     started: list[Any] = []
 
     def start(settings: dict[str, Any], **environ: str) -> Any:
-        folder = tmp_path / str(len(started))
+        folder = directory / str(len(started))
         folder.mkdir()
         started.append(processes.Ambassador(settings, folder, **environ))
         return started[-1]

@@ -121,7 +121,7 @@ def server(make_server: Callable[..., Server]) -> Server:
     return make_server("dev")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def target() -> Callable[..., dict[str, Any]]:
     """`target(server)`: the settings of an environment that leads to it with its credentials."""
 
@@ -132,7 +132,7 @@ def target() -> Callable[..., dict[str, Any]]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def redis_settings() -> Callable[..., dict[str, Any]]:
     """`redis_settings(dev=target(...))`: one listener on a free port."""
 

@@ -17,6 +17,11 @@ BIG = 40 * 1024 * 1024
 both = pytest.mark.parametrize("protocol", [2, 3])
 
 
+@pytest.fixture(scope="module")
+def through(make_server: Make, lasting_ambassador: Make, redis_settings: Make, target: Make) -> Any:
+    return lasting_ambassador(redis_settings(dev=target(make_server("dev")))).ready()
+
+
 @pytest.fixture(params=[2, 3])
 def client(request: pytest.FixtureRequest, through: Any) -> Iterator[Any]:
     with redis.Redis(port=through.port, protocol=request.param, password="any", decode_responses=True) as client:
