@@ -13,6 +13,7 @@ from sidecar_logshipper.times import Clock, is_rfc3339
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _PARTIAL = b'"log.partial":true,'
+_INVALID = b'"log.invalid_utf8"'
 
 
 class Documents:
@@ -47,7 +48,7 @@ class Documents:
         """The documents of lines that were read already."""
         names = [name for name in self._names if name in part.chunk.data]
         stands = [self._stands(told) for told in lines.told]
-        if not names and not self._id_name and None not in lines.told and all(stands):
+        if not names and not self._id_name and None not in lines.told and all(stands) and not lines.invalid:
             front = self._front
             return lines.text if len(front) == 1 else [_put_in_front(front, text) for text in lines.text]
         return self._each(part, lines, stands, names)
@@ -60,12 +61,14 @@ class Documents:
         """The same as the fast path of `written`, for lines of every kind; `names` are those to look for."""
         id_prefix = self._origin.id_prefix(part.chunk.source)
         documents = []
-        for text, told, stand, time, offset in zip(
-            lines.text, lines.told, stands, lines.times, lines.offsets, strict=True
+        for place, (text, told, stand, time, offset) in enumerate(
+            zip(lines.text, lines.told, stands, lines.times, lines.offsets, strict=True)
         ):
             own = {} if stand else {self._time_key: b'"' + self._clock.written(time).encode() + b'"'}
             if self._id_name:
                 own[self._id_key] = msgspec.json.encode(f"{id_prefix}{offset}")
+            if place in lines.invalid:
+                own[_INVALID] = b"true"
             if told is None:
                 front = self._in_front(own)
                 separator = b"," if len(front) > 1 else b""

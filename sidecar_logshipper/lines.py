@@ -14,6 +14,7 @@ from logtail.multiline import MARK
 from sidecar_logshipper.batch import Part
 from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.times import Clock
+from sidecar_logshipper.validity import invalid_lines
 
 _TRACE_ID = re.compile(r"(?!0+$)[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0+$)[0-9a-f]{16}")
@@ -57,6 +58,8 @@ class Lines:
     """Nanoseconds since 1970: what the line says, else as in `seen`."""
     seen: list[int]
     """When it was read first."""
+    invalid: frozenset[int] = frozenset()
+    """The places of those that held bytes that are no UTF-8."""
 
 
 class LineReader:
@@ -75,6 +78,7 @@ class LineReader:
         for line in raw:
             offsets.append(offset)
             offset += len(line) + 1
+        invalid = _invalid(content, raw, joined=chunk.joined)
         if not content.isascii():
             raw = _valid(content, raw)
             content = b"\n".join(raw)
@@ -88,7 +92,7 @@ class LineReader:
             told = [None if MARK in line else said for line, said in zip(whole, told, strict=True)]
         if b"\r" in content:
             raw = [line.removesuffix(b"\r") for line in raw]
-        return Lines(raw, offsets, told, times, seen)
+        return Lines(raw, offsets, told, times, seen, invalid)
 
     def _told(self, content: bytes, raw: list[bytes]) -> Sequence[Told | None]:
         # Every boundary between }newline{, and as many objects as lines: then there is one on each, whole. (A value can
@@ -116,6 +120,12 @@ class LineReader:
         else:
             own = self._clock.read(said.time)
         return otherwise if own is None else own
+
+
+def _invalid(content: bytes, raw: list[bytes], *, joined: bool) -> frozenset[int]:
+    if not invalid_lines(content, joined=joined):
+        return frozenset()
+    return frozenset(place for place, line in enumerate(raw) if invalid_lines(line, joined=joined))
 
 
 def _valid_joined(record: bytes) -> bytes:

@@ -53,13 +53,13 @@ class Loki:
         metadata = self._metadata | {"log_file_path": part.chunk.source.path.encode("utf-8", "replace").decode()}
         if part.chunk.piece:
             metadata["log_partial"] = "true"
-        if not self._id_label:
-            return [(time, text, metadata) for time, text in zip(times, texts, strict=True)]
-        prefix = self._origin.id_prefix(part.chunk.source)
-        return [
-            (time, text, metadata | {self._id_label: f"{prefix}{offset}"})
-            for time, text, offset in zip(times, texts, lines.offsets, strict=True)
-        ]
+        each = [metadata] * len(texts)
+        if self._id_label:
+            prefix = self._origin.id_prefix(part.chunk.source)
+            each = [metadata | {self._id_label: f"{prefix}{offset}"} for offset in lines.offsets]
+        for place in lines.invalid:
+            each[place] = each[place] | {"log_invalid_utf8": "true"}
+        return list(zip(times, texts, each, strict=True))
 
     def judge(self, answer: Answer, batch: Batch, now: float) -> Verdict:
         if answer.status == 260:  # ingestion is blocked for this tenant, and what came was dropped

@@ -14,6 +14,7 @@ from sidecar_logshipper.lines import Lines, Told
 from sidecar_logshipper.severity import otlp_number
 
 SCOPE = "podmates.logshipper"
+_INVALID = ("log.invalid_utf8", "true")
 _TIMES = struct.Struct("<BQBQ")  # time_unix_nano = 1 and observed_time_unix_nano = 11, both fixed64, with their tags
 
 
@@ -45,10 +46,12 @@ class Json:
 
     def records(self, lines: Lines, attributes: Sequence[Any], ids: tuple[str, str] | None) -> bytes:
         written = []
-        for text, told, time, seen, offset in zip(
-            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
+        for place, (text, told, time, seen, offset) in enumerate(
+            zip(lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True)
         ):
             own = attributes if ids is None else [*attributes, self.attribute(ids[0], f"{ids[1]}{offset}")]
+            if place in lines.invalid:
+                own = [*own, self.attribute(*_INVALID)]
             record: dict[str, Any] = {
                 "timeUnixNano": str(time),
                 "observedTimeUnixNano": str(seen),
@@ -92,11 +95,13 @@ class Protobuf:
     def records(self, lines: Lines, attributes: Sequence[Any], ids: tuple[str, str] | None) -> bytes:
         fixed = b"".join(attributes)
         written: list[bytes] = []
-        for text, told, time, seen, offset in zip(
-            lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True
+        for place, (text, told, time, seen, offset) in enumerate(
+            zip(lines.text, lines.told, lines.times, lines.seen, lines.offsets, strict=True)
         ):
             said = b"" if told is None else _told_as_protobuf(told)
             own = b"" if ids is None else self.attribute(ids[0], f"{ids[1]}{offset}")
+            if place in lines.invalid:
+                own += self.attribute(*_INVALID)
             body = b"\x0a" + _varint(len(text)) + text  # AnyValue { string_value = 1 }
             record = b"%b\x2a%b%b%b%b%b" % (
                 _TIMES.pack(0x09, time, 0x59, seen),

@@ -60,12 +60,15 @@ class SplunkHec:
             if part.chunk.piece:
                 fields["log.partial"] = "true"
             envelope = self._envelope | {"source": source.path.encode("utf-8", "replace").decode()}
-            if not self._id_field:
-                front = _front(envelope, fields)
+            usual = _front(envelope, fields)
             events = []
-            for text, told, time, offset in zip(lines.text, lines.told, lines.times, lines.offsets, strict=True):
-                if self._id_field:
-                    front = _front(envelope, fields | {self._id_field: f"{prefix}{offset}"})
+            for place, (text, told, time, offset) in enumerate(
+                zip(lines.text, lines.told, lines.times, lines.offsets, strict=True)
+            ):
+                own = {self._id_field: f"{prefix}{offset}"} if self._id_field else {}
+                if place in lines.invalid:
+                    own["log.invalid_utf8"] = "true"
+                front = _front(envelope, fields | own) if own else usual
                 second, rest = divmod(time, NS)
                 events.append(b'%b"time":%d.%09d,"event":%b}\n' % (front, second, rest, _event(text, told is not None)))
             pieces.append(b"".join(events))

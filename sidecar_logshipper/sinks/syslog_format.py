@@ -43,8 +43,12 @@ class SyslogFormat:
             members["partial"] = "true"
         sender = self._sender + "".join(_param(name, value) for name, value in members.items())
         framed = []
-        for text, told, time, offset in zip(lines.text, lines.told, lines.times, lines.offsets, strict=True):
+        for place, (text, told, time, offset) in enumerate(
+            zip(lines.text, lines.told, lines.times, lines.offsets, strict=True)
+        ):
             own = _param(self._id_field, f"{prefix}{offset}") if self._id_field else ""
+            if place in lines.invalid:
+                own += _param("invalid_utf8", "true")
             head = f"<{self._priority(told)}>1 {self._stamp(time)}{sender}{own}] "
             message = head.encode() + text
             framed.append(b"%d %b" % (len(message), message))
