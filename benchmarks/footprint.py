@@ -132,7 +132,7 @@ def shipper_backlog(directory: Path, sink: Sink, core: int, size: int, compressi
         resident = _highest(mate, lambda: sink.look() >= lines * copies)
         (directory / "log/app.log").unlink()
     name = f"shipper: resident, {size / 1e9:.1f} GB backlog, {compression}{', slow sink' if slow else ''}"
-    quarters = [max(resident[len(resident) * i // 4 : len(resident) * (i + 1) // 4 or 1]) for i in range(4)]
+    quarters = [max(resident[len(resident) * i // 4 :][: len(resident) // 4 + 1]) for i in range(4)]
     print(f"  {name}, by quarter: {', '.join(f'{each:.1f}' for each in quarters)}", flush=True)
     return [Figure(name, max(resident), "MiB", MOST_LOADED_RESIDENT_MIB)]
 
