@@ -7,6 +7,7 @@ when every command has its whole response and the last status had no transaction
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from enum import IntEnum
 
@@ -21,6 +22,7 @@ MAX_PIPELINED = 65536
 """Commands without a response yet. Beyond it the stream is no longer followed."""
 
 IN_TRANSACTION, MORE_RESULTS, CURSOR = 0x0001, 0x0008, 0x0040
+_HEAD_AND_MARK = struct.Struct("<IB")
 _INFILE, _EOF_BYTES, _PROGRESS = 0xFB, 5, 0xFFFF
 _COM_BYTES = HEAD_BYTES + 1
 
@@ -125,14 +127,13 @@ class SessionTracker:
 
     def client_bytes(self, chunk: bytes) -> bytes:
         """Look at a chunk on its way to the server; returns what may pass now."""
-        if not self._busy and len(chunk) >= _COM_BYTES:
-            length = chunk[0] | chunk[1] << 8 | chunk[2] << 16
-            if length == len(chunk) - HEAD_BYTES and not chunk[3] and length != LARGEST_BODY:
-                kind = REPLIES[chunk[4]]
-                if kind is _RESULT and self._phase is _IDLE:
-                    # By far the most: one command, asked when nothing else is.
-                    self._kind, self._phase = kind, _FIRST
-                    return chunk
+        if self._phase is _IDLE and not self._busy and len(chunk) >= _COM_BYTES:
+            length, command = _HEAD_AND_MARK.unpack_from(chunk)
+            # Equal only if the fourth byte, the sequence id, is zero.
+            if length == len(chunk) - HEAD_BYTES and length != LARGEST_BODY and REPLIES[command] is _RESULT:
+                # By far the most: one command, asked when nothing else is.
+                self._kind, self._phase = _RESULT, _FIRST
+                return chunk
         if self.held is not None:
             self.held += chunk
             return b""
@@ -195,10 +196,10 @@ class SessionTracker:
             chunk = self._kept + chunk
             end = len(chunk)
             self._kept = b""
-        last, phase = at, self._phase
+        last, phase, read = at, self._phase, _HEAD_AND_MARK.unpack_from
         while end - at > HEAD_BYTES:
-            length = chunk[at] | chunk[at + 1] << 8 | chunk[at + 2] << 16
-            mark = chunk[at + HEAD_BYTES]
+            length, mark = read(chunk, at)
+            length &= LARGEST_BODY  # the fourth byte is the sequence id
             if phase is _ENDS:
                 if mark < SWITCH and length != LARGEST_BODY and not self._long:
                     # By far the most: a column or a row.
