@@ -139,7 +139,8 @@ class Output:
             while self._rest:
                 done = os.write(self._descriptor, self._rest)
                 self.length += done
-                self._rest = self._rest[done:]
+                # An empty view would keep the whole of what it was cut from.
+                self._rest = self._rest[done:] if done < len(self._rest) else memoryview(b"")
         except OSError:
             self.errors += 1
             raise
