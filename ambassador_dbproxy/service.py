@@ -1,6 +1,6 @@
 """What a protocol gives to a listener, and what the listener gives to it: the seam where a further protocol fits in.
 
-`postgres.service` and `tcp` are the two that exist. Only types live here.
+`postgres.service`, `mysql.session`, `redis.session` and `tcp` are those that exist. Only types live here.
 """
 
 from __future__ import annotations
