@@ -117,8 +117,8 @@ def main(argv: Sequence[str]) -> int:
                 print(text, flush=True)
                 rows += more
         finally:
-            for proxy, _ in running.values():
-                proxy.stop()
+            for daemon, _ in running.values():
+                daemon.stop()
             server.process.stop()
     if options.json:
         options.json.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=2) + "\n")
