@@ -29,18 +29,15 @@ def test_idle_memory_fresh_and_after_load(desk: Any) -> None:
     assert anonymous <= FRESH_MIB[1]
     numbers = range(LINES)
     moments = [f"{at // 3600 % 24:02d}:{at // 60 % 60:02d}:{at % 60:02d}" for at in numbers]
-    desk.write("access.log", "".join(
-        f'203.0.113.{at % 250} - - [20/Nov/2026:{moments[at]} +0000] "GET /p/{at}?q={at} HTTP/1.1" 200 {at} "-" "curl"\n'
-        for at in numbers
-    ))  # fmt: skip
-    desk.write("app.log", "".join(
-        json.dumps({"level": 30, "time": 1531171074631 + at, "pid": 657, "hostname": "web-1", "msg": f"hello {at}"}) + "\n"
-        for at in numbers
-    ))  # fmt: skip
-    desk.write("java.log", "".join(
-        f"2026-11-20 {moments[at]}.123 ERROR 1 --- [main] c.e.Demo : {at}\njava.io.IOException: no\n\tat c.e.D.f(D.java:1)\n"
-        for at in numbers
-    ))  # fmt: skip
+    access = '203.0.113.{} - - [20/Nov/2026:{} +0000] "GET /p/{} HTTP/1.1" 200 {} "-" "curl"\n'
+    java = "2026-11-20 {}.123 ERROR 1 --- [main] c.e.Demo : {}\njava.io.IOException: no\n\tat c.e.D.f(D.java:1)\n"
+    app = {"level": 30, "pid": 657, "hostname": "web-1"}
+    desk.write("access.log", "".join(access.format(at % 250, moments[at], at, at) for at in numbers))
+    desk.write("java.log", "".join(java.format(moments[at], at) for at in numbers))
+    desk.write(
+        "app.log",
+        "".join(json.dumps({**app, "time": 1531171074631 + at, "msg": f"hello {at}"}) + "\n" for at in numbers),
+    )
     desk.wait(lambda: adapter.metrics()["logformat_lag_bytes"] == 0 and desk.raw().count(b"\n") == 3 * LINES)
 
     def rests() -> bool:
