@@ -68,8 +68,8 @@ async def test_a_reset_of_the_server_reaches_one_app_and_no_other(
     cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make, reset_after: int
 ) -> None:
     async with faults.FaultyProxy(cluster.address) as behind:
-        settings = postgres_settings(limits={"hold": "500ms"}, dev=target(cluster, hosts=[behind.address]))
-        through = ambassador(settings).ready()
+        settings = postgres_settings(limits={"hold": "2s"}, dev=target(cluster, hosts=[behind.address]))
+        through = ambassador({**settings, "health": {"interval": "100ms"}}).ready()
         async with await connect(through.port) as untouched:
             behind.reset_after = reset_after
             with pytest.raises(psycopg.OperationalError):
