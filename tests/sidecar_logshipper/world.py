@@ -353,7 +353,7 @@ class World:
             path = file.path
             if path is None or path.suffix == ".gz" or file.half or path.parent != self.logs:
                 continue
-            if set(file.lines) - self.server.arrived.keys() - self.poisoned:
+            if set(file.lines) - self.server.arrived.keys() - self.dead():
                 continue
             packed = path.with_name(path.name + ".gz")
             packed.write_bytes(gzip.compress(path.read_bytes()))
