@@ -277,8 +277,10 @@ class Conversion:
             self._streams[generation] = _Followed(chunk.source.path, self._file_stream(chunk.source.path))
         followed = self._streams[generation]
         self._due()
+        # A rotation saves the state from before the chunk: in between its parts there is no such state to save.
+        rotates = not self._replay.awaits(generation)
         for part in self._replay.parts(generation, chunk.start, chunk.data, final=chunk.final, now_ns=self._now_ns()):
-            await self._produce(generation, followed, part)
+            await self._produce(generation, followed, part, rotates=rotates)
         self._uncommitted.append(chunk)
         self._uncommitted_bytes += len(chunk.data)
         self._converted_bytes += len(chunk.data)
@@ -358,11 +360,11 @@ class Conversion:
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
-    async def _produce(self, generation: str, followed: _Followed, part: Part) -> None:
+    async def _produce(self, generation: str, followed: _Followed, part: Part, *, rotates: bool = True) -> None:
         """Takes one step and writes, behind its note, what it made; where it does not fit any more, into a new file.
 
         A rotation is saved before and after, so the state of the stream from before must be at hand then."""
-        nearly_full = self._file is not None and self._file.is_full_for(NEARLY_FULL * CHUNK_BYTES)
+        nearly_full = rotates and self._file is not None and self._file.is_full_for(NEARLY_FULL * CHUNK_BYTES)
         before = followed.stream.snapshot() if nearly_full else None
         written = self._redact(_done(followed.stream, part))
         if part.deed == "expire" and not written:
@@ -475,7 +477,7 @@ class Conversion:
                 self._touched.add(generation)
         for generation, followed in self._streams.items():
             for part in self._replay.without_bytes(generation):
-                await self._produce(generation, followed, part)
+                await self._produce(generation, followed, part, rotates=False)
 
     def _now_ns(self) -> int:
         now_ns = int(self._context.clock() * 1_000_000_000)
