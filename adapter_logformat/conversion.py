@@ -296,6 +296,7 @@ class Conversion:
 
     async def _take_parcel(self, parcel: Parcel) -> None:
         now_ns = self._now_ns()
+        self._due()  # also without a record: one that waits for its rest needs somebody awake to end it
         self._converted_bytes += len(parcel.data)
         stream = self._sender_stream(parcel)
         written = stream.message(parcel.data, now_ns) if parcel.message else stream.feed(parcel.data, now_ns)

@@ -231,7 +231,10 @@ def test_a_format_that_is_almost_known_is_suggested(desk: Any) -> None:
 
 def test_a_format_of_ones_own_and_records_that_begin_where_one_says(desk: Any) -> None:
     desk.settings["inputs"][0] |= {
-        "format": {"regex": r"(?P<time>\S+ \S+)\|(?P<level>\w+)\|(?P<shop__cart>\d+)\|(?P<message>.*)", "time": "%d.%m.%Y %H:%M"},
+        "format": {
+            "regex": r"(?P<time>\S+ \S+)\|(?P<level>\w+)\|(?P<shop__cart>\d+)\|(?P<message>.*)",
+            "time": "%d.%m.%Y %H:%M",
+        },
         "timezone": "Europe/Berlin",
         "multiline": {"start": r"\d\d\."},
     }  # fmt: skip
