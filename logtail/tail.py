@@ -74,7 +74,8 @@ class Tail:
         At most `most_open` files are open at once; `open_file` opens them in another way.
         `saved` is called after each try to write it, with or without success.
 
-        `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0.
+        `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0, and
+        so do all files when the checkpoint cannot be used.
         """
         self._follower = Follower(
             Discovery(include, exclude),
@@ -149,7 +150,8 @@ class Tail:
             self._tell([("error", "checkpoint_unusable", {
                 "path": str(error.path), "reason": error.why, "moved_to": error.moved_to and str(error.moved_to),
             })])  # fmt: skip
-            return None
+            # Not the first start: where it left the files is not known, so rather all of them again than a part never.
+            return checkpoint.Checkpoint()
 
     async def next(self, max_bytes: int | None = None) -> Chunk | None:
         """The next chunk; waits for data. None only after `drain`, once everything is read. Cancelling loses nothing.

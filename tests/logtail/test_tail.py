@@ -611,6 +611,20 @@ async def test_case_05_a_broken_checkpoint_is_put_aside_and_said(follow: Follow,
     assert await tail.lines(1) == [b"one"]
 
 
+async def test_case_05_with_a_broken_checkpoint_no_backlog_is_skipped(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"before the first start\n")
+    tail = await follow(start_at="end")
+    append(log, b"one\n")
+    assert await tail.lines(1) == [b"one"]
+    await tail.tail.close()
+    append(log, b"two\n")
+    (tmp_path / "state/tail.json").write_text("{")
+    tail = await follow(start_at="end")
+    assert await tail.lines(3) == [b"before the first start", b"one", b"two"]
+
+
 async def test_a_checkpoint_that_cannot_be_written_degrades_and_recovers(
     follow: Follow, log: Path, tmp_path: Path
 ) -> None:
