@@ -73,6 +73,8 @@ class Ambassador:
         """Take over everything but the addresses and protocols of the listeners."""
         if _fixed(settings) != _fixed(self._settings):
             raise OperatorError("listeners", "name, listen, protocol and allow_remote change only with a restart")
+        if settings.ops != self._settings.ops:
+            raise OperatorError("ops.listen", "changes only with a restart")
         # A `switch` command stays in force until the file itself names another environment.
         wanted = settings.environment if settings.environment != self._settings.environment else self.environment
         check = [each for each in settings.listeners if wanted not in each.environments]

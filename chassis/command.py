@@ -110,7 +110,11 @@ async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], 
     life = Life(log)
     context = Context(registry=CollectorRegistry(), log=log, stop=life.stop, phase=lambda: life.phase)
     ProcessCollector(registry=context.registry)  # CPU, memory and descriptors of this process
-    mate = build(settings, context)
+    try:
+        mate = build(settings, context)
+    except OperatorError as error:
+        log.error("cannot_start", setting=error.setting, reason=error.message)
+        return EXIT_OPERATOR_MISTAKE
     ops = OpsServer(life, context.registry, context.routes)
     reloading = Reloading(mate, settings, source, life, log)
     try:
@@ -180,7 +184,8 @@ class Reloading:
                     await self._life.reload_asked.wait()
             if self._life.reload_asked.is_set() or self._source.has_changed():
                 self._life.reload_asked.clear()
-                await self.reload()
+                if self._life.phase is not Phase.DRAINING:  # what is about to end changes no more
+                    await self.reload()
 
     async def reload(self) -> None:
         """Reads the settings anew. Bad ones are refused with an event, and the old ones stay in force."""

@@ -18,6 +18,8 @@ EXIT_OPERATOR_MISTAKE = 64
 EXIT_BUG = 70
 EXIT_WORK_LEFT = 75
 
+CLOSE_WITHIN_S = 10.0  # saving and closing take milliseconds, unless a volume hangs
+
 
 class Phase(enum.Enum):
     """Where a mate is in its life. It moves only forward."""
@@ -68,8 +70,8 @@ class Life:
     def stop(self, reason: str) -> None:
         """Asks for a drain. Asking again changes nothing: container runtimes send SIGTERM more than once."""
         if not self.stop_asked.is_set():
-            self._log.info("stop_asked", reason=reason)
             self.stop_asked.set()
+            self._log.info("stop_asked", reason=reason)
 
     def interrupt(self) -> None:
         """Ctrl-C asks for a drain too, and pressed once more it ends the drain at once."""
@@ -99,12 +101,9 @@ async def live(
     `drain_deadline` is asked when the drain begins, since a reload may have changed it.
     """
     life.listen_to_signals()
-    try:
-        facts = await mate.start()
-    except OperatorError as error:
-        log.error("cannot_start", setting=error.setting, reason=error.message)
-        await mate.close()
-        return EXIT_OPERATOR_MISTAKE
+    facts, status = await _started(mate, life, log)
+    if facts is None:
+        return max(status, await _closed(mate, log, left=EXIT_CLEAN))
     life.phase = Phase.READY
     announce(facts)
 
@@ -114,17 +113,49 @@ async def live(
     await asyncio.wait((work, asked, watching), return_when=asyncio.FIRST_COMPLETED)
 
     life.phase = Phase.DRAINING
-    status = EXIT_CLEAN
     if not work.done() and not watching.done():
         status = await _drain(mate, work, life, log, drain_deadline())
     for task in (work, asked, watching):
         status = max(status, await _ended(task, asked, log))
-    left_nothing = await mate.close()
+    closed = await _closed(mate, log, left=EXIT_WORK_LEFT)
     life.phase = Phase.STOPPED
-    if status == EXIT_CLEAN and not left_nothing:
-        status = EXIT_WORK_LEFT
+    # A bug tells more than the work that it left.
+    status = EXIT_BUG if EXIT_BUG in (status, closed) else closed
     log.info("stopped", status=status)
     return status
+
+
+async def _started(mate: Mate, life: Life, log: Any) -> tuple[dict[str, object] | None, int]:
+    """The facts of the start, or None and the exit status: the operator's mistake, a bug, or a stop asked meanwhile."""
+    start = asyncio.create_task(mate.start(), name="start")
+    asked = asyncio.create_task(life.stop_asked.wait(), name="stop_asked")
+    await asyncio.wait((start, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not start.done():
+        start.cancel()
+        await asyncio.wait((start,), timeout=CLOSE_WITHIN_S)
+        return None, EXIT_CLEAN
+    try:
+        return start.result(), EXIT_CLEAN
+    except OperatorError as error:
+        log.error("cannot_start", setting=error.setting, reason=error.message)
+        return None, EXIT_OPERATOR_MISTAKE
+    except Exception as error:
+        log.error("bug", where="start", reason=str(error), exc_info=error)
+        return None, EXIT_BUG
+
+
+async def _closed(mate: Mate, log: Any, *, left: int) -> int:
+    """Closes the mate in bounded time; `left` is the status when work was left behind."""
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            return EXIT_CLEAN if await mate.close() else left
+    except TimeoutError:
+        log.error("close_cut_short", deadline_s=CLOSE_WITHIN_S)
+        return left
+    except Exception as error:
+        log.error("bug", where="close", reason=str(error), exc_info=error)
+        return EXIT_BUG
 
 
 async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, deadline: Seconds) -> int:

@@ -3,6 +3,8 @@
 Probes tell of this process alone, never of an upstream: a central server that is down must not restart pods.
 """
 
+import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = tuple[str, str, Handler]
 
 LARGEST_REQUEST = 64 * 1024
+CLOSE_WITHIN_S = 1.0
 
 
 class OpsServer:
@@ -37,7 +40,7 @@ class OpsServer:
         app.router.add_post("/quitquitquit", loopback_only(self._quit))
         for method, path, handler in routes:
             app.router.add_route(method, path, handler)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_WITHIN_S)
 
     async def start(self, listen: Address) -> Address:
         """Binds `listen` and returns where it really listens. OperatorError (`ops.listen`) when it cannot be bound."""
@@ -59,7 +62,10 @@ class OpsServer:
         return Address.of(listen.host, self._runner.addresses[0][1])
 
     async def close(self) -> None:
-        await self._runner.cleanup()
+        """Ends in bounded time, whatever a client holds open: the process is about to end anyway."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_WITHIN_S):
+                await self._runner.cleanup()
 
     async def _livez(self, _: web.Request) -> web.Response:
         return web.Response(text="alive\n")

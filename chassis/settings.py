@@ -57,7 +57,10 @@ def load(model: type[S], path: Path | None, environ: Mapping[str, str], prefix: 
     """
     tree = parse_yaml(_read(path)) if path else None
     mistakes: list[Mistake] = []
-    tree = overlay(interpolate(tree, environ, "", mistakes), environ, prefix, mistakes)
+    try:
+        tree = overlay(interpolate(tree, environ, "", mistakes), environ, prefix, mistakes)
+    except RecursionError as error:
+        raise SettingsError([Mistake("", "an alias leads back to itself")]) from error
     try:
         settings = decode(model, tree)
     except SettingsError as error:

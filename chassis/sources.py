@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str) or key in seen:
-                why = "is written twice" if key in seen else "must be text; quote it"
+                why = "is written twice" if isinstance(key, str) else "must be text; quote it"
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} {why}", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -48,8 +48,10 @@ def parse_yaml(text: str) -> Any:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SettingsError([Mistake(where, f"not valid YAML: {error.problem}")]) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-30
         raise SettingsError([Mistake("", f"not valid YAML: {error}")]) from error
+    except RecursionError as error:
+        raise SettingsError([Mistake("", "not valid YAML: nested too deeply")]) from error
 
 
 def interpolate(tree: Any, environ: Mapping[str, str], path: str, mistakes: list[Mistake]) -> Any:

@@ -19,6 +19,7 @@ _SIZE_FACTORS = {
 _SECONDS_FACTORS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _QUANTITY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 _LARGEST_PORT = 65535
+_LARGEST_QUANTITY = 1e18
 
 
 def _quantity(value: object, factors: dict[str, float] | dict[str, int], example: str) -> float:
@@ -28,7 +29,10 @@ def _quantity(value: object, factors: dict[str, float] | dict[str, int], example
     factor = factors.get(match[2].lower()) if match else None
     if match is None or factor is None:
         raise ValueError(f"expected a quantity such as {example}, got {value!r}")
-    return float(match[1]) * factor
+    quantity = float(match[1]) * factor
+    if quantity > _LARGEST_QUANTITY:
+        raise ValueError(f"{value!r} is more than there can be")
+    return quantity
 
 
 class Size(int):

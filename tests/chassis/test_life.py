@@ -134,21 +134,62 @@ async def test_a_second_sigterm_changes_nothing(toy: Callable[..., Any]) -> None
 
 @pytest.mark.parametrize(
     ("fails", "event", "status"),
-    [("start", "cannot_start", 64), ("run", "bug", 70), ("returns", "bug", 70), ("drain", "drain_failed", 70)],
+    [
+        ("build", "cannot_start", 64),
+        ("start", "cannot_start", 64),
+        ("start bug", "bug", 70),
+        ("run", "bug", 70),
+        ("returns", "bug", 70),
+        ("drain", "drain_failed", 70),
+        ("close", "bug", 70),
+    ],
 )
 async def test_failures_are_loud(toy: Callable[..., Any], fails: str, event: str, status: int) -> None:
     mate = await toy(TOY__FAILS=fails)
-    if fails == "drain":
+    if fails in ("drain", "close"):
         await mate.ready()
         mate.process.send_signal(signal.SIGTERM)
     assert (await mate.event(event))["reason"] == {
+        "build": "cannot be built",
         "start": "is not a word",
+        "start bug": "a bug at start",
+        "close": "a bug at close",
         "run": "a bug",
         "returns": "ended although nobody asked",
         "drain": "a bug while draining",
     }[fails]
-    await mate.event("closed")
+    if fails not in ("build", "close"):
+        assert (await mate.event("closed"))["path"] == "caf\\xe9.log", "any bytes of a file's name can be logged"
     assert await mate.process.wait() == status
+
+
+async def test_a_stop_ends_a_start_that_hangs(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__FAILS="start hangs")
+    await mate.event("hanging")
+    mate.process.send_signal(signal.SIGTERM)
+    await mate.event("closed")
+    assert await mate.process.wait() == 0
+
+
+async def test_a_client_that_holds_on_does_not_hold_the_end(toy: Callable[..., Any]) -> None:
+    mate = await toy()
+    ready = await mate.ready()
+    host, _, port = ready["ops"].rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nab")
+    await writer.drain()
+    mate.process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(8):  # far below the 60 s a server may wait for its clients
+        assert await mate.process.wait() == 0
+    writer.close()
+
+
+async def test_a_log_that_nobody_reads_stops_nothing(toy: Callable[..., Any]) -> None:
+    mate = await toy()
+    await mate.ready()
+    mate.process.stderr._transport.close()
+    mate.process.send_signal(signal.SIGTERM)
+    assert await mate.process.wait() == 0
 
 
 class TestReload:

@@ -121,6 +121,10 @@ def test_text_that_is_no_mapping(tmp_path: Path) -> None:
         ("a: [1", "line 1, column 6: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("sink: {url: a, url: b}", "line 1, column 16: not valid YAML: 'url' is written twice"),
         ("1: a", "line 1, column 1: not valid YAML: 1 must be text; quote it"),
+        ("[a]: b", "line 1, column 1: not valid YAML: ['a'] must be text; quote it"),
+        ("state: 2026-02-30", "not valid YAML: day is out of range for month"),
+        ("a: &a [*a]", "an alias leads back to itself"),
+        ("[" * 5000, "not valid YAML: nested too deeply"),
         ("a: \x07", "not valid YAML: unacceptable character #x0007: special characters are not allowed"),
     ],
 )

@@ -26,6 +26,11 @@ def test_what_is_no_size(written: object) -> None:
         Size(written)
 
 
+def test_a_size_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match="more than there can be"):
+        Size("9" * 400)
+
+
 @pytest.mark.parametrize("text", ["1MiB", "3KiB", "5", "2GiB"])
 def test_a_size_is_printed_as_it_is_written(text: str) -> None:
     assert str(Size(text)) == text

@@ -15,7 +15,9 @@ from chassis.settings import Address, DrainSettings, OpsSettings, Seconds
 
 class ToySettings(msgspec.Struct, frozen=True, kw_only=True):
     drains: Literal["at once", "when told", "never"] = "at once"
-    fails: Literal["nowhere", "start", "run", "returns", "drain"] = "nowhere"
+    fails: Literal["nowhere", "build", "start", "start bug", "start hangs", "run", "returns", "drain", "close"] = (
+        "nowhere"
+    )
     word: str = "first"
     ops: OpsSettings = OpsSettings(listen=Address("127.0.0.1:0"))
     drain: DrainSettings = DrainSettings(deadline=Seconds("30s"))
@@ -23,6 +25,8 @@ class ToySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 class Toy:
     def __init__(self, settings: ToySettings, context: Context) -> None:
+        if settings.fails == "build":
+            raise OperatorError("word", "cannot be built")
         self.settings = settings
         self.context = context
         self.released = asyncio.Event()
@@ -35,6 +39,11 @@ class Toy:
     async def start(self) -> dict[str, object]:
         if self.settings.fails == "start":
             raise OperatorError("word", "is not a word")
+        if self.settings.fails == "start bug":
+            raise ZeroDivisionError("a bug at start")
+        if self.settings.fails == "start hangs":
+            self.context.log.info("hanging")
+            await asyncio.Event().wait()
         return {"word": self.settings.word}
 
     async def run(self) -> None:
@@ -54,7 +63,9 @@ class Toy:
         self.released.set()
 
     async def close(self) -> bool:
-        self.context.log.info("closed")
+        self.context.log.info("closed", path="caf\udce9.log")
+        if self.settings.fails == "close":
+            raise ZeroDivisionError("a bug at close")
         return self.released.is_set()
 
     async def reload(self, settings: ToySettings) -> None:
