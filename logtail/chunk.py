@@ -27,7 +27,8 @@ class Chunk:
     """Whole lines, each ended by a newline: the bytes [start, end) of one file's life.
 
     `final` marks the last chunk of this life (rotated away and quiet, truncated, or drained): each life that ends
-    has exactly one; its data may be empty, or lack the newline at its end.
+    has one; its data may be empty, or lack the newline at its end. Should a writer that was not told of the rotation
+    write on while it is not acknowledged yet, then there are further chunks, and another final one.
     `piece` marks a chunk that is one piece of a single line longer than `max_line_bytes` (or of a line whose
     beginning was handed out earlier): it ends with a newline only where that line does.
     """

@@ -20,6 +20,7 @@ class Fact(Enum):
     REMOVED = "removed"  # no name is left
     ENDED = "ended"  # the content is gone (truncated), or everything is read and it will not grow: rotated, or drained
     ACKED = "acked"  # nothing of it is in flight
+    CHANGED = "changed"  # it was written to after all, before it was let go
 
 
 _HELD = {
@@ -37,6 +38,7 @@ TABLE: dict[State, dict[Fact, State]] = {
         Fact.RENAMED: State.FINISHING,
         Fact.REMOVED: State.FINISHING,
         Fact.ACKED: State.FINISHED,
+        Fact.CHANGED: State.ROTATED,  # what leads to it now, the next look tells
     },
     State.FINISHED: {},
 }

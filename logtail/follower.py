@@ -430,16 +430,36 @@ class Follower:
     def _close_when_safe(self, life: Life) -> None:
         if life.acks.in_flight > 0 or life.state is not State.FINISHING:
             return
-        life.learn(Fact.ACKED)
         # While draining the file is not let go: it may grow again, and the next start goes on with it.
-        if self._quiet is None and not life.gone:
+        if self._quiet is not None or life.gone:
+            life.learn(Fact.ACKED)
+        elif not self._follow_on(life):
+            deleted = self._delete(life) if life.to_delete else False
+            if deleted and self._follow_on(life):
+                return  # written in the last moment; the descriptor still leads to it
+            life.learn(Fact.ACKED)
             self._roll.remember(life, finished=True)
             self._roll.tell("info", "file_finished", path=life.path, offset=life.offset)
-            if life.to_delete:
-                deleted = remove(life.path, life.key)
-                self._roll.counts["deleted"] += deleted
-                self._roll.tell("info" if deleted else "warning", "file_deleted", path=life.path, deleted=deleted)
             self._drop(life)
+
+    def _follow_on(self, life: Life) -> bool:
+        """Was it written to since it was taken for ended? Then it is followed as before."""
+        try:
+            condition = self._look_without_name(life)
+        except OSError:
+            return False  # nothing more can be read of it
+        if (condition.size, condition.mtime_ns) == (life.raw_size, life.mtime_ns):
+            return False
+        life.learn(Fact.CHANGED)
+        life.raw_size, life.changed_at, life.to_delete = -1, self._monotonic(), False
+        return True
+
+    def _delete(self, life: Life) -> bool:
+        life.file.kept = True  # so that what is written until then can still be read
+        deleted = remove(life.path, life.key)
+        self._roll.counts["deleted"] += deleted
+        self._roll.tell("info" if deleted else "warning", "file_deleted", path=life.path, deleted=deleted)
+        return deleted
 
     def _drop(self, life: Life) -> None:
         self._roll.remove(life)

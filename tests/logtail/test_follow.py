@@ -19,6 +19,8 @@ def test_lives() -> None:
     assert live(Fact.RENAMED, Fact.REMOVED) is State.UNLINKED
     assert live(Fact.REMOVED, Fact.ENDED, Fact.ACKED) is State.FINISHED
     assert live(Fact.ENDED, Fact.NAMED) is State.FINISHING
+    assert live(Fact.RENAMED, Fact.ENDED, Fact.CHANGED) is State.ROTATED
+    assert live(Fact.ENDED, Fact.CHANGED, Fact.REMOVED) is State.UNLINKED
 
 
 def test_a_finished_life_does_not_move() -> None:

@@ -515,6 +515,54 @@ async def test_a_rotated_file_is_deleted_when_all_of_it_is_acknowledged(
     assert tail.tail.stats().deleted == 1
 
 
+async def test_a_file_that_is_written_to_while_its_last_line_is_in_flight_is_not_deleted(
+    follow: Follow, log: Path
+) -> None:
+    rotated = log.with_name("app.log.1")
+    log.write_bytes(b"one\nhalf")
+    tail = await follow("app.log*", delete_after_ack=True)
+    await tail.chunk()
+    log.rename(rotated)
+    await tail.event("file_rotated")
+    tail.clock.ahead += DELETED_AFTER_S
+    final = await tail.chunk(ack=False)
+    assert (final.data, final.final) == (b"half", True)
+    append(rotated, b", and the rest\nanother\n")
+    tail.tail.ack(final)
+    rest = [await tail.chunk(), await tail.chunk()]
+    assert [(chunk.start, chunk.data) for chunk in rest] == [(8, b", and the rest\n"), (23, b"another\n")]
+    assert tail.events.of("file_deleted") == []
+    tail.clock.ahead += DELETED_AFTER_S
+    assert (await tail.chunk()).final
+    assert (await tail.event("file_deleted"))["deleted"]
+    assert len(tail.events.of("file_rotated")) == 1
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_file_that_is_written_to_while_its_last_line_is_in_flight_is_not_let_go(
+    follow: Follow, log: Path, removed: bool
+) -> None:
+    log.write_bytes(b"one\nhalf")
+    tail = await follow()
+    await tail.chunk()
+    with log.open("ab") as writer:
+        if removed:
+            log.unlink()
+        else:
+            log.rename(log.with_name("app.log.1"))
+        await tail.event("file_rotated")
+        tail.clock.ahead += QUIET_S[State.ROTATED]
+        final = await tail.chunk(ack=False)
+        assert (final.data, final.final) == (b"half", True)
+        writer.write(b", and the rest\n")
+    tail.tail.ack(final)
+    assert (await tail.chunk()).data == b", and the rest\n"
+    tail.clock.ahead += QUIET_S[State.ROTATED]
+    assert (await tail.chunk()).final
+    assert (await tail.event("file_finished"))["offset"] == 23
+    assert len(tail.events.of("file_rotated")) == 1
+
+
 async def test_a_file_at_its_own_name_is_never_deleted(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow(delete_after_ack=True)
