@@ -19,10 +19,12 @@ from sidecar_logshipper.discretion import veiled
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.records import around, only
-from sidecar_logshipper.sinks.seam import Sent, Sink, Unreachable
+from sidecar_logshipper.sinks.seam import Sent, Sink, Unreachable, Unwritable, fault
 from sidecar_logshipper.sinks.settings import RetrySettings
 from sidecar_logshipper.trust import Trust
 from sidecar_logshipper.verdict import Action, Verdict
+
+UNWRITABLE = "unwritable"
 
 More = Callable[[], Batch | None]
 
@@ -111,6 +113,12 @@ class Delivery:
             sent = Sent(verdict.of_failure(error.reason, error.detail))
         except SecretUnreadable as error:
             sent = Sent(verdict.of_credentials(str(error)))
+        except Unwritable as error:
+            sent = self._unwritable(piece, str(error))
+        except Exception as error:
+            # A fault of ours that nothing ties to a record: the lane goes on, and nothing is given up for it.
+            self._office.log.error("sink_fault", error=fault(error))
+            sent = Sent(Verdict(Action.HOLD, "internal_error", detail=fault(error)))
         finally:
             self._sending = None
             if sink is not self._sink:
@@ -118,6 +126,14 @@ class Delivery:
         self._office.outcomes[sent.verdict.action.value] += 1
         self._office.sent_bytes += sent.size
         return sent
+
+    def _unwritable(self, piece: Batch, why: str) -> Sent:
+        """As if the sink had refused it: the record is looked for in halves, and believed to be the one to blame where
+        others are taken."""
+        if piece.count == 1:
+            chunk = piece.parts[0].chunk
+            self._office.log.error("record_unwritable", path=chunk.source.path, offset=chunk.start, error=why)
+        return Sent(Verdict(Action.BISECT, UNWRITABLE), why)
 
     async def _carry_out(self, sent: Sent, piece: Batch, errand: Errand) -> None:
         """Do what the verdict asks for; what remains to be sent is put back first in `errand.waiting`."""
@@ -250,7 +266,8 @@ class Delivery:
                 errand.complaint = f"{decided.reason}: {veiled(answer, part.chunk.data)}"
                 return False
             trust.refused()
-            self._reached()
+            if decided.reason != UNWRITABLE:  # of which the sink knows nothing
+                self._reached()
         await self._give_up(part, decided.reason, answer)
         return True
 

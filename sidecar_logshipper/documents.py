@@ -94,9 +94,17 @@ class Documents:
         time = merged.get(self._time_name)
         merged |= said
         said_time = said.get(self._time_name)
-        if time is not None and said_time is not None and not is_rfc3339(msgspec.json.decode(said_time)):
+        if time is not None and said_time is not None and not _is_time(said_time):
             merged[self._time_name] = time
         return msgspec.json.encode(merged)
+
+
+def _is_time(said: msgspec.Raw) -> bool:
+    """What cannot be read, such as a number beyond all floats or an endless nesting, is no time."""
+    try:
+        return is_rfc3339(msgspec.json.decode(said))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
+        return False
 
 
 def _put_in_front(front: bytes, text: bytes) -> bytes:

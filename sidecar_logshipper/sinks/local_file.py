@@ -7,7 +7,7 @@ import stat
 from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.compression import Compress
 from sidecar_logshipper.sinks.plain import LinesWriter
-from sidecar_logshipper.sinks.seam import Sent, Unreachable
+from sidecar_logshipper.sinks.seam import Sent, Unreachable, writing
 from sidecar_logshipper.sinks.settings import FileSink
 from sidecar_logshipper.verdict import Action, Verdict
 
@@ -20,7 +20,8 @@ class LocalFile:
 
     def send(self, batch: Batch) -> Sent:
         """Opened anew each time, since somebody may have rotated it. What could not be written whole is taken back."""
-        body = b"".join(self._lines.pieces(batch))
+        with writing():
+            body = b"".join(self._lines.pieces(batch))
         if self._compress is not None:
             body = self._compress(body)
         try:

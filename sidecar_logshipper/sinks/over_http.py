@@ -8,7 +8,7 @@ from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.compression import Compress
 from sidecar_logshipper.records import only
 from sidecar_logshipper.sinks.http import HttpLane
-from sidecar_logshipper.sinks.seam import Dialect, Sent
+from sidecar_logshipper.sinks.seam import Dialect, Sent, writing
 from sidecar_logshipper.sinks.settings import OverHttp
 from sidecar_logshipper.verdict import Action
 
@@ -32,7 +32,8 @@ class OverHttpSink:
         self._lane = HttpLane(settings, where, headers, authorization, dialect.most_answer_bytes)
 
     def send(self, batch: Batch) -> Sent:
-        encoded = self._dialect.encode(batch)
+        with writing():
+            encoded = self._dialect.encode(batch)
         body, refused = encoded.pieces, encoded.refused
         if refused and len(refused) == batch.count:
             return Sent(verdict.partial(refused))

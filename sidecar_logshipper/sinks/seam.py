@@ -4,7 +4,9 @@ A sink sends one batch and says what came of it. A sink over HTTP is a `Dialect`
 answer means) on the transport in `http`; others speak for themselves.
 """
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,11 +50,34 @@ class Unreachable(Exception):
         self.detail = detail
 
 
+class Unwritable(Exception):
+    """Some record of the batch brings out a fault of ours in writing the batch as this sink wants it."""
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Around everything that hangs on the records alone: what fails in it raises Unwritable, saying where."""
+    try:
+        yield
+    except MemoryError:
+        raise  # that is not about the records
+    except Exception as error:
+        raise Unwritable(fault(error)) from error
+
+
+def fault(error: BaseException) -> str:
+    """The kind of error and the place in the code, and not its text, which may quote a record."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
 class Sink(Protocol):
     """One lane's way to the sink. `send` is called by one thread at a time, `abort` and `close` from anywhere."""
 
     def send(self, batch: Batch) -> Sent:
-        """Blocks. Unreachable without an answer; SecretUnreadable without credentials."""
+        """Blocks. Unreachable without an answer; SecretUnreadable without credentials; Unwritable before anything is
+        sent."""
         ...
 
     def abort(self) -> None:

@@ -8,7 +8,7 @@ import select
 
 from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.sinks.plain import LinesWriter
-from sidecar_logshipper.sinks.seam import Sent, Unreachable
+from sidecar_logshipper.sinks.seam import Sent, Unreachable, writing
 from sidecar_logshipper.verdict import Action, Verdict
 
 LOOK_MS = 100
@@ -23,7 +23,8 @@ class Stdout:
         """The rest of a line that was begun: written first, so that no reader sees half a line."""
 
     def send(self, batch: Batch) -> Sent:
-        body = b"".join(self._lines.pieces(batch))
+        with writing():
+            body = b"".join(self._lines.pieces(batch))
         self._write(self._cut)
         self._cut = b""
         self._write(body)

@@ -13,7 +13,7 @@ from collections import deque
 from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.sinks.dial import Dial
-from sidecar_logshipper.sinks.seam import Sent
+from sidecar_logshipper.sinks.seam import Sent, writing
 from sidecar_logshipper.sinks.settings import SyslogSink
 from sidecar_logshipper.sinks.syslog_format import SyslogFormat
 from sidecar_logshipper.verdict import Action, Verdict
@@ -49,7 +49,8 @@ class SyslogConnection:
         self._socket: socket.socket | None = None
 
     def send(self, batch: Batch) -> Sent:
-        messages = [message for part in batch.parts for message in self._format.messages(part)]
+        with writing():
+            messages = [message for part in batch.parts for message in self._format.messages(part)]
         if self._socket is not None and _has_ended(self._socket):
             self.close()
         again: list[bytes] = []

@@ -19,7 +19,7 @@ from sidecar_logshipper.delivery import Delivery, Office
 from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.outage import Outage
 from sidecar_logshipper.records import singles
-from sidecar_logshipper.sinks.seam import Sent, Unreachable
+from sidecar_logshipper.sinks.seam import Sent, Unreachable, writing
 from sidecar_logshipper.sinks.settings import RetrySettings
 from sidecar_logshipper.trust import CREDIT
 from sidecar_logshipper.verdict import Action, Verdict, partial
@@ -152,6 +152,53 @@ async def test_an_unreachable_sink_is_named_with_the_reason(desk: Desk) -> None:
     await desk.deliver(batch("a"))
     told = desk.events.of("sink_unavailable")[0]
     assert (told["reason"], told["detail"]) == ("tls_failed", "logs:443: self-signed certificate")
+
+
+async def test_a_line_that_the_sink_cannot_write_is_found_in_halves_and_set_aside(desk: Desk) -> None:
+    def answer(lines: list[str]) -> Verdict:
+        with writing():
+            assert "c" not in lines, "quotes c"
+        return ACK
+
+    desk.sink.answer = answer
+    await desk.deliver(batch("a", "b", "c", "d"))
+    assert desk.dead == {"c": "unwritable"}
+    assert desk.ledger.acked.lines == 3
+    told = desk.events.of("record_unwritable")[0]
+    assert (told["path"], told["offset"]) == ("/log/app.log", 4)
+    assert told["error"].startswith("AssertionError at test_delivery.py:")
+
+
+async def test_a_writer_that_can_write_nothing_gives_nothing_up(desk: Desk) -> None:
+    tries = 0
+
+    def answer(lines: list[str]) -> Verdict:
+        nonlocal tries
+        tries += 1
+        with writing():
+            assert tries > 20
+        return ACK
+
+    desk.sink.answer = answer
+    await desk.deliver(batch("a", "b", "c"))
+    assert desk.dead == {}
+    assert desk.ledger.acked.lines == 3
+
+
+async def test_a_fault_that_no_record_brings_out_is_waited_for(trusted: Desk) -> None:
+    faults = iter([KeyError("a"), MemoryError()])
+
+    def answer(lines: list[str]) -> Verdict:
+        if (fault := next(faults, None)) is not None:
+            raise fault
+        return ACK
+
+    trusted.sink.answer = answer
+    await trusted.deliver(batch("a", "b"))
+    assert trusted.dead == {}
+    assert trusted.sink.requests == [["a", "b"]] * 3
+    told = [each["error"].split(" at ")[0] for each in trusted.events.of("sink_fault")]
+    assert told == ["KeyError", "MemoryError"]
 
 
 async def test_the_offender_is_found_in_halves_and_set_aside(trusted: Desk) -> None:

@@ -72,6 +72,15 @@ def test_every_line_is_one_document(time_name: str, id_name: str, lines: list[by
             assert id_name in found
 
 
+@pytest.mark.parametrize("said", ["1e400", "-1e400", "[" * 900 + "]" * 900, '{"a":1e999}', "1" * 5000])
+def test_a_time_that_cannot_be_read_is_none(said: str) -> None:
+    content = b'{"@timestamp":%b,"a":1}\n{"a":2}\n' % said.encode()
+    documents = Documents(ORIGIN, time_name="@timestamp").of(part(content))
+    times = [json.loads(document)["@timestamp"] for document in documents]
+    assert [time[:20] for time in times] == ["2023-11-14T22:13:20."] * 2
+    assert json.loads(documents[0])["a"] == 1
+
+
 @settings(deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=6), st.integers(0, 1000))
 def test_the_reader_finds_the_same_in_a_chunk_as_in_its_lines(lines: list[bytes], start: int) -> None:

@@ -59,6 +59,7 @@ LINES = st.one_of(
             b"[" * 5000,
             b'{"timestamp":' * 2000,
             b'{"timestamp":1e400}',
+            b'{"@timestamp":1e400}',
             b'{"level":"\\ud800"}',
             b"\0",
             b"\r",
