@@ -88,7 +88,7 @@ class DrainSettings(msgspec.Struct, frozen=True, kw_only=True):
     deadline: Annotated[Seconds, describe("time after SIGTERM until what is left is given up and reported")] = Seconds(
         "20s"
     )
-    quiet: Annotated[Seconds, describe("it ends when nothing was written to any file for this long")] = Seconds("1s")
+    quiet: Annotated[Seconds, describe("it ends when no file has grown for this long since SIGTERM")] = Seconds("750ms")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 (the files are local and small)
 
 import asyncio
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -28,10 +29,9 @@ async def test_case_06_with_nothing_left_it_ends_within_a_second(
     ship: Start, server: LogServer, log: Path, end: object
 ) -> None:
     log.write_bytes(lines(0, 10))
-    shipper = await ship(drain={})  # as it comes: quiet for a second, 20 s at most
+    shipper = await ship(drain={})  # as it comes: quiet for three quarters of a second, 20 s at most
     await server.has(10)
     await shipper.metrics_when(lambda now: now["logshipper_lag_bytes"] == 0)
-    await asyncio.sleep(1)  # nothing was written for `drain.quiet`
     began = time.monotonic()
     assert await end(shipper) == 0  # type: ignore[operator]
     assert time.monotonic() - began < 1
@@ -78,6 +78,19 @@ async def test_case_06_sigterm_in_a_backlog_of_100_mb_ends_by_the_deadline_and_t
     assert len(times) == count
     assert sum(times.values()) - count <= 2 * 128 * 1024 // width  # at most what was under way at the deadline
     assert before < count
+
+
+async def test_case_06_the_last_words_of_an_app_that_was_idle_arrive(ship: Start, server: LogServer, log: Path) -> None:
+    log.write_bytes(lines(0, 10))
+    os.utime(log, (0, 0))
+    shipper = await ship(drain={"quiet": "2s"})
+    await server.has(10)
+    await asyncio.sleep(2.1)  # quiet for longer than `drain.quiet` before anybody is told to stop
+    stopping = asyncio.create_task(shipper.stop())
+    await shipper.event("stop_asked")
+    append(log, lines(10, 11))
+    assert await stopping == 0
+    assert numbers(server.lines) == list(range(11))
 
 
 async def test_case_06_what_is_written_while_it_drains_arrives_too(ship: Start, server: LogServer, log: Path) -> None:
