@@ -268,7 +268,7 @@ class Follower:
     def _check(self, life: Life) -> None:
         """Is what was read still there, and is there more? A truncation is believed when two looks agree, since a
         network file system may show an old size for a moment."""
-        if reader.holds(life.file, life.offset, life.frontier):
+        if reader.holds(life.file, life.offset, life.frontier, life.head):
             life.doubted = False
             if life.size > life.offset:
                 self._roll.enqueue(life)
@@ -362,7 +362,7 @@ class Follower:
             self._roll.dequeue(life)
             return None
         # Checked after the read: bytes that came from behind a truncation must not pass for the old file's.
-        if not reader.holds(life.file, life.offset, life.frontier):
+        if not reader.holds(life.file, life.offset, life.frontier, life.head, unless_since=life.mtime_ns):
             self._doubt(life)
             return None
         if reading.skipped:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from logtail import lines
 from logtail.decoded import Decoded, Undecodable
-from logtail.identity import Identity, Sighting
+from logtail.identity import Identity, Mark, Sighting
 from logtail.multiline import Multiline
 from logtail.opened import Opened
 
@@ -50,11 +50,18 @@ def sight(file: Opened, path: str, known: Identity) -> Sighting:
     )
 
 
-def holds(file: Opened, offset: int, frontier: bytes) -> bool:
-    """Does the file still have `offset` bytes, the last of them `frontier`?"""
+def holds(file: Opened, offset: int, frontier: bytes, head: Mark, *, unless_since: int = -1) -> bool:
+    """Does the file still have `offset` bytes, the first of them `head` and the last `frontier`?
+
+    The head is left out when the file was not written to after `unless_since` (its mtime in nanoseconds).
+    """
     if frontier and file.pread(len(frontier), offset - len(frontier)) != frontier:
         return False
-    return file.extent(file.look().size) >= offset
+    condition = file.look()
+    if file.extent(condition.size) < offset:
+        return False
+    # Lines that are all alike end alike: written anew past the offset, the file differs at its beginning only.
+    return condition.mtime_ns == unless_since or head.matches(file.pread(head.length, 0))
 
 
 def line_start(file: Opened, offset: int, reach: int) -> int:

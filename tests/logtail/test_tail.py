@@ -291,6 +291,30 @@ async def test_case_03_truncated_and_regrown_past_the_offset(follow: Follow, log
     assert await tail.lines(4) == [b"#head", b"two", b"three", b"four"]
 
 
+ALIKE = b"a line like all others, of fixed length, and nothing to tell it\n"
+
+
+async def test_case_03_truncated_and_regrown_with_lines_that_are_all_alike(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"first\n" + ALIKE * 5)
+    tail = await follow()
+    await tail.chunk()
+    log.write_bytes(b"other\n" + ALIKE * 7)
+    assert (await tail.chunk()).final
+    assert await tail.lines(8) == [b"other", *[ALIKE.rstrip()] * 7]
+    assert tail.tail.stats().truncations == 1
+
+
+async def test_case_03_truncated_and_regrown_between_two_chunks(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"first\n" + ALIKE * 200)
+    tail = await follow()
+    await tail.chunk()
+    log.write_bytes(b"other\n" + ALIKE * 200)
+    os.utime(log, ns=(0, log.stat().st_mtime_ns + 10**9))
+    end = await tail.chunk()
+    assert (end.data, end.final) == (b"", True)
+    assert await tail.lines(201) == [b"other", *[ALIKE.rstrip()] * 200]
+
+
 async def test_case_03_truncated_under_a_writer_that_does_not_append(follow: Follow, log: Path) -> None:
     with log.open("wb", buffering=0) as writer:
         writer.write(b"one\ntwo\n")
