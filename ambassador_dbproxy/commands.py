@@ -15,7 +15,8 @@ from ambassador_dbproxy.operations import SwitchAnswer, SwitchRequest
 from ambassador_dbproxy.settings import Settings
 from ambassador_dbproxy.status import Status, status_text
 from chassis.command import settings_path
-from chassis.settings import Address, SettingsError, load
+from chassis.loading import load
+from chassis.settings import Address, SettingsError
 
 NAMES = ("status", "switch")
 EXIT_OPERATOR_MISTAKE = 64

@@ -23,8 +23,8 @@ from chassis import __version__
 from chassis import log as logs
 from chassis.errors import OperatorError, SettingsError
 from chassis.lifecycle import EXIT_CLEAN, EXIT_OPERATOR_MISTAKE, Life, Mate, Phase, live
+from chassis.loading import load
 from chassis.ops import OpsServer, Route
-from chassis.settings import load
 
 S = TypeVar("S", bound=msgspec.Struct)
 SETTINGS_LOOK_S = 1.0  # how often the settings file is looked at; a ConfigMap's swap takes a minute or two anyway

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from chassis.errors import SettingsError
+from chassis.loading import load
 from chassis.schema import schema
-from chassis.settings import Address, Mistake, Seconds, Size, describe, load
+from chassis.settings import Address, Mistake, Seconds, Size, describe
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):

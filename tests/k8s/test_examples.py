@@ -13,7 +13,7 @@ import yaml
 from adapter_logformat.settings import Settings as Logformat
 from ambassador_dbproxy.settings import Settings as Dbproxy
 from chassis import __version__
-from chassis.settings import load
+from chassis.loading import load
 from podmates.kube_play import empty_volumes, prepared
 from sidecar_logshipper.settings import Settings as Logshipper
 

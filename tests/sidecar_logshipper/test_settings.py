@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from chassis.settings import SettingsError, decode, load
+from chassis.loading import load
+from chassis.settings import SettingsError, decode
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import roster
 
