@@ -177,15 +177,15 @@ class Follower:
         content = (tuple(self._roll.memory), dict(self.extra))
         if content == self._written:
             return None
-        self._written = content
+        self._written, self._to_write = None, content
         self._changed.clear()
         self._token = max(self._token + 1, int(self._wall() * 1_000_000))
         files = list(content[0])
         return checkpoint.encode(checkpoint.Checkpoint(token=self._token, files=files, extra=content[1]))
 
-    def not_written(self) -> None:
-        """The last snapshot did not reach the disk."""
-        self._written = None
+    def written(self) -> None:
+        """The last snapshot is on the disk; until this is said, the next one is to be written whatever it holds."""
+        self._written = self._to_write
 
     def changes(self) -> bytes:
         """What was acknowledged since the last snapshot."""

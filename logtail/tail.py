@@ -104,6 +104,7 @@ class Tail:
         self._dirty = asyncio.Event()
         self._saver: asyncio.Task[None] | None = None
         self._save_lock = asyncio.Lock()
+        self._saving: set[asyncio.Task[bool]] = set()
         self._acked_bytes = 0
         self._saved_bytes = 0
         self._hurry = asyncio.Event()
@@ -135,6 +136,7 @@ class Tail:
             await self.save()
             if self._autosave:
                 self._saver = asyncio.create_task(self._save_when_dirty(), name="checkpoint")
+                self._saver.add_done_callback(lambda _: self._awake.set())
 
     def _load(self) -> checkpoint.Checkpoint | None:
         if self._state_file is None:
@@ -159,6 +161,7 @@ class Tail:
         `max_bytes` lowers the size of this chunk below `chunk_bytes`; a single longer line still comes whole.
         """
         while True:
+            self._raise_what_ended_saving()
             if self._job is None:
                 self._awake.clear()
                 self._job = asyncio.get_running_loop().run_in_executor(self._worker, self._follower.step, max_bytes)
@@ -182,6 +185,7 @@ class Tail:
         Files that come and are rotated away meanwhile are met in time, and `stats` stays true.
         """
         while True:
+            self._raise_what_ended_saving()
             wait_s = max(self._poll_interval, LOOK_SHARE * self._look_s)
             try:
                 async with asyncio.timeout(wait_s):
@@ -256,6 +260,13 @@ class Tail:
             self._follower.extra = extra
         if self._state_file is None:
             return True
+        # Shielded, so that what is said of a write under way when the caller is cancelled is what became of it.
+        saving = asyncio.create_task(self._save_all(self._state_file), name="checkpoint")
+        self._saving.add(saving)
+        saving.add_done_callback(self._saving.discard)
+        return await asyncio.shield(saving)
+
+    async def _save_all(self, path: Path) -> bool:
         loop = asyncio.get_running_loop()
         async with self._save_lock:
             self._dirty.clear()
@@ -263,9 +274,9 @@ class Tail:
             raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
             try:
                 if raw is not None:
-                    await loop.run_in_executor(self._writer, checkpoint.write, self._state_file, raw)
+                    await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
+                    self._follower.written()
             except OSError as error:
-                self._follower.not_written()
                 self._save_failed(error)
                 return False
             self._save_succeeded(acked_bytes)
@@ -320,6 +331,11 @@ class Tail:
                 saved_at = self._monotonic()
                 await self.save()
 
+    def _raise_what_ended_saving(self) -> None:
+        """A bug in saving must not end it in silence: it is raised where the caller waits for data."""
+        if self._saver is not None and self._saver.done() and not self._saver.cancelled():
+            self._saver.result()
+
     def stats(self) -> TailStats:
         stats = self._follower.stats()
         stats.errors["checkpoint_write_failed"] = self._save_failures
@@ -335,13 +351,15 @@ class Tail:
         if self._closed:
             return
         self._closed = True
-        if self._saver is not None:
-            self._saver.cancel()
-            await asyncio.wait((self._saver,))
-            await self.save()
-        if self._job is not None:
-            await asyncio.wait((self._job,))
-        self._hints.close()
-        await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
-        self._worker.shutdown(wait=False)
-        self._writer.shutdown(wait=False)
+        try:
+            if self._saver is not None:
+                self._saver.cancel()
+                await asyncio.wait((self._saver,))
+                await self.save()
+        finally:
+            if under_way := [job for job in (self._job, *self._saving) if job is not None]:
+                await asyncio.wait(under_way)
+            self._hints.close()
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
+            self._worker.shutdown(wait=False)
+            self._writer.shutdown(wait=False)

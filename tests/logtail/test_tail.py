@@ -4,12 +4,14 @@
 
 import asyncio
 import os
+import select
 import shutil
 from pathlib import Path
 
 import pytest
 
 from chassis.errors import OperatorError
+from logtail import checkpoint
 from logtail.arrivals import COPY_GRACE_S
 from logtail.chunk import Chunk
 from logtail.follow import DELETED_AFTER_S, QUIET_S, State
@@ -715,6 +717,38 @@ async def test_a_checkpoint_that_cannot_be_written_degrades_and_recovers(
     assert await tail.tail.save()
     assert not tail.tail.degraded
     assert len(tail.events.of("checkpoint_written_again")) == 1
+
+
+async def test_a_save_that_is_cancelled_while_it_fails_is_not_taken_for_done(follow: Follow, tmp_path: Path) -> None:
+    tail = await follow(autosave=False)
+    extra = {"more than a pipe holds": "x" * 1_000_000}
+    path = tmp_path / "state/tail.json"
+    os.mkfifo(path.with_name("tail.json.tmp"))
+    reader = os.open(path.with_name("tail.json.tmp"), os.O_RDONLY | os.O_NONBLOCK)
+    saving = asyncio.create_task(tail.tail.save(extra))
+    assert (await asyncio.to_thread(select.select, [reader], [], [], PATIENCE_S))[0]
+    saving.cancel()
+    await asyncio.wait((saving,))
+    assert saving.cancelled()
+    path.with_name("tail.json.tmp").unlink()
+    os.close(reader)
+    assert await tail.tail.save()
+    saved = checkpoint.load(path)
+    assert saved is not None
+    assert saved.extra == extra
+
+
+async def test_a_bug_in_saving_is_raised_where_the_caller_waits(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    tail.tail.ack(await tail.chunk(ack=False), extra={"no JSON": object()})
+    with pytest.raises(TypeError):
+        await asyncio.wait_for(tail.tail.next(), PATIENCE_S)
+    full = asyncio.Event()
+    with pytest.raises(TypeError):
+        await asyncio.wait_for(tail.tail.look_until(full), PATIENCE_S)
+    with pytest.raises(TypeError):
+        await tail.tail.close()
 
 
 async def test_a_state_directory_that_cannot_be_made_is_the_operators_mistake(tmp_path: Path) -> None:
