@@ -138,7 +138,7 @@ class SessionTracker:
             self.held += chunk
             return b""
         if self.lost:
-            return chunk
+            return self.take_kept() + chunk  # what waited for its header goes first
         return self._walk_client(self._sent_kept + chunk if self._sent_kept else chunk)
 
     def _walk_client(self, chunk: bytes) -> bytes:
