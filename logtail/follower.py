@@ -66,12 +66,14 @@ class Follower:
         self._acked: deque[tuple[str, int, int, Mapping[str, object] | None]] = deque()
         self._looked_at = float("-inf")
         self._quiet: float | None = None
+        self._draining_since = 0.0
         self.extra: Mapping[str, object] = {}
         self._wall = wall
         self._token = 0
         self._empty_globs = 0
         self._look_s = 0.0
         self._written: object = None
+        self._to_write: object = None
         self._changed: dict[Key, checkpoint.Entry] = {}
 
     # ---- called from the loop's thread; each is a single append or assignment
@@ -80,6 +82,8 @@ class Follower:
         self._acked.append((chunk.source.generation, chunk.start, chunk.end, extra))
 
     def drain(self, quiet: float) -> None:
+        # Counted from here: an app that was idle before may still write its last words.
+        self._draining_since = self._monotonic()
         self._quiet = quiet
         self._looked_at = float("-inf")
 
@@ -192,6 +196,9 @@ class Follower:
         self._take_acks()
         self._changed |= {(each.device, each.inode): each for each in self._roll.remember_touched()}
         return checkpoint.encode(checkpoint.Changes(on=self._token, files=list(self._changed.values())))
+
+    def generations(self) -> set[str]:
+        return {*self._roll.by_generation, *(each.generation for each in self._roll.memory)}
 
     def close(self) -> None:
         for life in self._roll.lives.values():
@@ -400,7 +407,8 @@ class Follower:
             return None
         now = self._monotonic()
         lives = list(self._roll.lives.values())
-        if any(life.open and (life.queued or now - life.changed_at < self._quiet) for life in lives):
+        is_early = now - self._draining_since < self._quiet
+        if any(life.open and (is_early or life.queued or now - life.changed_at < self._quiet) for life in lives):
             return None
         for life in lives:
             if life.open:
