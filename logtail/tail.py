@@ -234,6 +234,10 @@ class Tail:
         """Acknowledged, but not in the checkpoint: a killed process hands them out again."""
         return self._acked_bytes - self._saved_bytes
 
+    async def generations(self) -> set[str]:
+        """Of all files followed or remembered now: any other is never handed out again."""
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.generations)
+
     def hurry(self) -> None:
         """Save what is acknowledged now, instead of at the next beat."""
         self._hurry.set()

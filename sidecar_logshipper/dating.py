@@ -6,7 +6,7 @@ so the times of a file rise, and no two lines share one. Without a mark it is th
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from logtail.chunk import Chunk, Source
 
@@ -70,6 +70,12 @@ class Dating:
         if len(marks) > 1 and marks[1][0] <= chunk.end:
             first = bisect_right(marks, chunk.end, key=_offset) - 1
             self._marks[generation] = marks[first:]
+
+    def keep_only(self, generations: Collection[str]) -> None:
+        """Forget all other lives of files: not every one ends with a chunk, and nobody will ask about them again."""
+        for known in (self._marks, self._reached):
+            for generation in known.keys() - generations:
+                del known[generation]
 
     def saved(self) -> dict[str, Marks]:
         """What a later life must be given."""

@@ -4,6 +4,7 @@ Following is `logtail`'s matter, sending `delivery`'s; here the two are joined u
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,6 +69,8 @@ class Shipper:
         self._routes = Routes(self._lanes)
         self._tasks: asyncio.TaskGroup | None = None
         self._buffered = 0
+        self._under_way: Counter[str] = Counter()
+        """Parts in lanes, by generation."""
         self._invalid_lines = 0
         self._room = asyncio.Event()
         self._drained = asyncio.Event()
@@ -184,6 +187,7 @@ class Shipper:
             self._buffered += len(chunk.data)
             if not chunk.data.isascii():
                 self._invalid_lines += invalid_lines(chunk.data, joined=chunk.joined)
+            self._under_way[chunk.source.generation] += 1
             await self._date(chunk)
             part = Part.of(chunk)
             self.ledger.take_in(part.count, len(chunk.data))
@@ -193,12 +197,17 @@ class Shipper:
         """Where records are sent with times: what the times of this chunk rest on is saved before it is sent."""
         sends_times = roster.sends_times(self._settings.sink)
         if sends_times and self._dating.hand_out(chunk, int(self._context.clock() * 1e9)):
+            known = await self._tail.generations()
+            self._dating.keep_only(known | self._under_way.keys())
             await self._tail.save({"dating": self._dating.saved()})
 
     def _done(self, part: Part) -> None:
         self._dating.done(part.chunk)
         self._tail.ack(part.chunk)
         self._routes.give_back(part.chunk.source.path)
+        self._under_way[part.chunk.source.generation] -= 1
+        if not self._under_way[part.chunk.source.generation]:
+            del self._under_way[part.chunk.source.generation]
         self._buffered -= len(part.chunk.data)
         self._room.set()
 

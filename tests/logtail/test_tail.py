@@ -505,6 +505,20 @@ async def test_start_at_the_end_holds_for_the_first_start_only(follow: Follow, l
     assert await tail.lines(1) == [b"too"]
 
 
+async def test_a_generation_is_known_as_long_as_it_may_be_handed_out_again(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    old = await tail.chunk(ack=False)
+    log.write_bytes(b"\n")
+    assert (await tail.chunk()).final
+    new = await tail.chunk()
+    assert await tail.tail.generations() == {old.source.generation, new.source.generation}
+    tail.tail.ack(old)
+    await tail.tail.close()
+    tail = await follow()
+    assert await tail.tail.generations() == {new.source.generation}
+
+
 async def test_extra_is_stored_beside_the_offsets(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()

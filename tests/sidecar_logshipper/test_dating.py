@@ -82,6 +82,16 @@ def test_marks_behind_us_are_forgotten() -> None:
     assert dating.saved() == {}
 
 
+def test_lives_that_ended_without_a_chunk_are_forgotten() -> None:
+    dating = Dating()
+    dating.hand_out(chunk(0, 10, source("a")), SEEN + HOUR)
+    dating.hand_out(chunk(0, 10, source("b")), SEEN + 2 * HOUR)
+    dating.keep_only({source("b").generation, "another"})
+    assert dating.saved().keys() == {source("b").generation}
+    dating.hand_out(chunk(10, 20, source("b")), SEEN + 3 * HOUR)
+    assert dating.saved().keys() == {source("b").generation}
+
+
 def test_marks_are_bounded() -> None:
     dating = Dating()
     for second in range(1, MOST_MARKS + 100):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession, web
 
-from .conftest import LogServer, Start
+from .conftest import PATIENCE_S, LogServer, Start
 
 
 def lines(first: int, last: int, width: int = 0) -> bytes:
@@ -306,3 +306,18 @@ async def test_every_series_is_there_from_the_start(ship: Start, log: Path) -> N
         "logshipper_oldest_unacked_seconds",
     ):
         assert metrics[name] == 0
+
+
+async def test_the_times_of_files_that_are_gone_do_not_stay_in_the_checkpoint(
+    ship: Start, log: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "state/logshipper.json"
+    checkpoint.parent.mkdir()
+    saved = {"version": 1, "token": 1, "files": [], "extra": {"dating": {"1-1": [[0, 1]]}}}
+    checkpoint.write_text(json.dumps(saved))
+    await ship(sink={"type": "victorialogs", "url": "http://127.0.0.1:1"})
+    async with asyncio.timeout(PATIENCE_S):
+        while "1-1" in (dating := json.loads(checkpoint.read_bytes())["extra"]["dating"]):
+            append(log, b"a line without a time\n")  # about once a second one of them makes a mark
+            await asyncio.sleep(0.05)
+    assert len(dating) == 1
