@@ -5,7 +5,6 @@ do. Connecting is left to `dial`, reading the answer to `reply`, what it means t
 `delivery`.
 """
 
-import contextlib
 import select
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -71,18 +70,23 @@ class HttpLane:
         if self._socket is not None and self._is_stale(self._socket):
             self.close()
         connection = self._socket = self._socket or self._dial.connect()
-        # A server may refuse a body before it has all of it; its answer is worth more than the broken pipe.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        cut_short: OSError | None = None
+        try:
             if self._secured:
                 for piece in request:
                     connection.sendall(piece)
             else:
                 _send_all(connection, request)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # A server may refuse a body before it has all of it; that answer is worth more than the broken pipe.
+            cut_short = error
         reply = Reply(self._most_answer_bytes)
         while (answer := reply.feed(connection.recv(RECEIVE_BYTES))) is None:
             pass
-        if not reply.reusable:
-            self.close()  # the server wants it so, or its answer is endless
+        if cut_short is not None and answer.status < 400:
+            raise cut_short  # nothing else can be true of a body that the server does not have
+        if cut_short is not None or not reply.reusable:
+            self.close()  # half a request is in it, the server wants it so, or its answer is endless
         return answer
 
     def _is_stale(self, connection: socket.socket) -> bool:

@@ -142,6 +142,25 @@ def test_a_refusal_before_the_whole_body_was_sent_is_heard() -> None:
         assert opened.send([b"x" * 10_000_000]).status == 413
 
 
+@pytest.mark.parametrize(("status", "taken"), [(200, False), (204, False), (302, False), (400, True), (503, True)])
+def test_a_body_that_was_not_sent_whole_is_never_acknowledged(status: int, taken: bool) -> None:
+    """Closed with the body unread, the connection breaks while sending; what was said before can still be read."""
+
+    def answers_early(connection: socket.socket, received: list[bytes]) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 %d Early\r\nContent-Length: 0\r\n\r\n" % status)
+
+    peer = Peer(answers_early, answers(OK))
+    with lane(peer) as opened:
+        if taken:
+            assert opened.send([b"x" * 30_000_000]).status == status
+        else:
+            with pytest.raises(Unreachable) as raised:
+                opened.send([b"x" * 30_000_000])
+            assert raised.value.reason == "connection_lost"
+        assert opened.send([b"x"]).status == 200  # on another connection
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [(b"", "connection_lost"), (b"HTTP/1.1 200 OK\r\n", "connection_lost"), (b"220 smtp ready\r\n\r\n", "bad_answer")],
