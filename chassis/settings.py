@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 
-
 def describe(text: str, **constraints: Any) -> msgspec.Meta:
     """What a setting means, in one sentence, and its bounds (`ge=1`, `min_length=1`…); schema and docs show it."""
     return msgspec.Meta(description=text, **constraints)

@@ -5,6 +5,7 @@ Bounded in size. What does not fit, or cannot be written, is for the caller to c
 
 import base64
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,10 @@ import msgspec
 
 from logtail.multiline import MARK
 from sidecar_logshipper.batch import Part
+
+# Lanes write from several threads, and a write that fails cuts the file back to where it began. One lock for all, since
+# a reload replaces the object while lanes still finish with the old one.
+_ONE_WRITER = threading.Lock()
 
 
 class DeadLetterFull(Exception):
@@ -31,6 +36,10 @@ class DeadLetterFile:
         Opened anew each time: refusals are rare, and the file may have been moved away by a person who reads it.
         """
         raw = msgspec.json.encode(self._record(part, reason, answer)) + b"\n"
+        with _ONE_WRITER:
+            self._append(raw)
+
+    def _append(self, raw: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)

@@ -46,6 +46,8 @@ class Office:
     """Requests by action."""
     sent_bytes: int = 0
     """Request bodies, as they went over the wire."""
+    hurried: bool = False
+    """The drain's deadline is near: no pause is longer than HURRIED_WAIT_S."""
 
 
 @dataclass
@@ -60,13 +62,16 @@ class Errand:
     """The last refusal that was not believed, for people."""
 
 
+HURRIED_WAIT_S = 1.0
+
+
 class Delivery:
     def __init__(self, office: Office, sink: Sink, retry: RetrySettings) -> None:
         self._office = office
         self._sink = sink
         self._retry = retry
         self._sending: Sink | None = None
-        self._taken_over = asyncio.Event()
+        self._wake = asyncio.Event()
 
     def take_over(self, sink: Sink, retry: RetrySettings) -> None:
         """From the next try on by another sink; a try under way ends first, so that nothing is sent twice for this."""
@@ -74,7 +79,12 @@ class Delivery:
             self._sink.close()
         self._sink, self._retry = sink, retry
         self._office.trust.lose()  # this one has not taken anything yet
-        self._taken_over.set()
+        self._wake.set()
+
+    def hurry(self) -> None:
+        """A drain has begun: a pause under way ends, and those to come are short, whatever the server asked for."""
+        self._office.hurried = True
+        self._wake.set()
 
     def abort(self) -> None:
         """For the end: whoever waits for an answer gives up."""
@@ -145,7 +155,7 @@ class Delivery:
                 await self._sort(sent, piece, errand)
             case Action.RETRY | Action.HOLD:
                 errand.waiting.append(piece)
-                await self._wait(decided, sent.answer, errand)
+                await self._wait(decided, errand)
             case _:
                 await self._cut(sent, piece, errand)
 
@@ -193,7 +203,7 @@ class Delivery:
             errand.doubted.append(Batch(tuple(doubted)))
         if waiting_for is not None:
             errand.waiting.append(Batch(tuple(again)))
-            await self._wait(waiting_for, sent.answer, errand)
+            await self._wait(waiting_for, errand)
 
     async def _cut(self, sent: Sent, piece: Batch, errand: Errand) -> None:
         """Too large, or something in it is refused."""
@@ -214,7 +224,7 @@ class Delivery:
         and what has been written since. Where anything is taken, the refusals were about the lines after all."""
         trust = self._office.trust
         if not trust.is_given:
-            await self._wait(Verdict(Action.HOLD, "everything_refused", detail=errand.complaint), "", errand)
+            await self._wait(Verdict(Action.HOLD, "everything_refused", detail=errand.complaint), errand)
         if trust.is_given:  # another lane had luck
             self._doubt_no_more(errand)
             return
@@ -227,25 +237,27 @@ class Delivery:
         errand.waiting.append(pieces.pop(1 if place else 0))  # the one line; it is sent next
         errand.doubted += pieces
 
-    async def _wait(self, decided: Verdict, answer: str, errand: Errand) -> None:
+    async def _wait(self, decided: Verdict, errand: Errand) -> None:
         wait_s = max(next(errand.waits), decided.after)
-        self._failed(decided, answer, wait_s)
-        self._taken_over.clear()
+        if self._office.hurried:
+            wait_s = min(wait_s, HURRIED_WAIT_S)
+        self._failed(decided, wait_s)
+        self._wake.clear()
         try:
             async with asyncio.timeout(wait_s):
-                await self._taken_over.wait()
+                await self._wake.wait()
         except TimeoutError:
             pass
         else:
-            errand.waits = self._waits()  # what failed was another sink
+            errand.waits = self._waits()  # what failed was another sink, or there is little time left
 
-    def _failed(self, decided: Verdict, answer: str, wait_s: float) -> None:
+    def _failed(self, decided: Verdict, wait_s: float) -> None:
         office = self._office
         if office.outage.failed(decided.reason, office.monotonic()):
             office.log.warning(
                 "sink_unavailable",
                 reason=decided.reason,
-                detail=decided.detail or answer,
+                detail=decided.detail,  # never the server's own words: it may echo the lines, or the credentials
                 action=decided.action.value,
                 attempt=office.outage.failed_tries,
                 retry_in_s=round(wait_s, 3),

@@ -121,6 +121,8 @@ class Shipper:
 
     async def drain(self) -> None:
         self._tail.drain(self._settings.drain.quiet)
+        for lane in self._lanes:
+            lane.delivery.hurry()
         await self._drained.wait()
 
     async def close(self) -> bool:

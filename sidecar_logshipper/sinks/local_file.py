@@ -3,6 +3,7 @@
 import contextlib
 import os
 import stat
+import threading
 
 from sidecar_logshipper.batch import Batch
 from sidecar_logshipper.compression import Compress
@@ -10,6 +11,8 @@ from sidecar_logshipper.sinks.plain import LinesWriter
 from sidecar_logshipper.sinks.seam import Sent, Unreachable, writing
 from sidecar_logshipper.sinks.settings import FileSink
 from sidecar_logshipper.verdict import Action, Verdict
+
+_ONE_WRITER = threading.Lock()  # a write that fails cuts the file back, and a reload may leave two lanes with one file
 
 
 class LocalFile:
@@ -25,7 +28,8 @@ class LocalFile:
         if self._compress is not None:
             body = self._compress(body)
         try:
-            self._append(body)
+            with _ONE_WRITER:
+                self._append(body)
         except OSError as error:
             raise Unreachable("write_failed", f"{self._path}: {error.strerror or error}") from error
         return Sent(Verdict(Action.ACK, "written"), size=len(body))
