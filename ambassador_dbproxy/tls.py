@@ -14,6 +14,7 @@ from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.settings import VERIFYING, TlsSettings
 from ambassador_dbproxy.tls_transport import TlsTransport
 from chassis.settings import Address
+from chassis.tls import client_context
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -90,21 +91,14 @@ def ended_by_tls(conversation: Conversation, host: Address) -> TlsFailed | None:
 
 
 def _build(settings: TlsSettings, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    context.check_hostname = settings.mode == "verify-full"
-    if settings.mode not in VERIFYING:
-        context.verify_mode = ssl.CERT_NONE
-    elif settings.ca_file is not None:
-        context.load_verify_locations(settings.ca_file)
-    else:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    if settings.cert_file is not None:
-        # Without a callback OpenSSL would ask for a passphrase on the terminal.
-        context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: "")
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    return context
+    return client_context(
+        ca_file=settings.ca_file,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
+        verify=settings.mode in VERIFYING,
+        check_hostname=settings.mode == "verify-full",
+        alpn=alpn,
+    )
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chassis.errors import OperatorError
+from chassis.tls import client_context
 from sidecar_logshipper.sinks.reply import BadReply
 from sidecar_logshipper.sinks.seam import Unreachable
 from sidecar_logshipper.sinks.settings import TlsSettings
@@ -90,16 +91,10 @@ class Dial:
 
 def tls_context(settings: TlsSettings) -> "ssl.SSLContext":
     """A client's context; OSError (ssl.SSLError included) when a file cannot be used."""
-    # Imported here: a shipper that speaks plain text inside the cluster does not need it.
-    import ssl
-
     for path in (settings.ca_file, settings.cert_file, settings.key_file):
         if path is not None and not path.is_file():
             raise FileNotFoundError(2, f"no such file: {path}")
-    context = ssl.create_default_context(cafile=settings.ca_file)
-    if settings.cert_file:
-        context.load_cert_chain(settings.cert_file, settings.key_file)
-    return context
+    return client_context(ca_file=settings.ca_file, cert_file=settings.cert_file, key_file=settings.key_file)
 
 
 def check_tls(settings: TlsSettings) -> None:
