@@ -35,11 +35,13 @@ fi
 # The time of the commit, not of the build: two builds of one commit are the same to the byte.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH
+created=$("$python" -c 'import sys, time; print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(sys.argv[1]))))' \
+    "$SOURCE_DATE_EPOCH")
 case $ENGINE in *podman*) set -- "$@" --timestamp "$SOURCE_DATE_EPOCH" ;; esac
 
 for image in $images; do
     echo "podmates/$image:$version"
     # shellcheck disable=SC2086 (a list of arguments)
-    "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --build-arg "IMAGE_VERSION=$version" --target "$image" \
-        --tag "podmates/$image:$version" .
+    "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --build-arg "IMAGE_VERSION=$version" --build-arg "CREATED=$created" \
+        --target "$image" --tag "podmates/$image:$version" .
 done

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from datetime import datetime
 
 import pytest
 
@@ -47,11 +48,14 @@ def test_a_mate_starts_under_the_restrictions_of_a_pod(engine: Engine, images: d
 
 @pytest.mark.parametrize("image", IMAGES)
 def test_who_it_runs_as_and_what_it_says_of_itself(engine: Engine, images: dict[str, str], image: str) -> None:
-    config = json.loads(engine.run("image", "inspect", images[image]))[0]["Config"]
+    inspected = json.loads(engine.run("image", "inspect", images[image]))[0]
+    config = inspected["Config"]
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"][:2] == ["python3", "-m"]
     assert config["Labels"]["org.opencontainers.image.title"] == f"podmates/{image}"
     assert config["Labels"]["org.opencontainers.image.version"] == __version__
+    created = config["Labels"]["org.opencontainers.image.created"]
+    assert datetime.fromisoformat(created) == datetime.fromisoformat(inspected["Created"])
 
 
 @pytest.mark.parametrize("image", FOLDERS)  # not demo-database, which is a whole PostgreSQL
@@ -68,7 +72,8 @@ def test_a_bill_of_materials_names_every_library(engine: Engine, images: dict[st
 
 
 def test_two_builds_of_one_tree_have_the_same_layers(engine: Engine, images: dict[str, str]) -> None:
-    # The layers, not the image's own id: its history names the intermediate images of the builder.
+    # The layers, not the image's own id: its history names the intermediate images of the builder. The first build
+    # may come from the cache of an earlier commit with the same files, and still has to bear this commit's time.
     layers = ("image", "inspect", "--format={{json .RootFS.Layers}}", images["dbproxy"])
     first = json.loads(engine.run(*layers))
     engine.build("dbproxy", BUILD_ARGS="--no-cache")
