@@ -30,12 +30,7 @@ FROM builder AS build-demo-database
 RUN python3 k8s/images/assemble.py demo-database /opt/podmates ${WHEELS}
 
 FROM ${BASE} AS mate
-ARG IMAGE_VERSION=0.1.0
-# The time of the source (RFC 3339). Also keeps the builder's cache from serving layers stamped with another commit's time.
-ARG CREATED=1970-01-01T00:00:00Z
-LABEL org.opencontainers.image.licenses="Apache-2.0" \
-      org.opencontainers.image.version="${IMAGE_VERSION}" \
-      org.opencontainers.image.created="${CREATED}"
+LABEL org.opencontainers.image.licenses="Apache-2.0"
 # Two malloc arenas: with one per thread and core, a small service holds on to several MiB it does not use.
 ENV PYTHONPATH=/opt/podmates PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 USER 65532:65532

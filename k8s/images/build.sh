@@ -37,11 +37,13 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || 
 export SOURCE_DATE_EPOCH
 created=$("$python" -c 'import sys, time; print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(sys.argv[1]))))' \
     "$SOURCE_DATE_EPOCH")
-case $ENGINE in *podman*) set -- "$@" --timestamp "$SOURCE_DATE_EPOCH" ;; esac
+# Without podman's cache of layers, which takes a layer that bears another commit's time for the same one.
+case $ENGINE in *podman*) set -- "$@" --timestamp "$SOURCE_DATE_EPOCH" --layers=false ;; esac
 
 for image in $images; do
     echo "podmates/$image:$version"
     # shellcheck disable=SC2086 (a list of arguments)
-    "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --build-arg "IMAGE_VERSION=$version" --build-arg "CREATED=$created" \
-        --target "$image" --tag "podmates/$image:$version" .
+    "$ENGINE" build --quiet ${BUILD_ARGS:-} "$@" --target "$image" \
+        --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.created=$created" \
+        --tag "podmates/$image:$version" .
 done
