@@ -25,6 +25,7 @@ from chassis.errors import OperatorError, SettingsError
 from chassis.lifecycle import EXIT_CLEAN, EXIT_OPERATOR_MISTAKE, Life, Mate, Phase, live
 from chassis.loading import load
 from chassis.ops import OpsServer, Route
+from chassis.vitals import Vitals
 
 S = TypeVar("S", bound=msgspec.Struct)
 SETTINGS_LOOK_S = 1.0  # how often the settings file is looked at; a ConfigMap's swap takes a minute or two anyway
@@ -110,6 +111,7 @@ async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], 
     life = Life(log)
     context = Context(registry=CollectorRegistry(), log=log, stop=life.stop, phase=lambda: life.phase)
     ProcessCollector(registry=context.registry)  # CPU, memory and descriptors of this process
+    context.registry.register(Vitals(__version__, lambda: life.is_ready))
     try:
         mate = build(settings, context)
     except OperatorError as error:

@@ -80,8 +80,11 @@ async def test_probes_follow_the_phase(toy: Callable[..., Any]) -> None:
     status, metrics = await mate.ask("GET", "/metrics")
     assert status == 200
     assert "process_resident_memory_bytes" in metrics
+    assert f'mate_info{{version="{__version__}"}} 1.0\n' in metrics
+    assert "\nmate_ready 1.0\n" in metrics
     mate.process.send_signal(signal.SIGTERM)
     await mate.event("draining")
+    assert "\nmate_ready 0.0\n" in (await mate.ask("GET", "/metrics"))[1]
     assert [await mate.ask("GET", path) for path in ("/livez", "/startupz", "/readyz")] == [
         (200, "alive\n"),
         (200, "draining\n"),
