@@ -4,35 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
 from chassis import __version__
+from tests.containers.engine import ROOT, Engine
+from tests.containers.stage import Pod, Stage, until
 
-ROOT = Path(__file__).parent.parent.parent
 NEEDED = ("podman", "runc", "netavark", "mmdebstrap")
 IMAGES = ("logshipper", "logformat", "dbproxy", "demo-app", "demo-database", "logserver")
-
-
-@dataclass(frozen=True)
-class Engine:
-    """podman with this project's configuration, so that it also runs inside a container."""
-
-    environ: dict[str, str]
-
-    def run(self, *arguments: str) -> str:
-        """What a podman command says. AssertionError with its own words when it fails."""
-        done = subprocess.run(["podman", *arguments], env=self.environ, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, f"podman {' '.join(arguments)}: {done.stderr}"
-        return done.stdout.strip()
-
-    def build(self, *images: str, **environ: str) -> None:
-        command = ["sh", str(ROOT / "k8s/images/build.sh"), *images]
-        environment = self.environ | {"OFFLINE": "1", "ENGINE": "podman"} | environ
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
-        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +31,48 @@ def engine() -> Engine:
 
 @pytest.fixture(scope="session")
 def images(engine: Engine) -> dict[str, str]:
-    """The names of the images, by target."""
-    engine.build(*IMAGES)
+    """The names of the images, by target. IMAGES=as-built takes those that are there, while one works on a test."""
+    if os.environ.get("IMAGES") != "as-built":
+        engine.build(*IMAGES)
     return {image: f"localhost/podmates/{image}:{__version__}" for image in IMAGES}
+
+
+@pytest.fixture(scope="session")
+def docker_api(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[docker.DockerClient]:
+    """The Docker API, answered by podman."""
+    socket: Path = tmp_path_factory.mktemp("podman") / "podman.sock"
+    service = subprocess.Popen(["podman", "system", "service", "--time=0", f"unix://{socket}"], env=engine.environ)
+    try:
+        until(socket.exists, "podman system service does not listen")
+        client = docker.DockerClient(base_url=f"unix://{socket}", timeout=120)
+        try:
+            yield client
+        finally:
+            client.close()
+    finally:
+        service.terminate()
+        service.wait()
+
+
+@pytest.fixture(scope="session")
+def stage(engine: Engine, images: dict[str, str], docker_api: docker.DockerClient) -> Iterator[Stage]:
+    """Where pods are played; at the end everything on it is removed."""
+    stage = Stage(engine, docker_api)
+    try:
+        yield stage
+    finally:
+        stage.remove()
+
+
+@pytest.fixture(scope="session")
+def log_server(stage: Stage) -> Pod:
+    """The log server of the examples, on the stage."""
+    (pod,) = stage.play("logserver")
+    pod.is_there(8514, "/counts", "logserver")
+    return pod
+
+
+@pytest.fixture(scope="session")
+def databases(stage: Stage) -> list[Pod]:
+    """pg-dev, pg-test and pg-prod of the examples, on the stage."""
+    return stage.play("databases")
