@@ -13,6 +13,8 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from chassis import signals
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
@@ -25,13 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         from adapter_logformat.commands import run_command
 
         return run_command(arguments)
-    from adapter_logformat.adapter import Adapter
-    from adapter_logformat.allocator import share_one_arena
-    from adapter_logformat.settings import Settings
-    from chassis.command import run_mate
+    with signals.held():  # already while the modules are read, which takes most of the start
+        from adapter_logformat.adapter import Adapter
+        from adapter_logformat.allocator import share_one_arena
+        from adapter_logformat.settings import Settings
+        from chassis.command import run_mate
 
-    share_one_arena()
-    return run_mate(name="logformat", prefix="LOGFORMAT", model=Settings, build=Adapter, argv=arguments)
+        share_one_arena()
+        return run_mate(name="logformat", prefix="LOGFORMAT", model=Settings, build=Adapter, argv=arguments)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ambassador_dbproxy.ambassador import Ambassador
-from ambassador_dbproxy.settings import Settings
-from chassis.command import run_mate
+from chassis import signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ambassador_dbproxy.commands import run_command
 
         return run_command(arguments, os.environ)
-    return run_mate(name="dbproxy", prefix="DBPROXY", model=Settings, build=Ambassador, argv=arguments)
+    with signals.held():  # already while the modules are read, which takes most of the start
+        from ambassador_dbproxy.ambassador import Ambassador
+        from ambassador_dbproxy.settings import Settings
+        from chassis.command import run_mate
+
+        return run_mate(name="dbproxy", prefix="DBPROXY", model=Settings, build=Ambassador, argv=arguments)
 
 
 if __name__ == "__main__":

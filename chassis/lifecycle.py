@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from chassis import signals
 from chassis.errors import OperatorError
 from chassis.units import Seconds
 
@@ -84,6 +85,7 @@ class Life:
         loop.add_signal_handler(signal.SIGTERM, self.stop, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self.interrupt)
         loop.add_signal_handler(signal.SIGHUP, self.reload_asked.set)
+        signals.release()
 
 
 async def live(

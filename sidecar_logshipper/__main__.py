@@ -8,16 +8,19 @@ protocols · `dead_letter` what was refused · `ledger` and `metrics` the accoun
 import sys
 from collections.abc import Sequence
 
-from chassis.command import run_mate
-from sidecar_logshipper.allocator import keep_memory
-from sidecar_logshipper.settings import Settings
-from sidecar_logshipper.shipper import Shipper
+from chassis import signals
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the log shipper; returns its exit status (0 clean, 64 operator's mistake, 70 bug, 75 work left)."""
-    keep_memory()
-    return run_mate(name="logshipper", prefix="LOGSHIPPER", model=Settings, build=Shipper, argv=argv)
+    with signals.held():  # already while the modules are read, which takes most of the start
+        from chassis.command import run_mate
+        from sidecar_logshipper.allocator import keep_memory
+        from sidecar_logshipper.settings import Settings
+        from sidecar_logshipper.shipper import Shipper
+
+        keep_memory()
+        return run_mate(name="logshipper", prefix="LOGSHIPPER", model=Settings, build=Shipper, argv=argv)
 
 
 if __name__ == "__main__":

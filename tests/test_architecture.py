@@ -20,7 +20,7 @@ MAY_IMPORT = {
 
 # A module is pure unless it is named here: it decides, and leaves sockets, files, clocks and waiting to these.
 AT_THE_BORDER = {
-    "chassis": {"command", "lifecycle", "loading", "log", "ops", "reference", "secret", "tls"},
+    "chassis": {"command", "lifecycle", "loading", "log", "ops", "reference", "secret", "signals", "tls"},
     "logtail": {
         "arrivals",
         "checkpoint",
@@ -70,10 +70,12 @@ AT_THE_BORDER = {
         "conversation",
         "credentials",
         "dial",
+        "followed_session",
         "gate",
         "listener",
         "mysql.change_user",
         "mysql.entrance",
+        "mysql.service",
         "mysql.session",
         "mysql.upstream",
         "operations",
