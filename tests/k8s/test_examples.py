@@ -192,5 +192,6 @@ class TestWhatPodmanNeeds:
                 }
             ],
             "volumes": [{"name": "p-db", "configMap": {"name": "s"}}],
+            "restartPolicy": "OnFailure",
         }
         assert before == self.POD, "the documents given are left alone"
