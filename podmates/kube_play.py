@@ -1,6 +1,6 @@
 """Kubernetes manifests as `podman kube play` needs them. Pure: documents in, documents out.
 
-podman 4 differs from Kubernetes in six ways that matter to the examples; each is named where it is met. Nothing else
+podman 4 differs from Kubernetes in seven ways that matter to the examples; each is named where it is met. Nothing else
 of a manifest is touched, so that what runs is what is written.
 """
 
@@ -21,6 +21,8 @@ def prepared(documents: Iterable[Document], environ: Mapping[str, Mapping[str, s
         if document["kind"] == "Secret":  # podman 4.3 mounts the base64 text of a Secret, and knows no stringData
             document = _as_config_map(document)
         if document["kind"] == "Pod":
+            # A container that ends well was told to stop: Kubernetes tells a whole pod, podman would start it again.
+            document["spec"].setdefault("restartPolicy", "OnFailure")
             _prepare_pod(document["metadata"]["name"], document["spec"], environ or {})
         ready.append(document)
     return ready

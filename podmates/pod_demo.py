@@ -153,7 +153,7 @@ class PodDemo:
         self._terminal.step("All containers of the pod get SIGTERM at once, as in a pod without native sidecars")
         self._app_processes.append(await self._podman.process("webapp-app"))
         names = containers(self._documents[MANIFESTS[2]])
-        statuses = await asyncio.gather(*[self._podman.stop(name, STOPS_WITHIN_S) for name in names])
+        statuses = await self._podman.stop(names, STOPS_WITHIN_S)
         for name, status in zip(names, statuses, strict=True):
             self._terminal.verdict(status == 0, f"{name} ended", f"status {status}")
             if status:

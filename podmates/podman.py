@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -77,17 +77,25 @@ class Podman:
         """The process id of a container's main process, 0 while it has none."""
         return int(await self.run("container", "inspect", "--format", "{{.State.Pid}}", container))
 
-    async def exit_status(self, container: str) -> int:
-        return int(await self.run("container", "inspect", "--format", "{{.State.ExitCode}}", container))
-
     async def crash(self, container: str) -> None:
         """SIGKILL from outside, as the kernel's out-of-memory killer sends it; the restart policy brings it back."""
         os.kill(await self.process(container), signal.SIGKILL)
 
-    async def stop(self, container: str, within_s: int) -> int:
-        """SIGTERM, and SIGKILL when it takes longer; the exit status."""
-        await self.run("stop", "--time", str(within_s), container)
-        return await self.exit_status(container)
+    async def stop(self, containers: Sequence[str], within_s: float) -> list[int]:
+        """SIGTERM to all of a pod's containers at once, and SIGKILL to those that take longer; their exit statuses.
+
+        Not by `podman stop`: a container that it stops counts as stopped at once, and when none is left that counts as
+        running, podman takes the pod's network away from those that are still ending, and kills them after 10 s.
+        """
+        await self.run("kill", "--signal", "TERM", *containers)
+        try:
+            async with asyncio.timeout(within_s):
+                statuses = await self.run("wait", *containers)
+        except TimeoutError:
+            late = [container for container in containers if await self.process(container)]
+            await self.run("kill", "--signal", "KILL", *late)
+            statuses = await self.run("wait", *containers)
+        return [int(status) for status in statuses.split()]
 
     async def last_lines(self, container: str, count: int = 15) -> list[str]:
         """The end of what a container wrote on standard output and standard error."""

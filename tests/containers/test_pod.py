@@ -3,15 +3,9 @@
 import subprocess
 import sys
 
-import pytest
-
 from tests.containers.conftest import ROOT, Engine
 
 
-@pytest.mark.xfail(
-    reason="known fault: when podman stops all containers at once, the shipper ends before the adapter's last records",
-    strict=False,
-)
 def test_the_pod_demo_proves_that_nothing_is_lost(engine: Engine, images: dict[str, str]) -> None:
     command = [sys.executable, "-m", "podmates", "pod-demo", "--seconds", "8"]
     done = subprocess.run(command, env=engine.environ, cwd=ROOT, capture_output=True, text=True, timeout=400)
