@@ -1,76 +1,21 @@
 """Fixtures: adapters as real processes, one directory per test, killed when the test is over."""
 
 import json
-import os
-import subprocess
-import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parent.parent.parent
-WAIT_S = 20.0
+from tests.mate_process import WAIT_S, MateProcess
 
 
-class Adapter:
-    """One adapter-logformat process: its events as they come, its output, its exit status."""
+class Adapter(MateProcess):
+    """One adapter-logformat process."""
 
     def __init__(self, directory: Path, settings: dict[str, Any], **environ: str) -> None:
-        config = directory / "logformat.yaml"
-        config.write_text(yaml.safe_dump(settings))
-        self.events: list[dict[str, Any]] = []
-        self._news = threading.Condition()
-        self._ended = False
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "adapter_logformat", "--config", str(config)],
-            cwd=ROOT,
-            env={**os.environ, **environ},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            with self._news:
-                self.events.append(json.loads(line))
-                self._news.notify_all()
-        with self._news:
-            self._ended = True
-            self._news.notify_all()
-
-    def event(self, name: str) -> dict[str, Any]:
-        """Waits for the first event of that name."""
-
-        def found() -> dict[str, Any] | None:
-            return next((event for event in self.events if event["event"] == name), None)
-
-        with self._news:
-            self._news.wait_for(lambda: found() or self._ended, WAIT_S)
-            event = found()
-        assert event, f"no {name} among {self.events}"
-        return event
-
-    def metrics(self) -> dict[str, float]:
-        """The metrics page: series with labels → value."""
-        with urllib.request.urlopen(f"http://{self.event('ready')['ops']}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
-
-    def stop(self) -> int:
-        self.process.terminate()
-        return self.process.wait(WAIT_S)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(WAIT_S)
+        super().__init__("adapter_logformat", directory / "logformat.yaml", settings, environ)
 
 
 class Desk:
@@ -88,7 +33,8 @@ class Desk:
             "drain": {"quiet": "50ms"},
             "ops": {"listen": "127.0.0.1:0"},
         }
-        self.started: list[Adapter] = []
+        self.started: list[MateProcess] = []
+        """Killed when the test is over."""
 
     def start(self, **environ: str) -> Adapter:
         adapter = Adapter(self.directory, self.settings, **environ)
@@ -119,8 +65,5 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     yield made
-    for adapter in made.started:
-        if adapter.process.poll() is None:
-            adapter.kill()
-        assert adapter.process.stderr
-        adapter.process.stderr.close()
+    for each in made.started:
+        each.kill()

@@ -2,19 +2,16 @@
 
 import json
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.mate_process import MateProcess
+
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl/8"\n'
 JAVA = "2026-11-20 08:51:00.123 ERROR 1 --- [main] c.e.Demo : /{}\njava.io.IOException: no\n\tat c.e.D.f(D.java:1)\n"
 
@@ -45,7 +42,7 @@ def received() -> Iterator[tuple[str, list[bytes]]]:
     thread.join()
 
 
-def start_shipper(desk: Any, url: str) -> subprocess.Popen[bytes]:
+def start_shipper(desk: Any, url: str) -> MateProcess:
     config = desk.directory / "logshipper.yaml"
     settings = {
         "files": {"include": [f"{desk.output.parent}/*.jsonl*"]},
@@ -54,9 +51,9 @@ def start_shipper(desk: Any, url: str) -> subprocess.Popen[bytes]:
         "ops": {"listen": "127.0.0.1:0"},
         "drain": {"quiet": "200ms"},
     }
-    config.write_text(yaml.safe_dump(settings))
-    command = [sys.executable, "-m", "sidecar_logshipper", "--config", str(config)]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    shipper = MateProcess("sidecar_logshipper", config, settings, {})
+    desk.started.append(shipper)
+    return shipper
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -86,8 +83,7 @@ def test_the_shipper_sees_each_record_once_though_the_adapter_is_killed(
     adapter.event("ready")
     assert adapter.stop() == 0
     desk.wait(lambda: len(lines) >= written)
-    shipper.terminate()
-    assert shipper.wait(20) == 0
+    assert shipper.stop() == 0
     records = [json.loads(line) for line in lines]
     paths = [record["attributes"].get("url.path", record["body"]) for record in records]
     assert sorted(int(path.removeprefix("/")) for path in paths) == list(range(written))

@@ -95,7 +95,7 @@ def _ambassadors(directory: Path) -> Iterator[Callable[..., Any]]:
 
     yield start
     for each in started:
-        each.destroy()
+        each.kill()
 
 
 @pytest.fixture

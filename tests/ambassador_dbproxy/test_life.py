@@ -31,7 +31,7 @@ def test_ready_means_listening_not_database_up(
     through.event("target_down", target="orders/dev")
     with urllib.request.urlopen(f"http://{through.ops}/readyz", timeout=10) as answer:
         assert answer.status == 200
-    assert through.terminate() == 0
+    assert through.stop() == 0
 
 
 def test_a_port_in_use_is_the_operators(
@@ -181,5 +181,5 @@ def test_a_unix_socket_is_removed_and_a_stale_one_replaced(
     through = ambassador(settings).ready()
     second = ambassador(settings)
     assert second.exit_status() == 64
-    assert through.terminate() == 0, through.raw
+    assert through.stop() == 0, through.raw
     assert not path.exists()
