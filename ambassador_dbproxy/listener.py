@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import socket
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -30,6 +31,8 @@ MAX_QUEUED = 2048
 CLOSE_S = 1.5
 GONE_S = 0.5
 """An app that connects for each request has no session for moments, and is still there."""
+SETTLE_S = 0.25
+"""A session that replaces one which a switch has ended has so long to be used: no query is to fail by two switches."""
 
 
 class Listener(Generic[U]):
@@ -45,7 +48,8 @@ class Listener(Generic[U]):
         self._service = service
         self._around = around
         self._upstream = self._made(route)
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
+        self._disturbed_at = -math.inf  # when a session was last ended by a switch
         self._starting: dict[asyncio.Task[None], Conversation] = {}
         self._queued: deque[Conversation] = deque()
         self._closing = False
@@ -142,14 +146,20 @@ class Listener(Generic[U]):
 
     def entered(self, session: Session) -> None:
         """See `service.Floor.entered`."""
-        self._sessions.add(session)
+        self._sessions[session] = asyncio.get_running_loop().time()
         session.server.in_use += 1
         self.tally.sessions += 1
+        if session.route != self._upstream.route:
+            # The environment was switched while the login went on.
+            text = f"terminating connection: {session.route.name} is no longer the environment"
+            asyncio.get_running_loop().call_soon(self._send_away, session, text)
 
     def left(self, session: Session) -> None:
         """See `service.Floor.left`."""
-        self._sessions.discard(session)
+        del self._sessions[session]
         session.server.in_use -= 1
+        if session.route != self._upstream.route:
+            self._disturbed_at = asyncio.get_running_loop().time()
         from_app, from_server, transactions = session.counts()
         self.tally.bytes_from_app += from_app
         self.tally.bytes_from_server += from_server
@@ -176,9 +186,19 @@ class Listener(Generic[U]):
             self.log.info("switched", old=old.route.name, new=route.name, sessions_leaving=len(leaving))
         text = f"terminating connection: {self.settings.name} now leads to the environment {route.environment}"
         for session in leaving:
-            session.leave(text)
+            self._send_away(session, text)
+        if leaving:
+            self._disturbed_at = asyncio.get_running_loop().time()
         self.spawn(self._leave_behind(old, route, text, deadline_s), f"switch to {route.name}")
         return len(leaving)
+
+    def _send_away(self, session: Session, text: str) -> None:
+        """Let a session of another environment leave, if it replaces an earlier one only once it has been used."""
+        if (began := self._sessions.get(session)) is None:
+            return
+        replaces = began < self._disturbed_at + SETTLE_S
+        left_s = began + SETTLE_S - asyncio.get_running_loop().time()
+        session.leave(text, left_s if replaces else 0.0)
 
     def _made(self, route: Route) -> U:
         upstream = self._service.upstream(route, self._around)

@@ -12,7 +12,7 @@ from typing import Any
 from ambassador_dbproxy.service import Service
 
 SERVICES = {
-    "mysql": ("ambassador_dbproxy.mysql.session", "MysqlService"),
+    "mysql": ("ambassador_dbproxy.mysql.service", "MysqlService"),
     "postgres": ("ambassador_dbproxy.postgres.service", "PostgresService"),
     "redis": ("ambassador_dbproxy.redis.session", "RedisService"),
     "tcp": ("ambassador_dbproxy.tcp", "TcpService"),

@@ -1,6 +1,6 @@
 """What a protocol gives to a listener, and what the listener gives to it: the seam where a further protocol fits in.
 
-`postgres.service`, `mysql.session`, `redis.session` and `tcp` are those that exist. Only types live here.
+`postgres.service`, `mysql.service`, `redis.session` and `tcp` are those that exist. Only types live here.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Session(Protocol):
     def server(self) -> Server:
         """The very server; the listener counts its sessions."""
 
-    def leave(self, text: str) -> None:
-        """End at the next quiet moment, telling the app why."""
+    def leave(self, text: str, settle_s: float = 0.0) -> None:
+        """End at the next quiet moment, telling the app why; within `settle_s` only if it has been used by then."""
 
     def end(self, text: str) -> None:
         """End now, telling the app why if the protocol allows it at this point."""

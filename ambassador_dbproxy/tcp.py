@@ -84,7 +84,7 @@ class TcpSession:
     def route(self) -> Route:
         return self._route
 
-    def leave(self, text: str) -> None:
+    def leave(self, text: str, settle_s: float = 0.0) -> None:
         """Nothing to do before the deadline: where a quiet moment would be, only the app knows."""
 
     def end(self, text: str) -> None:

@@ -85,8 +85,12 @@ class SessionTracker:
     @property
     def quiet(self) -> bool:
         """True between transactions, with nothing asked and nothing half sent in either direction."""
-        asked = self._asked or self._unsynced or self._client_skip
-        return not (asked or self._status != _IDLE or self._server_skip or self.lost)
+        return self._status == _IDLE and self.answered
+
+    @property
+    def answered(self) -> bool:
+        """True when everything that was asked has been answered and nothing is half sent."""
+        return not (self._asked or self._unsynced or self._client_skip or self._server_skip or self.lost)
 
     @property
     def between_messages(self) -> bool:

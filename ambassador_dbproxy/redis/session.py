@@ -99,15 +99,16 @@ class RedisSession:
             self._app.first_forward, self._server.first_forward = self._from_app, self._from_server
         floor.entered(self)
         join((app, self._app), (opened.conversation, self._server), self._lost)
-        if floor.upstream.route != upstream.route:
-            self.leave("")
 
     @property
     def route(self) -> Route:
         return self._upstream.route
 
-    def leave(self, text: str) -> None:
+    def leave(self, text: str, settle_s: float = 0.0) -> None:
         if self._leaving:
+            return
+        if settle_s > 0:
+            asyncio.get_running_loop().call_later(settle_s, self.leave, text)
             return
         self._leaving = True
         if self._handshake is None:

@@ -1,0 +1,163 @@
+"""What sessions share whose messages are followed: they leave their server at a quiet moment, and the app is told.
+
+What a quiet moment is, and all words, are the protocol's: see `postgres.session` and `mysql.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Protocol
+
+from ambassador_dbproxy.relay import Leg
+from ambassador_dbproxy.routes import Route
+from ambassador_dbproxy.service import Floor, Upstream
+
+PARTED_S = 0.1
+USED = 3
+"""Answers after which a session has been used: what drivers ask by themselves at its beginning, and a query."""
+
+
+class Tracker(Protocol):
+    """What is known of a session from the chunks that went by."""
+
+    transactions: int
+
+    @property
+    def quiet(self) -> bool:
+        """True between transactions, with nothing asked and nothing half sent in either direction."""
+
+    @property
+    def answered(self) -> bool:
+        """True when the server owes nothing, so that nothing has to be stopped there."""
+
+    def server_bytes(self, chunk: bytes) -> None:
+        """Look at a chunk on its way to the app."""
+
+
+class ServerLeg(Leg):
+    """Shows each chunk of the server to `look`, after it has gone out."""
+
+    __slots__ = ("look",)
+    look: Callable[[bytes], None]
+
+    def data_received(self, data: bytes) -> None:
+        self.forward(data)
+        self.received += len(data)
+        self.look(data)
+
+
+class FollowedSession(ABC):
+    """An app joined with a server. Implements most of `service.Session`."""
+
+    __slots__ = ("_app", "_floor", "_leaving", "_owed", "_server", "_told", "_upstream", "tracker")
+    GOODBYE: ClassVar[bytes]
+    """What a client sends before it closes."""
+    tracker: Tracker
+    _app: Leg
+    _server: ServerLeg
+
+    def __init__(self, upstream: Upstream, floor: Floor[Any]) -> None:
+        self._upstream = upstream
+        self._floor = floor
+        self._leaving: str | None = None
+        self._owed = 0  # answers that come before it leaves
+        self._told = False
+
+    @property
+    def route(self) -> Route:
+        return self._upstream.route
+
+    def leave(self, text: str, settle_s: float = 0.0) -> None:
+        self._leaving = text
+        if settle_s > 0:
+            self._owed = USED
+            asyncio.get_running_loop().call_later(settle_s, self._settled)
+        self._look_around()
+
+    def end(self, text: str) -> None:
+        self._part_from_server()
+        self._tell(text)
+
+    def abort(self) -> None:
+        self._app.transport.abort()
+        self._server.transport.abort()
+
+    def counts(self) -> tuple[int, int, int]:
+        return self._app.received, self._server.received, self.tracker.transactions
+
+    @abstractmethod
+    def _last_words(self, text: str) -> bytes:
+        """An error of ours, where the app is now; empty where one cannot be told from what the server has begun."""
+
+    @abstractmethod
+    def _stop_running(self) -> None:
+        """Stop what the server does for this session: nobody is left to read the answer."""
+
+    def _settled(self) -> None:
+        self._owed = 0
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """Leave if that is asked for and this is a quiet moment, else look again behind the server's next words."""
+        if self._leaving is None:
+            self._server.look = self.tracker.server_bytes
+        elif self.tracker.quiet and self.tracker.transactions >= self._owed:
+            self._part(self._leaving)
+        else:
+            self._server.look = self._look_and_see
+
+    def _look_and_see(self, chunk: bytes) -> None:
+        self.tracker.server_bytes(chunk)
+        self._look_around()
+
+    def _part(self, text: str) -> None:
+        """Leave the server, at a quiet moment. The app is told when it next asks, or after PARTED_S.
+
+        An error right behind the end of a result could be read together with it, and drivers drop what they find
+        there, or take it for a broken stream; as the answer to a query it is an error like any other.
+        """
+        if self._part_from_server():
+            self._app.forward = self._answer_parted
+            asyncio.get_running_loop().call_later(PARTED_S, self._tell, text)
+
+    def _part_from_server(self) -> bool:
+        """Close the server's side; False if that was done before."""
+        if self._server.peer is self._server:
+            return False
+        if not self.tracker.answered:
+            self._stop_running()
+        elif not (self._app.eof or self._server.ended or self._server.transport.is_closing()):
+            self._server.transport.write(self.GOODBYE)
+        self._server.transport.close()
+        self._server.peer, self._app.peer = self._server, self._app
+        return True
+
+    def _answer_parted(self, _: bytes) -> None:
+        self._tell(self._leaving or "")
+
+    def _tell(self, text: str) -> None:
+        """Say farewell to the app, once."""
+        self._app.forward = discard
+        if self._told or self._app.ended or self._app.transport.is_closing():
+            return
+        self._told = True
+        # After the server's end-of-file the app has had ours: nothing may be written behind it.
+        if not self._server.eof and (words := self._last_words(text)):
+            self._app.transport.write(words)
+        self._app.say_goodbye()
+
+    def _lost(self, leg: Leg) -> None:
+        if leg is self._app and not (self._server.ended or self._server.eof) and not self.tracker.answered:
+            self._stop_running()
+        if self._app.ended and self._server.ended:
+            self._gone()
+
+    def _gone(self) -> None:
+        """Both connections are gone."""
+        self._floor.left(self)  # type: ignore[arg-type]
+
+
+def discard(_: bytes) -> None:
+    """Where the bytes of an app go that has been told that its session is over."""
