@@ -166,7 +166,7 @@ class Delivery:
         self._office.ledger.ack(count - rejected, size - lost)
         if rejected:
             self._office.ledger.drop("rejected_by_sink", rejected, lost)
-            self._office.log.error("records_rejected", count=rejected, of=count, detail=decided.detail)
+            self._office.log.error("records_rejected", count=rejected, of=count)
         self._accepted(errand)
 
     def _accepted(self, errand: Errand, *, all_of_it: bool = True) -> None:
@@ -193,7 +193,7 @@ class Delivery:
         waiting_for: Verdict | None = None
         for part, of_record in zip(left.parts, (verdicts[place] for place in sorted(verdicts)), strict=True):
             if of_record.action is Action.REFUSE:
-                if not await self._refuse(part, of_record, of_record.detail or sent.answer, errand):
+                if not await self._refuse(part, of_record, of_record.answer or sent.answer, errand):
                     doubted.append(part)
             else:
                 again.append(part)

@@ -30,7 +30,9 @@ class Verdict:
     after: float = 0.0
     """Do not try again before that many seconds."""
     detail: str = ""
-    """What the sink says about it, for people."""
+    """More about it for people, in our words or the system's: it is logged, so the sink's own must not be in it."""
+    answer: str = ""
+    """The sink's own words about this record alone, for the dead-letter file."""
     records: Mapping[int, "Verdict"] = field(default_factory=dict)
     """With PARTIAL: RETRY, HOLD or REFUSE for the records at these places in the batch; all others are acknowledged."""
     suspect: int | None = None
@@ -71,15 +73,15 @@ def of_credentials(detail: str = "") -> Verdict:
     return Verdict(Action.HOLD, "credentials_unreadable", detail=detail)
 
 
-def of_record(status: int, reason: str, detail: str = "") -> Verdict | None:
+def of_record(status: int, reason: str, answer: str = "") -> Verdict | None:
     """What the sink's status (as in HTTP) for a single record of a batch asks for; None when it has the record."""
     if 200 <= status < 300:
         return None
     if status in _RETRIED or status >= 500:
-        return Verdict(Action.RETRY, reason, detail=detail)
+        return Verdict(Action.RETRY, reason)
     if status in _HELD or status < 400:
-        return Verdict(Action.HOLD, reason, detail=detail)
-    return Verdict(Action.REFUSE, reason, detail=detail)
+        return Verdict(Action.HOLD, reason)
+    return Verdict(Action.REFUSE, reason, answer=answer)
 
 
 def partial(records: Mapping[int, Verdict]) -> Verdict:

@@ -4,6 +4,7 @@ Each record is created under its own id, so that one sent again is found to be t
 HTTP 200 with `errors: true` says of each item what became of it.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -18,6 +19,7 @@ from sidecar_logshipper.slices import slices
 from sidecar_logshipper.verdict import Action, Verdict
 
 ALREADY_THERE = 409
+_NAME = re.compile(r"[a-z_]{1,80}")
 
 
 class _Error(msgspec.Struct):
@@ -81,8 +83,8 @@ class Elasticsearch:
             if not _OUTCOME.decode(answer.body).errors:
                 return Verdict(Action.ACK, "http_200")
             items = _OUTCOMES.decode(answer.body).items
-        except msgspec.MsgspecError as error:
-            return Verdict(Action.RETRY, "bad_answer", detail=str(error))
+        except msgspec.MsgspecError:
+            return Verdict(Action.RETRY, "bad_answer", detail="no answer of a bulk request")
         if len(items) != batch.count:
             return Verdict(Action.RETRY, "bad_answer", detail=f"{len(items)} items for {batch.count} records")
         of_items = {place: _of(item.create) for place, item in enumerate(items)}
@@ -94,7 +96,9 @@ def _of(result: _Result) -> Verdict | None:
         return None
     kind, why = f"item_{result.status}", ""
     if isinstance(result.error, _Error):
-        kind, why = result.error.type or kind, result.error.reason or ""
+        # Logged as the reason, so it must be the name that it is: mapper_parsing_exception, and nothing longer.
+        kind = result.error.type if _NAME.fullmatch(result.error.type) else kind
+        why = result.error.reason or ""
     elif result.error:
         why = result.error
     return verdict.of_record(result.status, kind, why)

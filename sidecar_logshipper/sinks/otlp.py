@@ -56,6 +56,6 @@ class Otlp:
         except ValueError:
             return decided  # a proxy that says "OK" in its own words has still said it
         if rejected >= batch.count > 0:
-            refused = Verdict(Action.REFUSE, "partial_success", detail=why, certain=True)
+            refused = Verdict(Action.REFUSE, "partial_success", answer=why, certain=True)
             return verdict.partial(dict.fromkeys(range(batch.count), refused))
-        return Verdict(Action.ACK, decided.reason, detail=why, rejected=max(rejected, 0))
+        return Verdict(Action.ACK, decided.reason, rejected=max(rejected, 0))

@@ -20,15 +20,23 @@ from sidecar_logshipper.verdict import Action, Verdict
 
 # No data, invalid data format, event field required, event field blank, error in the indexed fields.
 _ABOUT_AN_EVENT = frozenset({5, 6, 12, 13, 15})
-# Token disabled, required, invalid; incorrect index; data channel missing or invalid; acknowledgement disabled;
-# token in the query refused.
-_ABOUT_US = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16})
-_BUSY = frozenset({8, 9})
+# What the codes mean, by Splunk's documentation: logged in the place of the server's own words.
+_ABOUT_US = {
+    1: "the token is disabled",
+    2: "no token was sent",
+    3: "the authorization is malformed",
+    4: "the token is not known",
+    7: "the index is not known or not allowed",
+    10: "a data channel is missing",
+    11: "the data channel is invalid",
+    14: "acknowledgement is disabled",
+    16: "a token in the query is not allowed",
+}
+_BUSY = {8: "an error inside the server", 9: "the server is busy"}
 
 
 class _Reply(msgspec.Struct, rename={"event_number": "invalid-event-number"}):
     code: int
-    text: str = ""
     event_number: int | None = None
 
 
@@ -82,11 +90,11 @@ class SplunkHec:
             return decided
         reason = f"splunk_{reply.code}"
         if reply.code in _ABOUT_AN_EVENT:
-            return Verdict(Action.BISECT, reason, detail=reply.text, suspect=reply.event_number)
+            return Verdict(Action.BISECT, reason, suspect=reply.event_number)
         if reply.code in _ABOUT_US:
-            return Verdict(Action.HOLD, reason, detail=reply.text)
+            return Verdict(Action.HOLD, reason, detail=_ABOUT_US[reply.code])
         if reply.code in _BUSY:
-            return Verdict(Action.RETRY, reason, after=decided.after, detail=reply.text)
+            return Verdict(Action.RETRY, reason, after=decided.after, detail=_BUSY[reply.code])
         return decided
 
 

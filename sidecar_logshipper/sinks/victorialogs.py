@@ -15,7 +15,7 @@ from sidecar_logshipper.sinks.seam import Answer, Encoded
 from sidecar_logshipper.sinks.settings import VictorialogsSink
 from sidecar_logshipper.verdict import Action, Verdict
 
-_TOO_LONG = Verdict(Action.REFUSE, "over_max_line_bytes", detail="VictoriaLogs would drop it", certain=True)
+_TOO_LONG = Verdict(Action.REFUSE, "over_max_line_bytes", answer="VictoriaLogs would drop it", certain=True)
 
 
 class Victorialogs:

@@ -221,7 +221,7 @@ async def test_a_suspect_that_the_sink_names_is_tried_alone(trusted: Desk) -> No
 
 async def test_each_record_as_the_sink_says(trusted: Desk) -> None:
     busy = Verdict(Action.RETRY, "item_429")
-    bad = Verdict(Action.REFUSE, "mapper_parsing_exception", detail="field [n] is no number")
+    bad = Verdict(Action.REFUSE, "mapper_parsing_exception", answer="field [n] is no number")
     answers = iter([partial({1: bad, 2: busy, 3: busy}), partial({1: busy}), ACK])
     trusted.sink.answer = lambda lines: next(answers)
     await trusted.deliver(batch("a", "b", "c", "d"))
@@ -242,11 +242,11 @@ async def test_records_over_several_parts_keep_their_place(trusted: Desk) -> Non
 
 
 async def test_rejected_without_a_name_is_counted_as_dropped(desk: Desk) -> None:
-    desk.sink.answer = lambda lines: Verdict(Action.ACK, "http_200", rejected=1, detail="too old")
+    desk.sink.answer = lambda lines: Verdict(Action.ACK, "http_200", rejected=1)
     await desk.deliver(batch("a", "b", "c", "d"))
     assert desk.ledger.acked.lines == 3
     assert desk.ledger.dropped["rejected_by_sink"].lines == 1
-    assert desk.events.of("records_rejected") == [{"count": 1, "of": 4, "detail": "too old"}]
+    assert desk.events.of("records_rejected") == [{"count": 1, "of": 4}]
 
 
 async def test_before_the_first_acceptance_nothing_is_refused_for_good(desk: Desk) -> None:

@@ -19,7 +19,8 @@ from sidecar_logshipper.ledger import Ledger
 from sidecar_logshipper.metrics import LogshipperMetrics
 from sidecar_logshipper.settings import Settings
 
-PAGE = Path(__file__).parent.parent.parent / "docs/logshipper.md"
+ROOT = Path(__file__).parent.parent.parent
+PAGE = ROOT / "docs/logshipper.md"
 
 
 class AtZero:
@@ -60,6 +61,19 @@ def test_every_sink_has_an_example() -> None:
     shown = {tree["sink"]["type"] for tree in examples()} | {"opensearch"}  # which is elasticsearch's
     (row,) = re.findall(r"^\| `sink\.type` \| (.*?) \|", settings_table(Settings), re.MULTILINE)
     assert shown == set(re.findall("`(.*?)`", row))
+
+
+def test_every_warning_is_explained() -> None:
+    sources = [
+        path.read_text() for package in ("logtail", "sidecar_logshipper") for path in (ROOT / package).rglob("*.py")
+    ]
+    told = re.compile(
+        r"""\.(?:warning|error)\(\s*"(\w+)"|\(\[?\(?"(?:warning|error)", "(\w+)"|else "warning", "(\w+)\""""
+    )
+    events = {"".join(names) for source in sources for names in told.findall(source)}
+    assert {"sink_unavailable", "file_gone", "checkpoint_unusable", "file_deleted"} <= events
+    page = PAGE.read_text()
+    assert {event for event in events if f"`{event}`" not in page} == set()
 
 
 def test_every_link_leads_somewhere() -> None:

@@ -67,7 +67,8 @@ def test_no_answer_is_tried_again_and_missing_credentials_hold() -> None:
 def test_statuses_of_single_records(statuses: tuple[int, ...], action: Action | None) -> None:
     found = [of_record(status, "kind", "why") for status in statuses]
     assert {each.action if each else None for each in found} == {action}
-    assert all(each is None or (each.reason, each.detail) == ("kind", "why") for each in found)
+    assert all(each is None or (each.reason, each.detail) == ("kind", "") for each in found)
+    assert {each.answer for each in found if each} <= {"why" if action is Action.REFUSE else ""}
 
 
 def test_nothing_to_say_about_any_record_is_an_acknowledgement() -> None:

@@ -112,7 +112,15 @@ def test_what_an_item_means(status: int, action: Action | None) -> None:
         assert decided.action is Action.PARTIAL
         assert list(decided.records) == [1]
         assert (decided.records[1].action, decided.records[1].reason) == (action, "some_exception")
-        assert decided.records[1].detail == "because"
+        said = decided.records[1]
+        assert (said.detail, said.answer) == ("", "because" if action is Action.REFUSE else "")
+
+
+def test_what_a_server_says_is_no_reason_unless_it_is_the_name_of_an_error() -> None:
+    """A reason is logged, and a server may echo lines."""
+    body = items(201, (400, "no such field: password=hunter2", "because"))
+    decided = Elasticsearch(SETTINGS, ORIGIN).judge(answer(200, body), batch(b"a\nb\n"), 0.0)
+    assert (decided.records[1].reason, decided.records[1].answer) == ("item_400", "because")
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", items(201, 400), b'{"errors":true}'])

@@ -99,7 +99,8 @@ def test_what_a_code_means(status: int, code: int, action: Action) -> None:
     decided = hec().judge(answer(status, body), batch(b"a\n"), 0.0)
     assert decided.action is action
     if action is not Action.ACK:
-        assert (decided.reason, decided.detail) == (f"splunk_{code}", "words")
+        assert decided.reason == f"splunk_{code}"
+        assert "words" not in decided.detail, "it is logged, and a server may echo lines"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ async def test_the_real_process(ship: Start, serve: Any, log: Path, tmp_path: Pa
     log.write_bytes(b"".join(b'{"n":%d}\n' % n for n in range(8)))
     shipper = await ship(sink={"type": "splunk_hec", "url": server.url, "token_file": f"{tmp_path}/token"})
     told = await shipper.event("sink_unavailable")
-    assert (told["reason"], told["detail"], told["action"]) == ("splunk_4", "Invalid token", "hold")
+    assert (told["reason"], told["detail"], told["action"]) == ("splunk_4", "the token is not known", "hold")
     (tmp_path / "token").write_text("new\n")
     assert (await shipper.event("record_dead_lettered"))["reason"] == "splunk_6"
     assert [event["event"]["n"] for event in await server.has(7)] == [0, 1, 2, 4, 5, 6, 7]
