@@ -4,13 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from podmates import run_directory
-from podmates.child import Child, ChildFailed
+from podmates.child import ChildFailed
 from podmates.databases import DatabaseFailed
 from podmates.demo import Demo, StepFailed
 from podmates.interruption import Interruption
@@ -39,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal = Terminal.on(sys.stdout, colours="NO_COLOR" not in os.environ)
     try:
         if options.command == "pod-demo":
-            return asyncio.run(_pod_demo(terminal, options.seconds))
+            return asyncio.run(_judged(terminal, lambda _: _pod_demo(terminal, options.seconds)))
         with run_directory.fresh() as directory:
-            return asyncio.run(_demo(terminal, directory, options.seconds, keep=options.keep))
+            demo = partial(_demo, terminal, directory, options.seconds, keep=options.keep)
+            return asyncio.run(_judged(terminal, demo))
     except BrokenPipeError:  # the reader of our output has gone; nothing is left to flush to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
@@ -80,45 +82,25 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-async def _pod_demo(terminal: Terminal, seconds: float) -> int:
+async def _demo(terminal: Terminal, directory: Path, seconds: float, interruption: Interruption, *, keep: bool) -> bool:
+    async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
+        launcher = Launcher(tasks, directory, os.environ.get("PATH", os.defpath))
+        return await Demo(terminal, interruption, directory, launcher, session).run(seconds, keep=keep)
+
+
+async def _pod_demo(terminal: Terminal, seconds: float) -> bool:
+    async with Podman(os.environ, "podmates-demo") as podman, aiohttp.ClientSession() as session:
+        return await PodDemo(terminal, podman, session).run(seconds)
+
+
+async def _judged(terminal: Terminal, demo: Callable[[Interruption], Awaitable[bool]]) -> int:
+    """Runs `demo` under the eyes of Ctrl-C, says how it ended, and returns the exit status."""
     task = asyncio.current_task()
     assert task is not None
     interruption = Interruption(task)
     interruption.listen()
     try:
-        async with Podman(os.environ, "podmates-demo") as podman, aiohttp.ClientSession() as session:
-            good = await PodDemo(terminal, podman, session).run(seconds)
-    except asyncio.CancelledError:
-        terminal.final(False, "Interrupted; everything was removed.")
-        return 128 + (interruption.signal or 0)
-    except BaseExceptionGroup as failures:
-        foreseen, bugs = failures.split(FORESEEN)
-        if foreseen is None or bugs is not None:
-            raise
-        return _pod_failed(terminal, min(_leaves(foreseen), key=_rank))
-    except FORESEEN as failure:
-        return _pod_failed(terminal, failure)
-    terminal.final(good, "The proof holds." if good else "The proof does not hold.")
-    return EXIT_PROVEN if good else EXIT_FAILED
-
-
-def _pod_failed(terminal: Terminal, failure: BaseException) -> int:
-    terminal.final(False, f"Failed: {failure}")
-    if isinstance(failure, PodStepFailed) and failure.container:
-        terminal.say(f"the last log lines of {failure.container}:")
-        terminal.block("\n".join(failure.last_lines) or "(none)", most_lines=40)
-    return EXIT_FAILED
-
-
-async def _demo(terminal: Terminal, directory: Path, seconds: float, *, keep: bool) -> int:
-    task = asyncio.current_task()
-    assert task is not None
-    interruption = Interruption(task)
-    interruption.listen()
-    try:
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-            launcher = Launcher(tasks, directory, os.environ.get("PATH", os.defpath))
-            good = await Demo(terminal, interruption, directory, launcher, session).run(seconds, keep=keep)
+        good = await demo(interruption)
     except asyncio.CancelledError:
         terminal.final(False, "Interrupted; everything was stopped.")
         return 128 + (interruption.signal or 0)
@@ -128,18 +110,28 @@ async def _demo(terminal: Terminal, directory: Path, seconds: float, *, keep: bo
             raise
         # One failure drags others along: a process that ended says more than the request that could not reach it.
         return _failed(terminal, min(_leaves(foreseen), key=_rank))
+    except FORESEEN as failure:
+        return _failed(terminal, failure)
     terminal.final(good, "The proof holds." if good else "The proof does not hold.")
     return EXIT_PROVEN if good else EXIT_FAILED
 
 
 def _failed(terminal: Terminal, failure: BaseException) -> int:
     terminal.final(False, f"Failed: {failure}")
-    children: list[Child] = [failure.child] if isinstance(failure, ChildFailed) else []
-    children += failure.concerning if isinstance(failure, StepFailed) else []
-    for child in children:
-        terminal.say(f"the last log lines of {child.name}:")
-        terminal.block("\n".join(child.last_lines()) or "(none)", most_lines=40)
+    for name, lines in _last_words(failure):
+        terminal.say(f"the last log lines of {name}:")
+        terminal.block("\n".join(lines) or "(none)", most_lines=40)
     return EXIT_FAILED
+
+
+def _last_words(failure: BaseException) -> Iterator[tuple[str, Sequence[str]]]:
+    """The processes or containers that the failure concerns, each with the end of its log."""
+    if isinstance(failure, ChildFailed):
+        yield failure.child.name, failure.child.last_lines()
+    if isinstance(failure, StepFailed):
+        yield from ((child.name, child.last_lines()) for child in failure.concerning)
+    if isinstance(failure, PodStepFailed) and failure.container:
+        yield failure.container, failure.last_lines
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
