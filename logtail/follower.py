@@ -11,7 +11,7 @@ from typing import Literal
 
 from logtail import checkpoint, reader
 from logtail.arrivals import Arrivals
-from logtail.chunk import Chunk, TailStats
+from logtail.chunk import Chunk, Source, TailStats
 from logtail.decoded import Undecodable
 from logtail.discovery import Discovery, Find, Scan, siblings
 from logtail.follow import Fact, State, may_delete, over
@@ -78,8 +78,8 @@ class Follower:
 
     # ---- called from the loop's thread; each is a single append or assignment
 
-    def ack(self, chunk: Chunk, extra: Mapping[str, object] | None) -> None:
-        self._acked.append((chunk.source.generation, chunk.start, chunk.end, extra))
+    def ack(self, source: Source, start: int, end: int, extra: Mapping[str, object] | None) -> None:
+        self._acked.append((source.generation, start, end, extra))
 
     def drain(self, quiet: float) -> None:
         # Counted from here: an app that was idle before may still write its last words.

@@ -12,7 +12,8 @@ from typing import Any
 
 
 class Hints:
-    """`wake` is called from the loop, at most once per `arm`."""
+    """`wake` is called from the loop, at most once per `arm`. `watch` looks at directories, which may block: it is for
+    the thread that reads files, one call at a time; all else is for the loop."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake

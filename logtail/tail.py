@@ -13,7 +13,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from chassis.errors import OperatorError
 from logtail import checkpoint
-from logtail.chunk import Chunk, TailStats
+from logtail.chunk import Chunk, Source, TailStats
 from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower, Step
@@ -113,6 +113,7 @@ class Tail:
         self._save_failures = 0
         self._unusable = 0
         self._look_s = 0.0
+        self._untold: list[Happening] = []
         self._closed = False
 
     @property
@@ -129,7 +130,8 @@ class Tail:
         """Load the checkpoint and look for files once; OperatorError for a state directory that cannot be made."""
         loop = asyncio.get_running_loop()
         saved = await loop.run_in_executor(self._worker, self._load)
-        self._tell(await loop.run_in_executor(self._worker, self._follower.begin, saved))
+        found = await loop.run_in_executor(self._worker, self._follower.begin, saved)
+        self._untold.extend(found)
         self._hinted = self._hints.open()
         await self._watch()
         if self._state_file is not None:
@@ -137,6 +139,7 @@ class Tail:
             if self._autosave:
                 self._saver = asyncio.create_task(self._save_when_dirty(), name="checkpoint")
                 self._saver.add_done_callback(lambda _: self._awake.set())
+        self._tell()
 
     def _load(self) -> checkpoint.Checkpoint | None:
         if self._state_file is None:
@@ -149,9 +152,9 @@ class Tail:
             return checkpoint.load(self._state_file)
         except checkpoint.CheckpointUnusable as error:
             self._unusable += 1
-            self._tell([("error", "checkpoint_unusable", {
+            self._untold.append(("error", "checkpoint_unusable", {
                 "path": str(error.path), "reason": error.why, "moved_to": error.moved_to and str(error.moved_to),
-            })])  # fmt: skip
+            }))  # fmt: skip
             # Not the first start: where it left the files is not known, so rather all of them again than a part never.
             return checkpoint.Checkpoint()
 
@@ -169,13 +172,10 @@ class Tail:
             # Shielded, so that a step under way when the caller is cancelled is kept for the next call.
             step = await asyncio.shield(self._job)
             self._job = None
-            self._tell(step.happenings)
+            await self._settle(step)
             if step.chunk is not None or step.done:
                 return step.chunk
-            if step.save_first:
-                await self._watch()
-                await self.save()
-            else:
+            if not step.save_first:
                 self._look_s = self._monotonic() - began
                 await self._wait(soon=step.soon)
 
@@ -197,10 +197,16 @@ class Tail:
                 began = self._monotonic()
                 step = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.look)
                 self._look_s = self._monotonic() - began
-                self._tell(step.happenings)
-                if step.save_first:
-                    await self._watch()
-                    await self.save()
+                await self._settle(step)
+
+    async def _settle(self, step: Step) -> None:
+        """What a step found is remembered first and told then: a file that is said to be found is found again, under
+        whatever name, after a crash at any moment."""
+        self._untold += step.happenings
+        if step.save_first:
+            await self._watch()
+            await self.save()
+        self._tell()
 
     async def _wait(self, *, soon: bool) -> None:
         """Until a hint comes or it is time to look again."""
@@ -217,16 +223,22 @@ class Tail:
 
     async def _watch(self) -> None:
         if self._hinted:
-            directories = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.directories)
-            self._hinted = self._hints.watch(directories)
+            self._hinted = await asyncio.get_running_loop().run_in_executor(self._worker, self._watch_directories)
+
+    def _watch_directories(self) -> bool:
+        return self._hints.watch(self._follower.directories())
 
     def ack(self, chunk: Chunk, extra: Mapping[str, object] | None = None) -> None:
         """The chunk is safe elsewhere. Any order; only the contiguous prefix of each file is committed.
 
         `extra`, when given, replaces what is stored in the same atomic file: no checkpoint has one without the other.
         """
-        self._follower.ack(chunk, extra)
-        self._acked_bytes += len(chunk.data)
+        self.ack_bytes(chunk.source, chunk.start, chunk.end, extra)
+
+    def ack_bytes(self, source: Source, start: int, end: int, extra: Mapping[str, object] | None = None) -> None:
+        """`ack` for a caller that has let the chunk [start, end) itself go."""
+        self._follower.ack(source, start, end, extra)
+        self._acked_bytes += end - start
         self._dirty.set()
 
     @property
@@ -246,7 +258,9 @@ class Tail:
         """Follow by these settings from now on. Positions stay; a file that matches no more is let go, and remembered
         in case it matches again."""
         loop = asyncio.get_running_loop()
-        self._tell(await loop.run_in_executor(self._worker, partial(self._follower.reload, **settings)))
+        changed = await loop.run_in_executor(self._worker, partial(self._follower.reload, **settings))
+        self._untold.extend(changed)
+        self._tell()
         await self._watch()
         self._dirty.set()
         self._awake.set()
@@ -346,8 +360,9 @@ class Tail:
         stats.errors["checkpoint_unusable"] = self._unusable
         return stats
 
-    def _tell(self, happenings: list[Happening]) -> None:
-        for level, event, facts in happenings:
+    def _tell(self) -> None:
+        untold, self._untold = self._untold, []
+        for level, event, facts in untold:
             getattr(self._log, level)(event, **facts)
 
     async def close(self) -> None:
@@ -361,6 +376,7 @@ class Tail:
                 await asyncio.wait((self._saver,))
                 await self.save()
         finally:
+            self._tell()
             if under_way := [job for job in (self._job, *self._saving) if job is not None]:
                 await asyncio.wait(under_way)
             self._hints.close()

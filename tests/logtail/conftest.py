@@ -96,8 +96,8 @@ async def follow(tmp_path: Path) -> AsyncIterator[Follow]:
     open_tails: list[Tail] = []
     (tmp_path / "log").mkdir()
 
-    async def start(*include: str, **settings: Any) -> Following:
-        events, clock = Events(), Clock()
+    async def start(*include: str, events: Events | None = None, **settings: Any) -> Following:
+        events, clock = events or Events(), Clock()
         given: dict[str, Any] = {"max_line_bytes": 1024, "chunk_bytes": 4096, "poll_interval": 0.05} | settings
         tail = Tail(
             include=[f"{tmp_path}/log/{pattern}" for pattern in include or ("*.log",)],

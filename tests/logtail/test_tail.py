@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -480,6 +481,26 @@ async def test_truncated_and_regrown_while_away(follow: Follow, log: Path) -> No
     chunk = await tail.chunk()
     assert (chunk.start, chunk.data) == (0, b"uno\ndos\n")
     assert chunk.source.generation != first.source.generation
+
+
+async def test_a_file_is_remembered_before_it_is_said_to_be_found(follow: Follow, log: Path, tmp_path: Path) -> None:
+    """Killed right after it said so, and the file renamed out of the globs meanwhile: still found again."""
+    log.write_bytes(b"one\n")
+    state = tmp_path / "state/tail.json"
+    remembered = []
+
+    class Witness(Events):
+        def info(self, event: str, **facts: Any) -> None:
+            super().info(event, **facts)
+            remembered.append(facts["generation"] in state.read_text())
+
+    tail = await follow(events=Witness())
+    assert remembered == [True]
+    log.with_name("new.log").touch()
+    assert await tail.lines(1) == [b"one"]
+    while len(remembered) < 2:
+        await _looks(tail, 1)
+    assert remembered == [True, True]
 
 
 async def test_deleted_while_away_is_said(follow: Follow, log: Path) -> None:
