@@ -66,30 +66,32 @@ class Stage:
         manifest: str,
         environ: Mapping[str, Mapping[str, str]] | None = None,
         change: Callable[[Document], object] = lambda document: None,
+        called: str = "",
     ) -> list["Pod"]:
-        """The pods of a manifest, started. `environ`: more variables, by container; `change` edits each document."""
+        """The pods of a manifest, started.
+
+        `environ`: more variables, by container; `change` edits each document; `called` tells one of several apart.
+        """
         documents = list(yaml.safe_load_all((EXAMPLES / f"{manifest}.yaml").read_text()))
         for document in documents:
             change(document)
         made = [document for document in documents if document["kind"] in ("Pod", "Job")]
         others = [document for document in documents if document["kind"] in ("ConfigMap", "Secret")]
-        return [self._play(document, others, environ) for document in made]
+        return [self._play(prepared([*others, document], environ), called) for document in made]
 
-    def _play(
-        self, document: Document, others: Iterable[Document], environ: Mapping[str, Mapping[str, str]] | None
-    ) -> "Pod":
-        known_as = document["metadata"]["name"]
-        *settings, pod = prepared([*others, document], environ)
-        name = pod["metadata"]["name"] = f"{self.name}-{known_as}"
+    def _play(self, documents: list[Document], called: str) -> "Pod":
+        *settings, pod = documents
+        known_as = pod["metadata"]["name"]
+        name = pod["metadata"]["name"] = f"{self.name}{called}-{known_as}"
         for each in settings:
             each["metadata"]["name"] = f"{name}-{each['metadata']['name']}"
         for volume in pod["spec"]["volumes"]:
-            volume["name"] = f"{self.name}-{volume['name']}"
+            volume["name"] = f"{self.name}{called}-{volume['name']}"
             if "configMap" in volume:
                 volume["configMap"]["name"] = f"{name}-{volume['configMap']['name']}"
             # podman names the volume of an emptyDir by the volume, and that of a ConfigMap by the ConfigMap.
             self._volumes.append(volume.get("configMap", volume)["name"])
-        _rename_mounts(pod, self.name)
+        _rename_mounts(pod, f"{self.name}{called}")
         for volume in empty_volumes([pod]):
             self.engine.run("volume", "create", volume)
             self.volume(volume).chmod(0o1777)
@@ -187,7 +189,14 @@ class Pod:
         self.is_there(port, "/readyz", name)
 
     def stop(self) -> dict[str, int]:
-        """SIGTERM to all at once, as in a pod without native sidecars; the exit status of each."""
+        """SIGTERM to all at once, as in a pod without native sidecars; the exit status of each.
+
+        Not by `podman stop`, which takes the network from those that are still draining once the first has ended.
+        """
         names = [f"{self.name}-{name}" for name in self.containers]
-        self.stage.engine.run("stop", "--time", str(self.spec["terminationGracePeriodSeconds"]), *names)
+        self.stage.engine.run("kill", "--signal", "TERM", *names)
+        until(lambda: not any(map(self.pid, self.containers)), self._still_there)
         return {name: self.state(name)["ExitCode"] for name in self.containers}
+
+    def _still_there(self) -> str:
+        return "\n".join(f"{name} does not end:\n{self.log(name)}" for name in self.containers if self.pid(name))
