@@ -358,6 +358,20 @@ async def test_case_03_a_matching_copy_is_not_replayed(follow: Follow, log: Path
     assert tail.events.of("file_truncated")[0]["copy"] == str(log.with_name("app.log.1"))
 
 
+async def test_case_03_a_copy_of_a_file_of_which_nothing_was_read_is_found_by_the_globs(
+    follow: Follow, log: Path
+) -> None:
+    """Nothing tells it from any other file, so it is one; only its name can bring it in."""
+    log.touch()
+    tail = await follow("*.log*")
+    append(log, b"one\n")
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    os.truncate(log, 0)
+    append(log, b"two\n")
+    assert sorted(await tail.lines(2)) == [b"one", b"two"]
+    assert b"".join(chunk.data for chunk in await tail.drained()) == b""
+
+
 async def test_a_copy_made_while_nobody_looked_is_not_replayed(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow("app.log*")

@@ -305,6 +305,7 @@ class World:
         shutil.copyfile(self.logs / name, old.path)
         os.ftruncate(file.file.fileno(), 0)
         old.lines, file.lines = file.lines, []
+        self._give_up_unrecognisable(old)
         self.rotated.append(old)
         file.seen = file.remembered = False
         while regrow and os.fstat(file.file.fileno()).st_size <= size:
@@ -315,6 +316,13 @@ class World:
                 "the truncation to be seen",
             )
             file.seen = len(self.events("file_truncated")) > truncations
+
+    def _give_up_unrecognisable(self, copy: LogFile) -> None:
+        """A copy is known by what was read of the original. Where nothing was, only a glob that matches finds it."""
+        if not self.covers_rotated and not set(copy.lines) & (self.server.arrived.keys() | self.dead()):
+            self.must -= set(copy.lines)
+            self.poisoned -= set(copy.lines)
+            self.may |= set(copy.lines)
 
     def _took_all(self, *files: LogFile) -> bool:
         """Then the truncation came before the shipper had read anything, and there was nothing to see."""
