@@ -1,68 +1,38 @@
-"""The log format adapter against its yardstick: lines per CPU-second on one pinned core, every record counted.
+"""The log format adapter beside its peers: lines per CPU-second on one pinned core, every record counted.
 
 Contestants: the whole mate from file to file on an access log, a JSON log and a Java log with traces; rsyslog's
-mmnormalize and mmjsonparse on the same lines. Start-up is measured apart and not part of the speed.
+mmnormalize and mmjsonparse and syslog-ng's parsers on the same lines; Fluent Bit and Vector where they are on this
+machine. Start-up is measured apart and not part of the speed.
 """
 
 import argparse
-import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine, workloads
-from benchmarks.processes import ROOT, Mate, Pinned, found, wait_until
-from benchmarks.report import Row, table, write_json
-from benchmarks.rounds import Contestant, LinesMissing, Measured, play
+from benchmarks import command, machine, peers, shipping_peers, workloads
+from benchmarks.outcome import Demand, Peer, Row, beside, bound
+from benchmarks.parsing_peers import parsing_setups
+from benchmarks.processes import Mate, wait_until
+from benchmarks.rounds import Contestant, Measured
+from benchmarks.shipping_peers import Growing, Setup
 from benchmarks.workloads import Workload
 
-FULL_LINES = 1_000_000
-QUICK_LINES = 20_000
+NAME, ABOUT = "adapter", "the log format adapter beside rsyslog, syslog-ng, Fluent Bit and Vector"
+FULL_LINES = 2_000_000
+QUICK_LINES = 10_000
+PEERS_SHARE = 4
+"""The slower peers take the first quarter of the lines; their speed is the same for them."""
+JAVA_SHARE = 4
+"""The Java log has a quarter of the lines of the others."""
 JAVA_LINES_PER_RECORD = 50 / 20
-# What each must reach beside rsyslog in the same run; Java has no yardstick there (imfile only joins).
-WANTED = {"access": 3.5, "json": 5.0}
-_RULES = """\
-version=2
-rule=:%client:word% %ident:word% %user:word% [%time:char-to:]%] "%method:word% %path:word% HTTP/%version:char-to:"%" \
-%status:number% %size:number% "%referer:char-to:"%" "%agent:char-to:"%"
-"""
-_RSYSLOG = """\
-module(load="imfile" mode="inotify")
-module(load="{module}")
-global(workDirectory="{directory}" maxMessageSize="64k")
-template(name="json" type="string" string="%$!all-json%\\n")
-ruleset(name="out" queue.type="direct") {{
-  action({action})
-  action(type="omfile" file="{directory}/out.jsonl" template="json" ioBufferSize="256k")
-}}
-input(type="imfile" file="{directory}/log/*.log" tag="app" ruleset="out" addMetadata="off")
-"""
-_ACTIONS = {
-    "access": ("mmnormalize", 'type="mmnormalize" rulebase="{directory}/access.rulebase"'),
-    "json": ("mmjsonparse", 'type="mmjsonparse" cookie=""'),
-}
-
-
-class Output:
-    """Counts the lines of a growing file, reading each byte once."""
-
-    def __init__(self, *paths: Path) -> None:
-        self.lines = 0
-        self._paths = paths
-        self._at = dict.fromkeys(paths, 0)
-
-    def look(self) -> int:
-        for path in self._paths:
-            if path.exists():
-                with path.open("rb") as file:
-                    file.seek(self._at[path])
-                    while block := file.read(1 << 20):
-                        self.lines += block.count(b"\n")
-                        self._at[path] += len(block)
-        return self.lines
+WORKS = {"access": "access log", "json": "JSON app log", "java": "Java log with traces, joined and parsed"}
+MOST_RESIDENT_MIB = 64.0
+# Kind → the yardstick and how many times its speed; and how many times Fluent Bit's.
+OF_RSYSLOG = {"access": ("rsyslog mmnormalize", 3.5), "json": ("rsyslog mmjsonparse", 5.0)}
+OF_FLUENT_BIT = {"access": 2.0, "json": 1.5, "java": 1.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,107 +48,106 @@ class Run:
 
     def adapter(self, into: Path) -> Measured:
         core, _ = machine.cores()
-        directory = Path(tempfile.mkdtemp(dir=into))
-        (directory / "log").mkdir()
-        settings = {
-            "inputs": [{"paths": [f"{directory}/log/*.log"]}],
-            "output": {"to": f"file://{directory}/out.jsonl", "max_bytes": "64GiB"},
-            "state_dir": f"{directory}/state",
-            "drain": {"quiet": "50ms"},
-            "ops": {"listen": "127.0.0.1:0"},
-        }
-        with Mate("adapter_logformat", settings, core, directory) as mate:
-            return self._measured(mate, directory)
+        with tempfile.TemporaryDirectory(dir=into) as name:
+            directory = Path(name)
+            (directory / "log").mkdir()
+            settings = {
+                "inputs": [{"paths": [f"{directory}/log/*.log"]}],
+                "output": {"to": f"file://{directory}/out.jsonl", "max_bytes": "64GiB"},
+                "state_dir": f"{directory}/state",
+                "drain": {"quiet": "50ms"},
+                "ops": {"listen": "127.0.0.1:0"},
+            }
+            with Mate("adapter_logformat", settings, core, directory) as mate:
+                return self._measured(mate, directory)
 
-    def rsyslog(self, program: Path, into: Path) -> Measured:
-        core, _ = machine.cores()
-        directory = Path(tempfile.mkdtemp(dir=into))
-        (directory / "log").mkdir()
-        module, action = _ACTIONS[self.kind]
-        (directory / "access.rulebase").write_text(_RULES)
-        (directory / "rsyslog.conf").write_text(
-            _RSYSLOG.format(module=module, directory=directory, action=action.format(directory=directory))
-        )
-        command = [str(program), "-n", "-f", f"{directory}/rsyslog.conf", "-i", f"{directory}/pid"]
-        with Pinned("rsyslog", command, core, directory) as daemon:
-            wait_until((directory / "pid").exists, "rsyslog has started")
-            return self._measured(daemon, directory)
-
-    def _measured(self, process: Pinned, directory: Path) -> Measured:
+    def _measured(self, mate: Mate, directory: Path) -> Measured:
         time.sleep(0.3)  # until it only waits, so that its start is over
-        startup = machine.cpu_s(process.pid)
+        startup, idle = machine.cpu_s(mate.pid), machine.memory(mate.pid).resident
         began = time.monotonic()
         (directory / "log/app.log").hardlink_to(self.workload.path)
-        output = Output(directory / "out.jsonl")
+        output = Growing(directory / "out.jsonl")
 
         def is_done() -> bool:
-            process.check()
+            mate.check()
             # Its last record waits for a continuation: it comes a second later, and needs no work to speak of.
             return output.look() >= self.records
 
-        wait_until(is_done, f"{process.name} has written the {self.records} records of {self.kind}")
+        wait_until(is_done, f"the adapter has written the {self.records} records of {self.kind}")
         wall = time.monotonic() - began
-        cpu = machine.cpu_s(process.pid) - startup
-        peak = machine.memory(process.pid).peak
-        process.stop()
+        cpu = machine.cpu_s(mate.pid) - startup
+        peak = machine.memory(mate.pid).peak
+        mate.stop()
         records = output.look()
-        shutil.rmtree(directory)
-        return Measured(self.workload.lines if records == self.records else records, cpu, startup, wall, peak)
-
-
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks adapter", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small and once; asserts only that every record arrived")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--lines", type=int, help=f"default {FULL_LINES}, quick {QUICK_LINES}")
-    parser.add_argument("--only", metavar="KIND", action="append", choices=("access", "json", "java"))
-    parser.add_argument("--workloads", type=Path, default=Path(tempfile.gettempdir()) / "podmates-benchmarks")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="where the JSON goes")
-    return parser
+        return Measured.of_lines(
+            self.workload.lines if records == self.records else records, cpu, startup, wall, peak, idle
+        )
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 when every record arrived (and, unless quick, every ratio is reached), 1 when not."""
-    options = parser().parse_args(argv)
+    parser = command.parser(NAME, __doc__)
+    parser.add_argument("--lines", type=int, help=f"default {FULL_LINES}, quick {QUICK_LINES}; Java: a quarter")
+    return command.run(NAME, ABOUT, parser, measure, argv)
+
+
+def measure(options: argparse.Namespace) -> command.Found:
     lines = options.lines or (QUICK_LINES if options.quick else FULL_LINES)
-    program = found("rsyslogd", "RSYSLOGD")
-    if program is None:
-        print("rsyslog is missing (apt-get install rsyslog, or RSYSLOGD=/path/to/rsyslogd): no ratios")
+    contestants: list[Contestant] = []
     with tempfile.TemporaryDirectory(prefix="podmates-bench-") as name:
-        contestants = []
-        for kind in options.only or ("access", "json", "java"):
-            run = Run(kind, workloads.make(kind, lines, options.workloads))
-            contestants.append(_contestant(f"adapter, {kind}", lines, run.adapter, Path(name)))
-            if program is not None and kind in _ACTIONS:
-                rsyslog = _contestant(f"rsyslog, {kind}", lines, _of_rsyslog(run, program), Path(name))
-                contestants.append(rsyslog)
-        try:
-            play(contestants, 1 if options.quick else options.rounds, machine.cores()[0], print)
-        except LinesMissing as missing:
-            print(missing, file=sys.stderr)
-            return 1
-    if options.quick:
-        print(f"all records arrived: {len(contestants)} contestants, {lines} lines each")
-        return 0
-    rows = _rows(contestants)
-    print(table(rows))
-    write_json(options.results / "adapter.json", {"machine": machine.describe(), "lines": lines}, contestants, rows)
-    return int(any(row.missed for row in rows))
+        setups, who = _peers()
+        for kind in WORKS:
+            if not command.chosen(options, kind):
+                continue
+            make = workloads.Maker(options.workloads, lines // (JAVA_SHARE if kind == "java" else 1), PEERS_SHARE)
+            contestants += [_theirs(setup, program, kind, make, Path(name)) for setup, program in setups[kind]]
+            contestants.append(_ours(kind, make, Path(name)))
+        rows = command.rounds(options).play(contestants)
+    return rows, list(_demands(rows)), who
 
 
-def _contestant(name: str, lines: int, run: Callable[[Path], Measured], into: Path) -> Contestant:
-    return Contestant(name, lambda: run(into), lines)
+def _peers() -> tuple[dict[str, list[tuple[Setup, peers.Program]]], list[Peer]]:
+    """By kind of workload, those that are here; and of all of them, how they were set up or why they did not run."""
+    setups: dict[str, list[tuple[Setup, peers.Program]]] = {kind: [] for kind in WORKS}
+    who: list[Peer] = []
+    for name in ("rsyslog", "syslog-ng", "Fluent Bit", "Vector"):
+        program = peers.find(name)
+        if program is None:
+            who.append(peers.missing(name))
+            continue
+        its = [setup for setup in parsing_setups() if setup.peer == name]
+        who.append(peers.ran(program, {f"{setup.name}, {WORKS[setup.kinds[0]]}": setup.text for setup in its}))
+        for setup in its:
+            setups[setup.kinds[0]].append((setup, program))
+    return setups, who
 
 
-def _of_rsyslog(run: Run, program: Path) -> Callable[[Path], Measured]:
-    return lambda into: run.rsyslog(program, into)
+def _theirs(setup: Setup, program: peers.Program, kind: str, make: workloads.Maker, into: Path) -> Contestant:
+    few = make.fewer(kind)
+
+    def run(workload: Workload) -> Callable[[], Measured]:
+        records = Run(kind, workload).records
+        return lambda: shipping_peers.measure(setup, program, workload, into, records)
+
+    return Contestant(WORKS[kind], setup.contestant, run(few), few.lines, ours=False, warm_up=run(make.least(kind)))
 
 
-def _rows(contestants: Sequence[Contestant]) -> list[Row]:
-    medians = {each.name: each.median() for each in contestants}
-    rows = []
-    for each in contestants:
-        who, kind = each.name.split(", ")
-        yardstick = medians.get(f"rsyslog, {kind}") if who == "adapter" else None
-        rows.append(Row.of(each, yardstick, WANTED.get(kind) if who == "adapter" else None))
-    return rows
+def _ours(kind: str, make: workloads.Maker, into: Path) -> Contestant:
+    every, least = Run(kind, make.all(kind)), Run(kind, make.least(kind))
+    return Contestant(
+        WORKS[kind],
+        "adapter",
+        lambda: every.adapter(into),
+        every.workload.lines,
+        ours=True,
+        warm_up=lambda: least.adapter(into),
+    )
+
+
+def _demands(rows: Sequence[Row]) -> Iterator[Demand]:
+    for kind, work in WORKS.items():
+        if kind in OF_RSYSLOG:
+            yardstick, wanted = OF_RSYSLOG[kind]
+            yield from beside(rows, work, "adapter", yardstick, "klines_per_cpu_s", wanted, at_least=True)
+        of_fluent_bit = OF_FLUENT_BIT[kind]
+        yield from beside(rows, work, "adapter", "Fluent Bit best", "klines_per_cpu_s", of_fluent_bit, at_least=True)
+        yield from bound(rows, work, "adapter", "peak_mib", MOST_RESIDENT_MIB, at_least=False)

@@ -1,83 +1,91 @@
-"""The peers: how each is configured and how one run of it is measured. rsyslog as Debian ships it.
+"""The peers' programs: which of them this machine has, which versions they are, and how they are called.
 
-Each runs as an instance of its own, below a temporary directory, and is ended by its own process id.
+Debian has rsyslog, syslog-ng, HAProxy, nginx and PgBouncer; `debian_peers.sh` brings them. rsyslog and syslog-ng
+exclude each other as packages, so syslog-ng is only unpacked. Fluent Bit and Vector run if on PATH or named.
 """
 
-import shutil
-import time
+import re
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.processes import Pinned, found, wait_until
-from benchmarks.rounds import Measured
-from benchmarks.workloads import Workload
+from benchmarks.outcome import Peer
+from benchmarks.processes import found
 
-BUFFER_BYTES = 256 * 1024
-# As its documentation shows it: messages pass through the main queue.
-_PLAIN = """\
-module(load="imfile" mode="inotify")
-global(workDirectory="{directory}")
-template(name="line" type="string" string="%msg%\\n")
-action(type="omfile" file="{directory}/out.txt" template="line")
-input(type="imfile" file="{directory}/log/*.log" tag="app")
-"""
-# Tuned: no queue between input and output, no flush at the end of each transaction, a large write buffer.
-_TUNED = """\
-module(load="imfile" mode="inotify")
-global(workDirectory="{directory}" maxMessageSize="64k")
-template(name="line" type="string" string="%msg%\\n")
-ruleset(name="out" queue.type="direct") {{
-  action(type="omfile" file="{directory}/out.txt" template="line" ioBufferSize="{buffer}" flushOnTXEnd="off")
-}}
-input(type="imfile" file="{directory}/log/*.log" tag="app" ruleset="out" addMetadata="off" maxLinesPerMinute="0")
-"""
+UNPACKED = Path("/var/cache/podmates-benchmarks/peers")
+"""Where debian_peers.sh unpacks what it may not install."""
 
 
-class Rsyslog:
-    """imfile → omfile: files in, lines out, nothing else."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How a peer is found: on PATH, or named by the environment variable; else what to do about it."""
 
-    name = "rsyslog"
+    program: str
+    variable: str
+    missing: str
+    version_option: str = "--version"
 
-    def __init__(self, program: Path, *, tuned: bool) -> None:
-        self._program = program
-        self._settings = _TUNED if tuned else _PLAIN
-        # A package that was only unpacked has its modules and libraries beside the program.
-        self._root = program.parent.parent.parent
-        self._beside = next(iter(sorted(self._root.glob("usr/lib/*/rsyslog"))), None)
 
-    @classmethod
-    def find(cls, *, tuned: bool) -> "Rsyslog | None":
-        program = found("rsyslogd", "RSYSLOGD")
-        return None if program is None else cls(program, tuned=tuned)
+def _debian(program: str, package: str, variable: str, version_option: str = "--version") -> Known:
+    return Known(program, variable, f"not on this machine (apt-get install {package})", version_option)
 
-    def _command(self, directory: Path) -> list[str]:
-        command = [str(self._program), "-n", "-f", f"{directory}/rsyslog.conf", "-i", f"{directory}/pid"]
-        if self._beside is None or self._root == Path("/"):
-            return command
-        return ["env", f"LD_LIBRARY_PATH={self._beside.parent}", *command, "-M", str(self._beside)]
 
-    def measure(self, workload: Workload, directory: Path, core: int) -> Measured:
-        """One run from an empty directory to the last line in the output file."""
-        (directory / "log").mkdir()
-        (directory / "rsyslog.conf").write_text(self._settings.format(directory=directory, buffer=BUFFER_BYTES))
-        out = directory / "out.txt"
-        with Pinned(self.name, self._command(directory), core, directory) as daemon:
-            wait_until((directory / "pid").exists, "rsyslog has started")
-            time.sleep(0.3)  # until it only waits
-            startup = machine.cpu_s(daemon.pid)
-            began = time.monotonic()
-            (directory / "log/app.log").hardlink_to(workload.path)
+KNOWN = {
+    "rsyslog": _debian("rsyslogd", "rsyslog", "RSYSLOGD", "-v"),
+    "syslog-ng": _debian("syslog-ng", "syslog-ng-core, or sh benchmarks/debian_peers.sh", "SYSLOG_NG"),
+    "HAProxy": _debian("haproxy", "haproxy", "HAPROXY", "-v"),
+    "nginx": _debian("nginx", "nginx libnginx-mod-stream", "NGINX", "-v"),
+    "PgBouncer": _debian("pgbouncer", "pgbouncer", "PGBOUNCER"),
+    "Fluent Bit": Known("fluent-bit", "FLUENT_BIT", "not in Debian; put it on PATH or name it by FLUENT_BIT="),
+    "Vector": Known("vector", "VECTOR", "not in Debian; put it on PATH or name it by VECTOR="),
+}
 
-            def is_done() -> bool:
-                daemon.check()
-                # The rest stays in its buffer until it ends; what writing that costs is not counted against it.
-                return out.exists() and out.stat().st_size > workload.size - BUFFER_BYTES
 
-            wait_until(is_done, "rsyslog has written every line")
-            wall = time.monotonic() - began
-            cpu = machine.cpu_s(daemon.pid) - startup
-            peak = machine.memory(daemon.pid).peak
-        with out.open("rb") as file:
-            lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1024 * 1024), b""))
-        shutil.rmtree(directory)
-        return Measured(lines, cpu, startup, wall, peak)
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One that is here. `root` is where its package lies: / unless it was only unpacked."""
+
+    name: str
+    path: Path
+    root: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        if self.root == Path("/"):
+            return [str(self.path), *arguments]
+        own = sorted([*self.root.glob("usr/lib/*-linux-gnu"), *self.root.glob(f"usr/lib/{self.name}")])
+        return ["env", f"LD_LIBRARY_PATH={':'.join(map(str, own))}", str(self.path), *arguments]
+
+    def modules(self) -> Path | None:
+        """The directory of its modules, where it must be told: that of a package that was only unpacked."""
+        if self.root == Path("/"):
+            return None
+        inside = {"rsyslog": "usr/lib/*/rsyslog", "syslog-ng": "usr/lib/syslog-ng/3.*"}.get(self.name)
+        return next(iter(sorted(self.root.glob(inside))), None) if inside else None
+
+    def version(self) -> str:
+        """As it says itself; empty if it says none."""
+        try:
+            asked = self.command(KNOWN[self.name].version_option)
+            done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        version = re.search(r"\d+\.\d+(?:\.\d+)*", done.stdout + done.stderr)
+        return version[0] if version else ""
+
+
+def find(name: str) -> Program | None:
+    known = KNOWN[name]
+    unpacked = next(iter(sorted(UNPACKED.glob(f"usr/sbin/{known.program}"))), None)
+    path = found(known.program, known.variable) or unpacked
+    if path is None:
+        return None
+    root = path.parent.parent.parent
+    return Program(name, path, root if (root / "usr/lib").is_dir() else Path("/"))
+
+
+def ran(program: Program, setups: dict[str, str]) -> Peer:
+    return Peer(program.name, program.version(), setups)
+
+
+def missing(name: str) -> Peer:
+    return Peer(name, why_not=KNOWN[name].missing)

@@ -1,65 +1,83 @@
-"""What was measured, for people (a table) and for machines (JSON with the machine's description)."""
+"""An outcome as text for the terminal: what is behind comes first, then a table for each piece of work."""
 
-import json
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from benchmarks.rounds import Contestant
+from benchmarks.outcome import QUANTITIES, Demand, Figure, Outcome, Row
+
+RED, GREEN, PLAIN = "\033[31m", "\033[32m", "\033[0m"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Speeds in klines per CPU-second, `ratio` to the yardstick of the same run."""
+def text(outcome: Outcome, *, colour: bool) -> str:
+    def paint(words: str, with_colour: str) -> str:
+        return f"{with_colour}{words}{PLAIN}" if colour else words
 
-    name: str
-    median: float
-    lowest: float
-    highest: float
-    startup_cpu_s: float
-    peak_mib: float
-    noisy_runs: int
-    ratio: float | None
-    wanted: float | None
-
-    @classmethod
-    def of(cls, contestant: Contestant, yardstick: float | None, wanted: float | None) -> "Row":
-        lowest, highest = contestant.spread()
-        median = contestant.median()
-        return cls(
-            name=contestant.name,
-            median=round(median, 1),
-            lowest=round(lowest, 1),
-            highest=round(highest, 1),
-            startup_cpu_s=round(statistics.median(each.startup_cpu_s for each in contestant.runs), 3),
-            peak_mib=max(each.peak_mib for each in contestant.runs),
-            noisy_runs=contestant.noisy,
-            ratio=None if yardstick is None else round(median / yardstick, 2),
-            wanted=None if wanted is None else round(wanted, 2),
-        )
-
-    @property
-    def missed(self) -> bool:
-        return self.ratio is not None and self.wanted is not None and self.ratio < self.wanted
+    lines = [f"== {outcome.benchmark}: {outcome.about}"]
+    lines += [paint(f"UNDELIVERED {row.name} ({row.work}): {row.arrived} of {row.expected}", RED)
+              for row in outcome.undelivered]  # fmt: skip
+    lines += [paint(f"BEHIND {demand}", RED) for demand in outcome.missed]
+    lines += [f"not run: {peer.name}, {peer.why_not}" for peer in outcome.peers if peer.why_not]
+    for work in outcome.works():
+        lines += ["", *_table(outcome, work, paint)]
+    return "\n".join([*lines, "", paint(_closing(outcome), RED if outcome.missed or outcome.undelivered else GREEN)])
 
 
-def table(rows: Sequence[Row]) -> str:
-    head = f"{'klines per CPU-second':<38} {'median':>8} {'spread':>15} {'ratio':>7} {'wanted':>7} {'start CPU-s':>12}"
-    lines = [head + f" {'peak MiB':>9}  noisy"]
-    for row in sorted(rows, key=lambda row: not row.missed):  # what is behind comes first
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}x"
-        wanted = "" if row.wanted is None else f"{row.wanted:.2f}x"
-        remark = f"{row.noisy_runs or ''}{'  MISSED' if row.missed else ''}"
-        lines.append(
-            f"{row.name:<38} {row.median:>8.0f} {row.lowest:>7.0f}-{row.highest:<7.0f} {ratio:>7} {wanted:>7}"
-            f" {row.startup_cpu_s:>12.2f} {row.peak_mib:>9.1f}  {remark}"
-        )
-    return "\n".join(lines)
+def _closing(outcome: Outcome) -> str:
+    met = len(outcome.demands) - len(outcome.missed)
+    demands = f"{met} of {len(outcome.demands)} demands met" if outcome.demands else "no demand judged"
+    missing = len(outcome.undelivered)
+    return f"{demands}; {f'{missing} rows incomplete' if missing else 'everything arrived'}"
 
 
-def write_json(path: Path, facts: Mapping[str, object], contestants: Sequence[Contestant], rows: Sequence[Row]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    runs = {each.name: [asdict(run) for run in each.runs] for each in contestants}
-    content = dict(facts) | {"rows": [asdict(row) for row in rows], "runs": runs}
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+def quantities_of(rows: Sequence[Row]) -> list[str]:
+    """What any of them has a figure for, in the order of the first."""
+    return list(dict.fromkeys(quantity for row in rows for quantity in row.figures))
+
+
+def shown(figure: Figure | None, quantity: str) -> str:
+    return "" if figure is None else f"{figure.median:,.{QUANTITIES[quantity].digits}f}"
+
+
+def spread(figure: Figure, quantity: str) -> str:
+    digits = QUANTITIES[quantity].digits
+    return f"{figure.lowest:,.{digits}f}-{figure.highest:,.{digits}f}"
+
+
+def asked(demand: Demand) -> str:
+    """The ratio or figure with what was asked of it."""
+    kind = QUANTITIES[demand.quantity]
+    sign = "≥" if demand.at_least else "≤"
+    if demand.beside is None:
+        return f"{demand.reached:.2f} {kind.unit} ({sign} {demand.wanted:.2f})"
+    return f"{kind.title} {demand.reached:.2f} x {demand.beside} ({sign} {demand.wanted:.2f})"
+
+
+def _table(outcome: Outcome, work: str, paint: Callable[[str, str], str]) -> list[str]:
+    rows = outcome.rows_of(work)
+    quantities = quantities_of(rows)
+    head = [work, *(QUANTITIES[quantity].title for quantity in quantities)]
+    head.insert(2, "spread")
+    cells = [[_label(row), *(shown(row.figures.get(quantity), quantity) for quantity in quantities)] for row in rows]
+    for row, line in zip(rows, cells, strict=True):
+        first = row.figures.get(quantities[0])
+        line.insert(2, spread(first, quantities[0]) if first and row.rounds > 1 else "")
+    if not any(line[2] for line in cells):
+        for line in [head, *cells]:
+            del line[2]
+    widths = [max(len(line[column]) for line in [head, *cells]) for column in range(len(head))]
+    lines = [_line(head, widths)]
+    for row, line in zip(rows, cells, strict=True):
+        demands = [each for each in outcome.demands if (each.work, each.name) == (work, row.name)]
+        remarks = [paint(asked(each), GREEN if each.met else RED) for each in demands]
+        noisy = [f"{row.noisy} noisy"] if row.noisy else []
+        lines.append("  ".join([_line(line, widths), *remarks, *noisy]))
+    return lines
+
+
+def _label(row: Row) -> str:
+    return row.name if row.size is None else f"{row.name}, {row.size:g}"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first, *rest = (f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}"
+                    for at, (cell, width) in enumerate(zip(cells, widths, strict=True)))  # fmt: skip
+    return "  ".join([first, *rest])

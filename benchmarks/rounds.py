@@ -1,14 +1,14 @@
 """Rounds: every contestant once in each, in turn, so that a slow minute strikes all alike; then medians and spread.
 
-A round of a contestant is noisy when a fixed piece of work took clearly longer around it than at the quietest moment of
-the whole run; it is repeated a few times, and what stays noisy is said.
+A run is noisy when a fixed piece of work took clearly longer around it than at the quietest moment of the whole
+benchmark; it is repeated a few times, and what stays noisy is said.
 """
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks import machine
+from benchmarks.outcome import QUANTITIES, Figure, Row
 
 NOISY = 1.08
 MOST_REPEATS = 2
@@ -16,76 +16,112 @@ MOST_REPEATS = 2
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run: lines that really arrived, and what it took. `startup_cpu_s` is not part of `cpu_s`."""
+    """One run: lines (rows, answers) that really arrived, and what it took, by the keys of QUANTITIES."""
 
-    lines: int
-    cpu_s: float
-    startup_cpu_s: float
-    wall_s: float
-    peak_mib: float
+    arrived: int
+    figures: Mapping[str, float]
     noise: float = 1.0
 
-    @property
-    def klines_per_cpu_s(self) -> float:
-        return self.lines / 1000 / self.cpu_s if self.cpu_s else float("inf")
-
-    def with_noise(self, noise: float) -> "Measured":
-        return replace(self, noise=noise)
+    @classmethod
+    def of_lines(
+        cls, lines: int, cpu_s: float, startup_cpu_s: float, wall_s: float, peak_mib: float, idle_mib: float
+    ) -> "Measured":
+        """`startup_cpu_s` is not part of `cpu_s`; `idle_mib` is what it weighed before the first line came."""
+        figures = {
+            "klines_per_cpu_s": lines / 1000 / max(cpu_s, 0.001),
+            "klines_per_s": lines / 1000 / max(wall_s, 0.001),
+            "idle_mib": idle_mib,
+            "peak_mib": peak_mib,
+            "startup_cpu_s": startup_cpu_s,
+        }
+        return cls(lines, figures)
 
 
 @dataclass(slots=True)
 class Contestant:
+    """Who does which work. `expected` is how many must arrive in each run. `warm_up` is a smaller run, that brings
+    programs and files into memory."""
+
+    work: str
     name: str
     run: Callable[[], Measured]
-    lines: int
-    """How many must arrive."""
+    expected: int
+    ours: bool
+    warm_up: Callable[[], object] | None = None
+    size: float | None = None
     runs: list[Measured] = field(default_factory=list)
-    noisy: int = 0
-    """Runs that stayed noisy after all repeats."""
 
-    def median(self) -> float:
-        return statistics.median(each.klines_per_cpu_s for each in self.runs)
-
-    def spread(self) -> tuple[float, float]:
-        speeds = [each.klines_per_cpu_s for each in self.runs]
-        return min(speeds), max(speeds)
-
-
-class LinesMissing(Exception):
-    """Not every line arrived, and so no figure counts."""
-
-
-def play(contestants: Sequence[Contestant], rounds: int, core: int, tell: Callable[[str], None]) -> None:
-    """Runs them all `rounds` times. When there are several rounds, one more comes first as a warm-up, and noisy runs
-    are repeated."""
-    quietest = min(machine.probe_on(core) for _ in range(5))
-    for number in range(0 if rounds > 1 else 1, rounds + 1):
-        for contestant in contestants:
-            measured, quietest = _run(contestant, quietest, core, MOST_REPEATS if rounds > 1 else 0)
-            if number == 0:
-                continue
-            contestant.runs.append(measured)
-            contestant.noisy += measured.noise > NOISY
-            tell(
-                f"round {number}/{rounds}  {contestant.name:<32} {measured.klines_per_cpu_s:7.0f} klines/CPU-s"
-                f"  {measured.cpu_s:5.2f} CPU-s  noise {measured.noise:.2f}"
-            )
+    def row(self) -> Row:
+        return Row(
+            work=self.work,
+            name=self.name,
+            ours=self.ours,
+            arrived=min(each.arrived for each in self.runs),
+            expected=self.expected,
+            rounds=len(self.runs),
+            noisy=sum(each.noise > NOISY for each in self.runs),
+            figures={
+                quantity: Figure.of(each.figures[quantity] for each in self.runs) for quantity in self.runs[0].figures
+            },
+            size=self.size,
+        )
 
 
-def _run(contestant: Contestant, quietest: float, core: int, repeats: int) -> tuple[Measured, float]:
-    """The least noisy of a few tries, the first that is quiet enough ending them."""
-    best: Measured | None = None
-    for _ in range(1 + repeats):
-        before = machine.probe_on(core)
-        measured = contestant.run()
-        after = machine.probe_on(core)
-        if measured.lines != contestant.lines:
-            raise LinesMissing(f"{contestant.name}: {measured.lines} of {contestant.lines} lines arrived")
-        quietest = min(quietest, before, after)
-        measured = measured.with_noise((before + after) / 2 / quietest)
-        if best is None or measured.noise < best.noise:
-            best = measured
-        if best.noise <= NOISY:
-            break
-    assert best is not None
-    return best, quietest
+class Undelivered(Exception):
+    """Not everything arrived, and so no figure counts."""
+
+
+class Rounds:
+    """`play`s contestants `count` times on `core`, and remembers how quiet the machine can be."""
+
+    def __init__(self, count: int, core: int, tell: Callable[[str], None]) -> None:
+        self._count = count
+        self._core = core
+        self._tell = tell
+        self._repeats = MOST_REPEATS if count > 1 else 0
+        self._quietest = min(machine.probe_on(core) for _ in range(5))
+
+    def play(self, contestants: Sequence[Contestant]) -> list[Row]:
+        """Their rows. When there are several rounds, warm-ups come first and noisy runs are repeated."""
+        if self._count > 1:
+            for contestant in contestants:
+                if contestant.warm_up is not None:
+                    contestant.warm_up()
+        for number in range(1, self._count + 1):
+            for contestant in contestants:
+                measured = self._run(contestant)
+                contestant.runs.append(measured)
+                self._tell(f"{number}/{self._count}  {_told(contestant, measured)}")
+        return [contestant.row() for contestant in contestants]
+
+    def _run(self, contestant: Contestant) -> Measured:
+        """The least noisy of a few tries, the first that is quiet enough ending them."""
+        best: Measured | None = None
+        for _ in range(1 + self._repeats):
+            before = machine.probe_on(self._core)
+            measured = contestant.run()
+            after = machine.probe_on(self._core)
+            if measured.arrived != contestant.expected:
+                raise Undelivered(
+                    f"{contestant.name} ({contestant.work}): {measured.arrived} of {contestant.expected} arrived"
+                )
+            self._quietest = min(self._quietest, before, after)
+            measured = replace(measured, noise=(before + after) / 2 / self._quietest)
+            if best is None or measured.noise < best.noise:
+                best = measured
+            if best.noise <= NOISY:
+                break
+        assert best is not None
+        return best
+
+
+def _told(contestant: Contestant, measured: Measured) -> str:
+    figures = ", ".join(_said(measured.figures, list(measured.figures)[:2]))
+    size = "" if contestant.size is None else f" {contestant.size:g}"
+    return f"{contestant.work}{size}: {contestant.name:<28} {figures}, noise {measured.noise:.2f}"
+
+
+def _said(figures: Mapping[str, float], quantities: Iterable[str]) -> Iterable[str]:
+    for quantity in quantities:
+        kind = QUANTITIES[quantity]
+        yield f"{figures[quantity]:.{kind.digits}f} {kind.unit}"

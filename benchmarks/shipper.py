@@ -1,46 +1,64 @@
-"""The log shipper against its yardstick: lines per CPU-second on one pinned core, every line counted at the sink.
+"""The log shipper beside its peers: lines per CPU-second on one pinned core, every line counted where it arrives.
 
-Contestants: our shipper with lines untouched, metadata merged and plain text wrapped, each with no compression, gzip
-and zstd; rsyslog from file to file on the same lines. Start-up is measured apart and not part of the speed.
+Contestants: the shipper with lines untouched, metadata merged and plain text wrapped, each with no compression, gzip
+and zstd; rsyslog and syslog-ng from file to file on the same lines; Fluent Bit and Vector to the same log server where
+they are on this machine. Start-up is measured apart and not part of the speed.
 """
 
 import argparse
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine, workloads
-from benchmarks.peers import Rsyslog
-from benchmarks.processes import ROOT, Mate, Sink, wait_until
-from benchmarks.report import Row, table, write_json
-from benchmarks.rounds import Contestant, LinesMissing, Measured, play
+from benchmarks import command, machine, peers, shipping_peers, workloads
+from benchmarks.http_peers import shipping_setups
+from benchmarks.outcome import Demand, Peer, Row, beside, bound
+from benchmarks.processes import Mate, Sink, wait_until
+from benchmarks.rounds import Contestant, Measured
+from benchmarks.shipping_peers import LABELS, Setup
 from benchmarks.workloads import Workload
 
+NAME, ABOUT = "shipper", "the log shipper beside rsyslog, syslog-ng, Fluent Bit and Vector"
 FULL_LINES = 2_000_000
-QUICK_LINES = 50_000
+QUICK_LINES = 10_000
+PEERS_SHARE = 4
+"""The slower peers take the first quarter of the lines; their speed is the same for them."""
+YARDSTICK = "rsyslog as documented"
+FLUENT_BIT = "Fluent Bit best"
+MOST_RESIDENT_MIB = 64.0
+WORKS = {"json": "JSON lines", "text": "text lines"}
 # Fluent Bit 5.1 at its best, in klines per CPU-second, where rsyslog does 539: what it would do here is estimated
 # from the rsyslog of the same run. By compression: for lines untouched, and for text wrapped into JSON.
-FLUENT_BIT_OF_RSYSLOG = {"none": 872 / 539, "gzip": 170 / 539, "zstd": 672 / 539}
+FLUENT_BIT_OF_RSYSLOG = {"plain": 872 / 539, "gzip": 170 / 539, "zstd": 672 / 539}
+# Shape and compression → times Fluent Bit at its best.
+OF_FLUENT_BIT = {
+    ("unchanged", "plain"): 3.0,
+    ("unchanged", "gzip"): 7.0,
+    ("unchanged", "zstd"): 1.5,
+    ("merged", "plain"): 1.4,
+    ("wrapped", "plain"): 1.2,
+    ("wrapped", "gzip"): 4.0,
+}
+# … → times rsyslog; where nothing is said, by what Fluent Bit would do.
+OF_RSYSLOG = {("unchanged", "plain"): 5.0, ("merged", "plain"): 2.3, ("wrapped", "plain"): 2.0}
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way to run the shipper; `wanted` is how many times rsyslog's speed it must reach, if anything."""
+    """One way to run the shipper."""
 
     shape: str
     kind: str
     compression: str
-    wanted: float | None = None
     labels: tuple[tuple[str, str], ...] = ()
     batch: str = "1MiB"
 
     @property
     def name(self) -> str:
         batch = "" if self.batch == "1MiB" else f", batches of {self.batch}"
-        return f"{self.shape}, {self.compression if self.compression != 'none' else 'plain'}{batch}"
+        return f"{self.shape}, {self.compression}{batch}"
 
     def measure(self, workload: Workload, into: Path) -> Measured:
         core, other = machine.cores()
@@ -49,7 +67,7 @@ class Case:
             (directory / "log").mkdir()
             with Mate("sidecar_logshipper", self._settings(directory, sink.url), core, directory) as mate:
                 time.sleep(0.2)  # until it only waits, so that its start is over
-                startup = machine.cpu_s(mate.pid)
+                startup, idle = machine.cpu_s(mate.pid), machine.memory(mate.pid).resident
                 began = time.monotonic()
                 (directory / "log/app.log").hardlink_to(workload.path)
 
@@ -62,103 +80,86 @@ class Case:
                 time.sleep(0.3)  # the last acknowledgement and the last checkpoint belong to the work
                 cpu = machine.cpu_s(mate.pid) - startup
                 peak = machine.memory(mate.pid).peak
-            return Measured(sink.look(), cpu, startup, wall, peak)
+            return Measured.of_lines(sink.look(), cpu, startup, wall, peak, idle)
 
     def _settings(self, directory: Path, url: str) -> dict[str, object]:
+        compression = "none" if self.compression == "plain" else self.compression
         return {
             "files": {"include": [f"{directory}/log/*.log"]},
             "labels": dict(self.labels),
-            "sink": {"url": url, "compression": self.compression, "batch": {"max_bytes": self.batch}},
+            "sink": {"url": url, "compression": compression, "batch": {"max_bytes": self.batch}},
             "state_dir": f"{directory}/state",
             "drain": {"quiet": "50ms"},
             "ops": {"listen": "127.0.0.1:0"},
         }
 
 
-_LABELS = (("app", "web"), ("env", "production"), ("k8s.pod.name", "web-7d4b9c6f5-x2x9k"))
-
-
-def _cases() -> list[Case]:
-    wanted = {
-        ("unchanged", "none"): 5.0,
-        ("unchanged", "gzip"): 7 * FLUENT_BIT_OF_RSYSLOG["gzip"],
-        ("unchanged", "zstd"): 1.5 * FLUENT_BIT_OF_RSYSLOG["zstd"],
-        ("merged", "none"): 2.3,
-        ("wrapped", "none"): 2.0,
-        ("wrapped", "gzip"): 4 * FLUENT_BIT_OF_RSYSLOG["gzip"],
-    }
-    # Fluent Bit's figures were taken with its best settings, so one case has larger batches than the default.
-    tuned = Case("unchanged", "json", "none", 5.0, batch="4MiB")
+def cases() -> list[Case]:
+    shapes = (("unchanged", "json", ()), ("merged", "json", tuple(LABELS.items())), ("wrapped", "text", ()))
+    # The peers' best settings have large buffers, so one case has larger batches than the default.
     return [
-        Case(shape, kind, compression, wanted.get((shape, compression)), labels)
-        for shape, kind, labels in (("unchanged", "json", ()), ("merged", "json", _LABELS), ("wrapped", "text", ()))
-        for compression in ("none", "gzip", "zstd")
-    ] + [tuned]
-
-
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks shipper", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small and once; asserts only that every line arrived")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--lines", type=int, help=f"default {FULL_LINES}, quick {QUICK_LINES}")
-    parser.add_argument("--only", metavar="WORD", action="append", help="only contestants with this in their name")
-    parser.add_argument("--workloads", type=Path, default=Path(tempfile.gettempdir()) / "podmates-benchmarks")
-    parser.add_argument("--results", type=Path, default=ROOT / "benchmarks/results", help="where the JSON goes")
-    return parser
+        Case(shape, kind, compression, labels)
+        for shape, kind, labels in shapes
+        for compression in ("plain", "gzip", "zstd")
+    ] + [Case("unchanged", "json", "plain", batch="4MiB")]
 
 
 def main(argv: Sequence[str]) -> int:
-    """0 when every line arrived (and, unless quick, every ratio is reached), 1 when not."""
-    options = parser().parse_args(argv)
+    parser = command.parser(NAME, __doc__)
+    parser.add_argument("--lines", type=int, help=f"default {FULL_LINES}, quick {QUICK_LINES}")
+    return command.run(NAME, ABOUT, parser, measure, argv)
+
+
+def measure(options: argparse.Namespace) -> command.Found:
     lines = options.lines or (QUICK_LINES if options.quick else FULL_LINES)
-    work = {kind: workloads.make(kind, lines, options.workloads) for kind in ("json", "text")}
+    make = workloads.Maker(options.workloads, lines, PEERS_SHARE)
     with tempfile.TemporaryDirectory(prefix="podmates-bench-") as name:
-        contestants, wanted = _contestants(work, Path(name), options.only or [""])
-        try:
-            play(contestants, 1 if options.quick else options.rounds, machine.cores()[0], print)
-        except LinesMissing as missing:
-            print(missing, file=sys.stderr)
-            return 1
-    if options.quick:
-        print(f"all lines arrived: {len(contestants)} contestants, {lines} lines each")
-        return 0
-    rows = _rows(contestants, wanted)
-    print(table(rows))
-    write_json(options.results / "shipper.json", {"machine": machine.describe(), "lines": lines}, contestants, rows)
-    return int(any(row.missed for row in rows))
+        theirs, who = _peers(make, Path(name))
+        ours = [_ours(case, make, Path(name)) for case in cases() if command.chosen(options, case.name)]
+        rows = command.rounds(options).play([*theirs, *ours])
+    return rows, list(_demands(rows)), who
 
 
-def _contestants(
-    work: dict[str, Workload], into: Path, only: list[str]
-) -> tuple[list[Contestant], dict[str, tuple[str, float | None]]]:
-    """Who runs, and per name the yardstick's name and the wanted ratio to it."""
-    core, _ = machine.cores()
-    contestants, wanted = [], {}
-    for tuned in (False, True):
-        if (rsyslog := Rsyslog.find(tuned=tuned)) is None:
-            print("rsyslog is missing (apt-get install rsyslog, or RSYSLOGD=/path/to/rsyslogd): no ratios")
-            break
-        for kind, workload in work.items():
-
-            def run(rsyslog: Rsyslog = rsyslog, workload: Workload = workload) -> Measured:
-                return rsyslog.measure(workload, Path(tempfile.mkdtemp(dir=into)), core)
-
-            contestants.append(Contestant(f"rsyslog{' tuned' if tuned else ''}, {kind}", run, workload.lines))
-    for case in _cases():
-        if any(word in case.name for word in only):
-
-            def ship(case: Case = case) -> Measured:
-                return case.measure(work[case.kind], into)
-
-            contestants.append(Contestant(case.name, ship, work[case.kind].lines))
-            wanted[case.name] = (f"rsyslog, {case.kind}", case.wanted)
-    return contestants, wanted
+def _peers(make: workloads.Maker, into: Path) -> tuple[list[Contestant], list[Peer]]:
+    contestants: list[Contestant] = []
+    who: list[Peer] = []
+    for name in ("rsyslog", "syslog-ng", "Fluent Bit", "Vector"):
+        program = peers.find(name)
+        setups = [setup for setup in (*shipping_peers.TO_FILES, *shipping_setups()) if setup.peer == name]
+        if program is None:
+            who.append(peers.missing(name))
+            continue
+        who.append(peers.ran(program, {setup.name: setup.text for setup in setups}))
+        contestants += [_theirs(setup, program, kind, make, into) for setup in setups for kind in setup.kinds]
+    return contestants, who
 
 
-def _rows(contestants: Sequence[Contestant], wanted: dict[str, tuple[str, float | None]]) -> list[Row]:
-    medians = {each.name: each.median() for each in contestants}
-    rows = []
-    for each in contestants:
-        yardstick, ratio = wanted.get(each.name, ("", None))
-        rows.append(Row.of(each, medians.get(yardstick), ratio))
-    return rows
+def _theirs(setup: Setup, program: peers.Program, kind: str, make: workloads.Maker, into: Path) -> Contestant:
+    def run(workload: Workload) -> Callable[[], Measured]:
+        return lambda: shipping_peers.measure(setup, program, workload, into)
+
+    few = make.fewer(kind)
+    warm_up = run(make.least(kind))
+    return Contestant(WORKS[kind], setup.contestant, run(few), few.lines, ours=False, warm_up=warm_up)
+
+
+def _ours(case: Case, make: workloads.Maker, into: Path) -> Contestant:
+    def run(workload: Workload) -> Callable[[], Measured]:
+        return lambda: case.measure(workload, into)
+
+    all_lines = make.all(case.kind)
+    warm_up = run(make.least(case.kind))
+    return Contestant(WORKS[case.kind], case.name, run(all_lines), all_lines.lines, ours=True, warm_up=warm_up)
+
+
+def _demands(rows: Sequence[Row]) -> Iterator[Demand]:
+    for case in cases():
+        work, speed = WORKS[case.kind], "klines_per_cpu_s"
+        kind = (case.shape, case.compression)
+        multiple = OF_FLUENT_BIT.get(kind)
+        if multiple is not None:
+            wanted = OF_RSYSLOG.get(kind, multiple * FLUENT_BIT_OF_RSYSLOG[case.compression])
+            peer = f"{FLUENT_BIT}, {case.shape}, {case.compression}"
+            yield from beside(rows, work, case.name, YARDSTICK, speed, wanted, at_least=True)
+            yield from beside(rows, work, case.name, peer, speed, multiple, at_least=True)
+        yield from bound(rows, work, case.name, "peak_mib", MOST_RESIDENT_MIB, at_least=False)

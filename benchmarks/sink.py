@@ -87,8 +87,13 @@ def serve(connection: socket.socket, tally: Tally) -> None:
         encoding = _ENCODING.search(head)
         name = encoding[1] if encoding else b""
         content = decoders.setdefault(name, decoder(name))(b"".join(pieces))
-        # Four times as fast as count(b"\n") before Python 3.13.
-        tally.add(len(content) - len(content.replace(b"\n", b"")), length, at)
+        tally.add(lines_in(content), length, at)
+
+
+def lines_in(content: bytes) -> int:
+    """The last one need not end; replacing is four times as fast as count(b"\\n") before Python 3.13."""
+    unended = bool(content) and not content.endswith(b"\n")
+    return len(content) - len(content.replace(b"\n", b"")) + unended
 
 
 def main() -> None:

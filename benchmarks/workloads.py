@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK_LINES = 10_000
+LEAST_LINES = 20_000
 _LEVELS = ("info", "info", "info", "info", "info", "info", "debug", "debug", "warning", "error")
 _LOGGERS = ("shop.orders", "shop.cart", "shop.payment.gateway", "shop.http.access")
 _ACTIONS = ("order taken", "item put into the cart", "payment confirmed by the provider", "request answered")
@@ -113,3 +114,22 @@ def make(kind: str, lines: int, into: Path) -> Workload:
                 file.write(b"".join(map(KINDS[kind], range(start, min(start + BLOCK_LINES, lines)))))
         temporary.rename(path)
     return Workload(path, lines, path.stat().st_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """The files of one benchmark: `all` lines of a kind, `fewer` for contestants that are slow, and the `least`."""
+
+    into: Path
+    lines: int
+    share: int
+    """Fewer is one in so many."""
+
+    def all(self, kind: str) -> Workload:
+        return make(kind, self.lines, self.into)
+
+    def fewer(self, kind: str) -> Workload:
+        return make(kind, max(self.lines // self.share, min(self.lines, LEAST_LINES)), self.into)
+
+    def least(self, kind: str) -> Workload:
+        return make(kind, min(self.lines, LEAST_LINES), self.into)

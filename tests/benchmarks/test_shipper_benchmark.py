@@ -10,10 +10,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def test_every_contestant_delivers_every_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks", "shipper", "--quick", "--lines", "20000", "--workloads", tmp_path]
+    command = [sys.executable, "-m", "benchmarks", "shipper", "--quick", "--lines", "5000", "--workloads", tmp_path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "all lines arrived" in done.stdout
+    assert "everything arrived" in done.stdout
     for name in ("unchanged, plain", "unchanged, gzip", "merged, zstd", "wrapped, plain"):
         assert name in done.stdout
 
