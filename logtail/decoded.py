@@ -20,6 +20,7 @@ _RAW_STEP = 64 * 1024
 _STEP = 256 * 1024
 _KEPT_BACK = 4096
 _KEPT_HEAD = 4096
+_KEPT_RAW = 256
 
 
 class Undecodable(OSError):
@@ -78,18 +79,24 @@ class FromUtf16:
 
 
 class Decoded:
-    """The content of `raw` as `decoder` makes it."""
+    """The content of `raw` as `decoder` makes it.
+
+    What was decoded is kept and not read again, so it cannot show that the file was written anew behind it. The first
+    raw bytes and those before the next ones to decode can: where they have changed, the file is as good as empty.
+    """
 
     def __init__(self, raw: Opened, decoder: Callable[[], Decoder]) -> None:
         self._raw = raw
         self._make = decoder
         self.compressed = decoder is Gunzip
         self._head = b""
+        self._raw_head = b""
         self._begin()
 
     def _begin(self) -> None:
         self._decoder = self._make()
         self._raw_at = 0
+        self._raw_before = b""
         self._window = bytearray()
         self._window_at = 0
 
@@ -113,9 +120,16 @@ class Decoded:
         return self._raw.look()
 
     def extent(self, size: int) -> int:
-        if size < self._raw_at:
+        if size < self._raw_at or self._is_written_anew():
             return 0  # truncated: what is kept here is gone from the file
         return self._window_at + len(self._window) + max(0, size - self._raw_at)
+
+    def _is_written_anew(self) -> bool:
+        before = self._raw_before
+        return (
+            self._raw.pread(len(self._raw_head), 0) != self._raw_head
+            or self._raw.pread(len(before), self._raw_at - len(before)) != before
+        )
 
     def close(self) -> None:
         self._window = bytearray()
@@ -145,14 +159,27 @@ class Decoded:
 
     def _step(self) -> bool:
         """Decode some more; False at the end of what there is."""
-        raw = self._raw.pread(_RAW_STEP, self._raw_at) if self._decoder.hungry else b""
+        raw = self._next_raw() if self._decoder.hungry else b""
         if not raw and self._decoder.hungry:
             return False
-        self._raw_at += len(raw)
         self._window += self._decoder.feed(raw)
         if self._window_at == 0 and len(self._head) < _KEPT_HEAD:
             self._head = bytes(self._window[:_KEPT_HEAD])
         return True
+
+    def _next_raw(self) -> bytes:
+        """Read together with the bytes before it, so that no truncation comes between them unseen."""
+        expected = self._raw_before if self._raw_at else self._raw_head
+        start = self._raw_at - len(self._raw_before)
+        seen = self._raw.pread(len(expected) + _RAW_STEP, start)
+        if not seen.startswith(expected):
+            return b""
+        raw = seen[len(self._raw_before) :]
+        self._raw_at += len(raw)
+        self._raw_before = seen[-_KEPT_RAW:]
+        if start == 0:
+            self._raw_head = seen[:_KEPT_RAW]
+        return raw
 
 
 class Opener:

@@ -5,6 +5,7 @@
 import gzip
 import random
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,35 @@ def test_damage_is_said() -> None:
     raw[5000:5010] = b"damage...."
     with pytest.raises(Undecodable):
         Gunzip().feed(bytes(raw))
+
+
+@pytest.mark.parametrize("encode", [gzip.compress, lambda text: text.decode().encode("utf-16")], ids=["gzip", "utf-16"])
+@pytest.mark.parametrize("alike", ["its beginning", "its end", "neither"])
+def test_written_anew_past_what_was_read_is_seen(tmp_path: Path, encode: Callable[[bytes], bytes], alike: str) -> None:
+    """What was decoded is kept, so the bytes in the file must tell, at both ends of what was read of them."""
+    path = tmp_path / "file"
+    raw = encode(TEXT[:1000])
+    path.write_bytes(raw)
+    file = Opener(8).open(str(path))
+    assert file.pread(2000, 0) == TEXT[:1000]
+    kept = raw[:300] if alike == "its beginning" else b"x" * 300
+    end = raw[300:] if alike == "its end" else b"y" * (len(raw) - 300)
+    path.write_bytes(kept + end + encode(TEXT))
+    if alike != "its end":
+        assert file.pread(2000, 900) == TEXT[900:1000], "nothing of the new content passes for more of the old"
+    assert file.extent(path.stat().st_size) == 0
+    path.write_bytes(raw + raw)
+    assert file.extent(path.stat().st_size) >= 1000, "a network file system may show what is old for a moment"
+    file.close()
+
+
+async def test_case_03_utf16_truncated_and_regrown_past_the_offset(follow: Follow, log: Path) -> None:
+    log.write_bytes("one\ntwo\n".encode("utf-16"))
+    tail = await follow()
+    assert await tail.lines(2) == [b"one", b"two"]
+    log.write_bytes("three\nfour\nfive\n".encode("utf-16"))
+    assert await tail.lines(3) == [b"three", b"four", b"five"]
+    assert len(tail.events.of("file_truncated")) == 1
 
 
 async def test_case_11_gzip_of_a_shipped_file_is_not_shipped_again(follow: Follow, log: Path) -> None:

@@ -23,6 +23,7 @@ from .balance import imbalance
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 40
+UNSEEN_AFTER_S = 2
 POISON = b"poison"
 
 
@@ -214,10 +215,7 @@ class World:
     def _give_up_unlinked(self) -> None:
         """Without a descriptor nothing leads to them any more."""
         for file in self.unlinked:
-            lost = set(file.lines) - self.server.arrived.keys()
-            self.must -= lost
-            self.poisoned -= lost
-            self.may |= lost
+            self._may_be_gone(file)
             file.file.close()
         self.unlinked.clear()
 
@@ -305,24 +303,39 @@ class World:
         shutil.copyfile(self.logs / name, old.path)
         os.ftruncate(file.file.fileno(), 0)
         old.lines, file.lines = file.lines, []
-        self._give_up_unrecognisable(old)
+        is_known = not self.is_up or self._has_read_of(old)
+        if not is_known and not self.covers_rotated:
+            self._may_be_gone(old)
         self.rotated.append(old)
         file.seen = file.remembered = False
         while regrow and os.fstat(file.file.fileno()).st_size <= size:
             self.write(file, 20)
         if self.is_up and size:
-            self.wait_until(
-                lambda: len(self.events("file_truncated")) > truncations or self._took_all(old, file),
-                "the truncation to be seen",
-            )
+            self._wait_for_truncation(old, file, truncations, is_known=is_known)
             file.seen = len(self.events("file_truncated")) > truncations
 
-    def _give_up_unrecognisable(self, copy: LogFile) -> None:
-        """A copy is known by what was read of the original. Where nothing was, only a glob that matches finds it."""
-        if not self.covers_rotated and not set(copy.lines) & (self.server.arrived.keys() | self.dead()):
-            self.must -= set(copy.lines)
-            self.poisoned -= set(copy.lines)
-            self.may |= set(copy.lines)
+    def _has_read_of(self, file: LogFile) -> bool:
+        """By the shipper's present life, as far as the server can tell: only by that it knows a copy."""
+        lines = set(file.lines)
+        return any(life == self._starts and line in lines for life, line in self.server.arrivals)
+
+    def _may_be_gone(self, file: LogFile) -> None:
+        lost = set(file.lines) - self.server.arrived.keys()
+        self.must -= lost
+        self.poisoned -= lost - self.dead()
+        self.may |= lost
+
+    def _wait_for_truncation(self, old: LogFile, file: LogFile, truncations: int, *, is_known: bool) -> None:
+        """Of a file of which nothing was read there may be nothing to see."""
+
+        def is_over() -> bool:
+            return len(self.events("file_truncated")) > truncations or self._took_all(old, file)
+
+        if is_known:
+            self.wait_until(is_over, "the truncation to be seen")
+            return
+        deadline = time.monotonic() + UNSEEN_AFTER_S
+        self.wait_until(lambda: is_over() or time.monotonic() > deadline, "the truncation to be seen")
 
     def _took_all(self, *files: LogFile) -> bool:
         """Then the truncation came before the shipper had read anything, and there was nothing to see."""
