@@ -16,7 +16,7 @@ import msgspec
 from adapter_logformat.grammar import Fast, Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
-from adapter_logformat.template import Loom, Template, json_hole, text_hole
+from adapter_logformat.template import Loom, Template, Threads, json_hole, text_hole
 from adapter_logformat.timestamps import Times
 from adapter_logformat.traces import fold
 
@@ -155,7 +155,7 @@ class _Blocks:
         key = (stamps[1], present)
         if key not in self._looms:
             self._looms[key] = Loom(Template.of(self._holes(*key), text_hole(0), self._render))
-        woven: list[Sequence[bytes]] = [[observed.encode()] * count, texts(stamps[0]), (), (), texts(found["body"])]
+        woven: list[Threads] = [observed.encode(), texts(stamps[0]), (), (), texts(found["body"])]
         if numbers:
             woven[2] = texts(found["level"])
             woven[3] = [number for number in map(numbers.__getitem__, found["level"]) if number]

@@ -7,7 +7,7 @@ socket had handed over and was not yet written is lost with the process, as such
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -28,17 +28,20 @@ from adapter_logformat.writer import Append, Writer
 from chassis.command import Context
 from chassis.errors import OperatorError
 from chassis.secret import SecretUnreadable, read_secret
-from logtail.chunk import Chunk, TailStats
+from logtail.chunk import Chunk, Source, TailStats
 from logtail.tail import Tail
 
 COMMIT_EVERY_S: Final = 0.25
-COMMIT_BYTES: Final = 4 << 20
-"""Input held between two checkpoints: at most so much, and at most for so long."""
+COMMIT_BYTES: Final = 32 << 20
+"""Between two checkpoints at most so much input is read, and for at most so long."""
 TICK_S: Final = 0.25
 """How often joined records that may be complete are looked at."""
 FORGET_S: Final = 5.0
 """A file that has steps to take again and did not come for so long after a start is gone."""
-CHUNK_BYTES: Final = 128 * 1024
+CHUNK_BYTES: Final = 512 * 1024
+"""Read in one go where so much is waiting: a step, its note and its write cost the same whatever their size."""
+PIECE_BYTES: Final = 128 * 1024
+"""Converted in one go: the many small values of a larger piece would fall out of the processor's cache."""
 SHORTEST_KEY: Final = 16
 IDLE_S: Final = 0.5
 WORTH_GIVING_BACK: Final = 1 << 20
@@ -116,7 +119,7 @@ class Conversion:
         self._streams: dict[str, _Followed] = {}
         self._senders: dict[str, tuple[str, Stream]] = {}
         self._replay = Replay({})
-        self._uncommitted: list[Chunk] = []
+        self._uncommitted: list[tuple[Source, int, int]] = []
         self._uncommitted_bytes = 0
         self._converted_bytes = 0
         self._commit_number = 0
@@ -281,7 +284,7 @@ class Conversion:
         rotates = not self._replay.awaits(generation)
         for part in self._replay.parts(generation, chunk.start, chunk.data, final=chunk.final, now_ns=self._now_ns()):
             await self._produce(generation, followed, part, rotates=rotates)
-        self._uncommitted.append(chunk)
+        self._uncommitted.append((chunk.source, chunk.start, chunk.end))
         self._uncommitted_bytes += len(chunk.data)
         self._converted_bytes += len(chunk.data)
         if chunk.final:
@@ -367,25 +370,24 @@ class Conversion:
         A rotation is saved before and after, so the state of the stream from before must be at hand then."""
         nearly_full = rotates and self._file is not None and self._file.is_full_for(NEARLY_FULL * CHUNK_BYTES)
         before = followed.stream.snapshot() if nearly_full else None
-        written = self._redact(_done(followed.stream, part))
+        written = list(filter(None, map(self._redact, _done(followed.stream, part))))
         if part.deed == "expire" and not written:
             return
         followed.end = max(followed.end, part.end)
         self._touched.add(generation)
         self._due()
         written, skipped = _without_first(written, part.skip)
+        size = sum(map(len, written))
         if part.partly:
             self._replay.consumed(generation, skipped)
         if self._file is None:
             await self._writer.insist(Append(self._output, self._journal, None, written))
             return
-        if before is not None and self._file.is_full_for(len(written)):
+        if before is not None and self._file.is_full_for(size):
             await self._rotate({generation: before})
             self._touched.add(generation)
         begins = self._file.length
-        note = Note(
-            self._commit_number, generation, part.deed, part.end, part.now_ns, begins, begins + len(written), skipped
-        )
+        note = Note(self._commit_number, generation, part.deed, part.end, part.now_ns, begins, begins + size, skipped)
         await self._writer.insist(Append(self._file, self._journal, note, written))
 
     async def _write_unnoted(self, written: bytes) -> None:
@@ -396,7 +398,7 @@ class Conversion:
         self._due()
         if self._file is not None and self._file.is_full_for(len(written)):
             await self._rotate({})
-        await self._writer.insist(Append(self._output, self._journal, None, written))
+        await self._writer.insist(Append(self._output, self._journal, None, [written]))
 
     async def _rotate(self, states: Mapping[str, dict[str, Any]]) -> None:
         assert self._file is not None
@@ -421,8 +423,8 @@ class Conversion:
         extra = msgspec.to_builtins(_Saved(self._snapshots, place, self._commit_number, self._replay.left()))
         chunks, self._uncommitted, self._uncommitted_bytes = self._uncommitted, [], 0
         self._changed.clear()
-        for chunk in chunks:
-            self._tail.ack(chunk, extra)
+        for source, start, end in chunks:
+            self._tail.ack_bytes(source, start, end, extra)
         # Notes of a commit that could not be saved stay: the next start finds the older checkpoint.
         if await self._tail.save(extra):
             await self._writer.insist(self._journal.begin_anew)
@@ -522,17 +524,26 @@ def _redaction_rules(settings: Settings) -> list[Rule]:
     return rules
 
 
-def _done(stream: Stream, part: Part) -> bytes:
+def _done(stream: Stream, part: Part) -> Iterator[bytes]:
+    """Takes the step; its records come piece by piece."""
     if part.deed == "expire":
-        return stream.expire(part.now_ns)
-    written = stream.feed(part.data, part.now_ns)
-    return written + stream.flush(part.now_ns) if part.deed == "last" else written
+        yield stream.expire(part.now_ns)
+        return
+    at = 0
+    while len(part.data) - at > PIECE_BYTES:
+        # Cut behind a line: the fast forms read whole lines.
+        end = part.data.rfind(b"\n", at, at + PIECE_BYTES) + 1 or at + PIECE_BYTES
+        yield stream.feed(part.data[at:end], part.now_ns)
+        at = end
+    yield stream.feed(part.data[at:], part.now_ns)
+    if part.deed == "last":
+        yield stream.flush(part.now_ns)
 
 
-def _without_first(written: bytes, skip: int) -> tuple[bytes, int]:
+def _without_first(written: list[bytes], skip: int) -> tuple[list[bytes], int]:
     """What is left without the first `skip` records, and how many were left out."""
     if not skip:
         return written, 0
-    records = written.splitlines(keepends=True)
+    records = b"".join(written).splitlines(keepends=True)
     left_out = len(records) if skip == ALL else min(skip, len(records))
-    return b"".join(records[left_out:]), left_out
+    return [b"".join(records[left_out:])], left_out

@@ -89,6 +89,8 @@ class LaneState:
     pending: Pending | None
     detector: dict[str, object]
     directives: dict[str, str] = field(default_factory=dict)
+    now_ns: int = 0
+    observed: str = ""
 
 
 class Lane:
@@ -262,12 +264,15 @@ class Lane:
             self.finish()
 
     def state(self) -> LaneState:
-        return LaneState(self.pending, self.detector.snapshot(), dict(self.times.directives))
+        directives = dict(self.times.directives)
+        return LaneState(self.pending, self.detector.snapshot(), directives, self._now_ns, self.observed)
 
     def restore(self, state: LaneState) -> None:
         self.pending = state.pending
         self.detector.restore(state.detector)
         self.times.directives = dict(state.directives)
+        if state.observed:
+            self.at_moment(state.now_ns, state.observed)
 
 
 def _plain(line: str) -> str:

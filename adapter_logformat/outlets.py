@@ -14,6 +14,7 @@ import socket
 import stat
 import struct
 import time
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from adapter_logformat.endpoint import Endpoint
@@ -35,7 +36,7 @@ class Outlet(Protocol):
     errors: int
 
     def open(self) -> None: ...
-    def append(self, records: bytes) -> None: ...
+    def append(self, records: Sequence[bytes]) -> None: ...
     def resume(self) -> None: ...
     def sync(self) -> None: ...
     def close(self) -> None: ...
@@ -60,9 +61,9 @@ class Stdout:
         except OSError as error:
             raise OperatorError("output.to", f"standard output is closed: {error.strerror}") from error
 
-    def append(self, records: bytes) -> None:
+    def append(self, records: Sequence[bytes]) -> None:
         """Writes all of `records`, or raises OSError with the rest kept for `resume`."""
-        self._rest = memoryview(records)
+        self._rest = memoryview(b"".join(records))
         self.resume()
 
     def resume(self) -> None:
@@ -100,8 +101,8 @@ class Socket:
     def open(self) -> None:
         """Nothing: a peer that is not there yet is waited for when records come."""
 
-    def append(self, records: bytes) -> None:
-        self._untaken += records
+    def append(self, records: Sequence[bytes]) -> None:
+        self._untaken += b"".join(records)
         self.resume()
 
     def resume(self) -> None:

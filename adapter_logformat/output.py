@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from chassis.errors import OperatorError
 TAIL_BYTES: Final = 1024
 """So many bytes before a saved length prove, with the inode, that a file is the one we wrote."""
 PIECE_BYTES: Final = 64 * 1024
+MOST_AT_ONCE: Final = 512
+"""Pieces in one write; the system's limit (IOV_MAX) is 1,024."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -50,7 +53,7 @@ class Output:
         self._max_bytes = max_bytes
         self._keep = keep
         self._descriptor = -1
-        self._rest = memoryview(b"")
+        self._rest: list[memoryview] = []
 
     def open(self, saved: Place | None) -> list[Found]:
         """Opens or makes the file. Only where it is known by inode and content as the one we wrote is a last line
@@ -64,7 +67,7 @@ class Output:
         if self.known and saved is not None:
             found += self._cut_torn_line(saved.length)
         elif self.length and os.pread(self._descriptor, 1, self.length - 1) != b"\n":
-            self.append(b"\n")
+            self.append([b"\n"])
         return found
 
     def _open(self) -> None:
@@ -128,19 +131,21 @@ class Output:
         """Would `size` more bytes make the file grow beyond its limit?"""
         return self.length > 0 and self.length + size > self._max_bytes
 
-    def append(self, records: bytes) -> None:
+    def append(self, records: Sequence[bytes]) -> None:
         """Writes all of `records`, or raises OSError with the rest kept for `resume`."""
-        self._rest = memoryview(records)
+        self._rest = [memoryview(piece) for piece in records]
         self.resume()
 
     def resume(self) -> None:
         """Writes what is still left of the last `append`. Partly written records are completed, never repeated."""
         try:
             while self._rest:
-                done = os.write(self._descriptor, self._rest)
+                done = os.writev(self._descriptor, self._rest[:MOST_AT_ONCE])
                 self.length += done
-                # An empty view would keep the whole of what it was cut from.
-                self._rest = self._rest[done:] if done < len(self._rest) else memoryview(b"")
+                while self._rest and done >= len(self._rest[0]):
+                    done -= len(self._rest.pop(0))
+                if done:
+                    self._rest[0] = self._rest[0][done:]
         except OSError:
             self.errors += 1
             raise

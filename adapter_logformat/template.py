@@ -49,6 +49,17 @@ class Template:
         pieces[at + 1] = pieces[at + 1][len(after) :]
         return Template(tuple(pieces), self.order)
 
+    def spanning(self, first: int, last: int) -> "tuple[Template, bytes]":
+        """The template whose hole `first` takes what stood from hole `first` to the next one, `last`; and the constant
+        piece between the two."""
+        at = self.order.index(first)
+        if self.order[at + 1] != last:
+            raise ValueError(f"hole {last} does not follow hole {first}")
+        pieces, order = list(self.pieces), list(self.order)
+        between = pieces.pop(at + 1)
+        del order[at + 1]
+        return Template(tuple(pieces), tuple(order)), between
+
     def key_of(self, number: int) -> tuple[bytes, bytes]:
         """What stands around hole `number` and belongs to it alone: `,"key":"` and `"`."""
         key = _KEY.search(self.pieces[self.order.index(number)])
@@ -58,28 +69,38 @@ class Template:
         return key[0], opened[::-1].replace(b"[", b"]")
 
 
+Threads = bytes | Sequence[bytes]
+"""A column: one text for each record, or one text that all have."""
+
+
 class Loom:
-    """Weaves columns through one template; keeps the constant threads of earlier chunks laid out."""
+    """Weaves columns through one template."""
 
     def __init__(self, template: Template) -> None:
         self._order = template.order
-        first, *inner, last = template.pieces
-        row = [last + first, b""]
-        for piece in inner:
-            row += [piece, b""]
-        self._row, self._first, self._last = row, first, last
-        self._laid: list[bytes] = []
+        self._first, *self._pieces = template.pieces
 
-    def weave(self, columns: Sequence[Sequence[bytes]], rows: int) -> bytes:
+    def weave(self, columns: Sequence[Threads], rows: int) -> bytes:
         """`rows` records: row i of column k stands in every hole k."""
         if not rows:
             return b""
-        width = len(self._row)
-        if len(self._laid) < rows * width:
-            self._laid = self._row * rows
-        out = self._laid[: rows * width]
-        for place, number in enumerate(self._order):
-            out[2 * place + 1 :: width] = columns[number]
-        out[0] = self._first
-        out.append(self._last)
+        row = [self._first]
+        threads = []
+        for number, piece in zip(self._order, self._pieces, strict=True):
+            column = columns[number]
+            if not isinstance(column, bytes):
+                threads.append((len(row), column))
+                row += (b"", piece)
+            else:
+                row[-1] += column + piece
+        if not threads:
+            return row[0] * rows
+        # What ends one record and what begins the next are one piece: each ends with a newline, so there is one.
+        first, last = row[0], row.pop()
+        row[0] = last + first
+        out = row * rows
+        for place, column in threads:
+            out[place :: len(row)] = column
+        out[0] = first
+        out.append(last)
         return b"".join(out)

@@ -128,7 +128,7 @@ class Times:
         """Are all of them moments in UTC with a fraction, written as `text` would give them back?"""
         if not _UTC_LINES.fullmatch("\n".join(column)):
             return False
-        return all(self.iso(second, None, "Z") is not None for second in {text[:19] for text in column})
+        return all(self.iso(second, None, "Z") == (second + "Z", "") for second in {text[:19] for text in column})
 
     def milliseconds_column(self, column: Sequence[bytes]) -> list[bytes] | None:
         """Many numbers of 13 digits, milliseconds since 1970, as JSON texts; `None` if one is beyond reach."""

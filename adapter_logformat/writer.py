@@ -57,11 +57,11 @@ class Writer:
 class Append:
     """One step into the output: its note first, then its records. Called again after an OSError it goes on."""
 
-    def __init__(self, output: Output | Outlet, journal: Journal, note: Note | None, records: bytes) -> None:
+    def __init__(self, output: Output | Outlet, journal: Journal, note: Note | None, records: list[bytes]) -> None:
         self._output = output
         self._journal = journal
         self._note = note
-        self._records: bytes | None = records
+        self._records: list[bytes] | None = records
 
     def __call__(self) -> None:
         if self._note is not None:

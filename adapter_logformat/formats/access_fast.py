@@ -1,13 +1,14 @@
 """Many access lines at once: the chunk is split by one regex, its columns are converted and woven through a template.
 
-Two patterns of the same shape: a quick one that trusts clean text (ASCII, no backslash, no control
-characters: checked once a chunk) and whose matches are counted against the lines, and a strict one that
-leaves odd lines between its matches.
+Patterns of the same shape, tried in turn: `plain` for lines that all have as many quotes as the shape itself, `quick`
+for those with the same number of more; both trust clean text (checked once a chunk) and their matches are counted
+against the lines. `strict` trusts nothing and leaves odd lines between its matches.
 """
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 
@@ -21,28 +22,48 @@ from adapter_logformat.timestamps import Times
 
 (OBSERVED, TIME, SEVERITY, REQUEST, VHOST, CLIENT, USER, METHOD, PATH, QUERY, VERSION, STATUS, SIZE, REFERER, AGENT,
  EXTRA, PORT) = range(17)  # fmt: skip
-_CONTROLS: Final = bytes(set(range(32)) - {10} | {127})
+_ORDINARY: Final = bytes(set(range(32, 127)) - set(b'"\\'))
+"""Printable ASCII that means nothing to JSON. Without it a chunk of clean lines is quotes and newlines, and nothing
+else."""
+PLAIN_AGAIN_IN: Final = 8
+"""Chunks until the plain pattern is tried again after one that it did not fit."""
 _COMMON_METHODS: Final = b"GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH"
+
+
+_TIME: Final = rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
+_RESULT: Final = rb' HTTP/(\d\.\d))" ([1-9]\d\d) ([1-9]\d*+|[0-])'
 
 
 def _pattern(groups: tuple[int, ...], *, strict: bool) -> re.Pattern[bytes]:
     """The line as the columns `groups` see it. Strict classes hold printable ASCII without quote and backslash."""
-    word = rb"[!#-\[\]-~]++" if strict else rb'[^ "]++'
-    path = rb"/[!#->@-\[\]-~]*+" if strict else rb'/[^ ?"]*+'
-    query = rb"[!#-\[\]-~]*+" if strict else rb'[^ "]*+'
+    word = rb"[!#-\[\]-~]++" if strict else rb'[^ "\n]++'
+    path = rb"/[!#->@-\[\]-~]*+" if strict else rb'/[^ ?"\n]*+'
+    query = rb"[!#-\[\]-~]*+" if strict else rb'[^ "\n]*+'
     quoted = rb"[ !#-\[\]-~]++" if strict else rb'[^"]++'
-    time = rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
-    line = rb"(" + word + rb") - (" + word + rb") \[(" + time + rb')\] "'
-    if VHOST in groups:
-        # A dash after the first word would be the ident of a line without virtual host.
-        port = rb":([1-9]\d{0,4}+)" if PORT in groups else b""
-        line = rb"([A-Za-z0-9][A-Za-z0-9_.-]*+)" + port + rb" (?!- )" + line
-    line += rb"((" + _COMMON_METHODS + rb") (" + path + rb")\??+(" + query + rb") HTTP/(\d\.\d))"
-    line += rb'" ([1-9]\d\d) ([1-9]\d*+|[0-])'
+    line = _virtual_host(groups) + rb"(" + word + rb") - (" + word + rb") \[(" + _TIME + rb')\] "'
+    line += rb"((" + _COMMON_METHODS + rb") (" + path + rb")\??+(" + query + rb")" + _RESULT
     if AGENT in groups:
         line += rb' "(' + quoted + rb')" "(' + quoted + rb')"'
         line += rb"((?: [ !#-\[\]-~]*+)?+)" if strict else rb"((?: [^\n]*+)?+)"
-    return re.compile(rb"^" + line + rb"\n" if strict else line + rb"\n", re.MULTILINE)
+    return re.compile(rb"^" + line + rb"\n", re.MULTILINE)
+
+
+def _plain(groups: tuple[int, ...]) -> re.Pattern[bytes]:
+    """For lines with no further quotes. A class of one character is passed over fastest; where no quote ends it, its
+    length is bounded, so that nothing is looked at many times. What a group may not hold (a newline, a quote) it cannot
+    hold, as the lines and their quotes are counted; the time is no time unless the cache says so."""
+    user = rb"([^ ]{1,255}+)" if USER in groups else b"-"
+    line = _virtual_host(groups) + rb"([^ ]{1,255}+) - " + user + rb' \[([^\]]{26})\] "'
+    line += rb"((" + _COMMON_METHODS + rb") (/[^ ]{0,8192}+)(?<!\?)" + _RESULT
+    if AGENT in groups:
+        line += rb' "([^"]++)" "([^"]++)"'
+    return re.compile(rb"^" + line + rb"\n", re.MULTILINE)
+
+
+def _virtual_host(groups: tuple[int, ...]) -> bytes:
+    # A dash after the first word would be the ident of a line without virtual host.
+    port = rb":([1-9]\d{0,4}+)" if PORT in groups else b""
+    return rb"([A-Za-z0-9][A-Za-z0-9_.-]*+)" + port + rb" (?!- )" if VHOST in groups else b""
 
 
 class _Shape:
@@ -57,30 +78,44 @@ class _Shape:
             *(CLIENT, USER, TIME, REQUEST, METHOD, PATH, QUERY, VERSION, STATUS, SIZE),
             *((REFERER, AGENT, EXTRA) if combined else ()),
         )
-        self.width = len(self.groups) + 1
-        self.quick = _pattern(self.groups, strict=False)
-        self._strict: re.Pattern[bytes] | None = None
+        self.quotes = b'"' * (6 if combined else 2)
+        self._patterns: dict[object, re.Pattern[bytes]] = {}
         self._render = render
-        self._looms: dict[tuple[int, ...], Loom] = {}
+        self._looms: dict[tuple[object, ...], Loom] = {}
+        # What stands between the path and the query of one line.
+        self.between = self._template(()).spanning(PATH, QUERY)[1]
 
-    @property
-    def strict(self) -> re.Pattern[bytes]:
-        if self._strict is None:
-            self._strict = _pattern(self.groups, strict=True)
-        return self._strict
+    def plain(self, *, user: bool) -> "Columns":
+        """The path's column is the whole target. Without `user` no line has one."""
+        without = {QUERY, EXTRA} if user else {QUERY, EXTRA, USER}
+        groups = tuple(number for number in self.groups if number not in without)
+        if groups not in self._patterns:
+            self._patterns[groups] = _plain(groups)
+        return Columns(self._patterns[groups], groups)
 
-    def loom(self, absent: tuple[int, ...], loose: tuple[int, ...]) -> Loom:
-        """The loom for lines that all lack the columns `absent`; those in `loose` come with their keys, or empty."""
-        key = (*absent, -1, *loose)
+    def full(self, *, strict: bool) -> "Columns":
+        if strict not in self._patterns:
+            self._patterns[strict] = _pattern(self.groups, strict=strict)
+        return Columns(self._patterns[strict], self.groups)
+
+    def loom(self, absent: tuple[int, ...], loose: tuple[int, ...], *, whole_target: bool) -> Loom:
+        """The loom for lines that all lack the columns `absent`; those in `loose` come with their keys, or empty.
+        `whole_target`: the path's column brings the query along."""
+        key = (absent, loose, whole_target)
         if key not in self._looms:
-            template = Template.of(self._holes(absent), text_hole(OBSERVED), self._render)
+            template = self._template(absent)
+            if whole_target:
+                template, _ = template.spanning(PATH, QUERY)
             for number in loose:
                 template = template.loose(number)
             self._looms[key] = Loom(template)
         return self._looms[key]
 
     def key_of(self, number: int, absent: tuple[int, ...]) -> tuple[bytes, bytes]:
-        return Template.of(self._holes(absent), text_hole(OBSERVED), self._render).key_of(number)
+        return self._template(absent).key_of(number)
+
+    def _template(self, absent: tuple[int, ...]) -> Template:
+        return Template.of(self._holes(absent), text_hole(OBSERVED), self._render)
 
     def _holes(self, absent: tuple[int, ...]) -> Record:
         record = Record(self.variant, Stamp(text_hole(TIME), ""), None, json_hole(SEVERITY), text_hole(REQUEST))  # type: ignore[arg-type]
@@ -107,6 +142,23 @@ class _Shape:
         return record
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A pattern and the columns that its groups give."""
+
+    pattern: re.Pattern[bytes]
+    groups: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        return len(self.groups) + 1
+
+    def all_of(self, chunk: bytes, lines: int) -> list[bytes] | None:
+        """The pieces of `chunk`, if each of its lines fits: as many matches as lines, and nothing between them."""
+        parts = self.pattern.split(chunk)
+        return parts if len(parts) == lines * self.width + 1 and not any(parts[0 :: self.width]) else None
+
+
 class _Severities(dict[bytes, bytes]):
     def __missing__(self, status: bytes) -> bytes:
         self[status] = number = b"%d" % of_status(int(status))
@@ -128,6 +180,7 @@ class AccessFast:
         self._render = render
         self._shapes: dict[tuple[str, bool], _Shape] = {}
         self._shape: _Shape | None = None
+        self._plain_in = 0
         self._severities = _Severities()
         self._extras = _Extras()
         self._keys: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
@@ -136,14 +189,28 @@ class AccessFast:
         shape = self._shape_of(chunk, times)
         if shape is None:
             return None
-        lines = chunk.count(b"\n")
-        if chunk.isascii() and b"\\" not in chunk and len(chunk.translate(None, _CONTROLS)) == len(chunk):
-            parts = shape.quick.split(chunk)
-            # As many matches as lines and nothing between them: each match is exactly one line.
-            if len(parts) == lines * shape.width + 1 and not any(parts[0 :: shape.width]):
-                run = self._run(shape, parts, lines, times, observed)
+        residue = chunk.translate(None, _ORDINARY)
+        quotes = residue[: residue.index(b"\n")]
+        lines, rest = divmod(len(residue), len(quotes) + 1)
+        if not rest and not quotes.strip(b'"') and residue == (quotes + b"\n") * lines:
+            known = self._all_alike(shape, chunk, lines, plain=quotes == shape.quotes)
+            if known is not None:
+                run = self._run(shape, *known, lines, times, observed)
                 return None if run is None else [run]
         return self._strictly(shape, chunk, times, observed)
+
+    def _all_alike(self, shape: _Shape, chunk: bytes, lines: int, *, plain: bool) -> tuple[Columns, list[bytes]] | None:
+        """Clean lines with the same number of quotes: the first form that fits all of them, and their pieces."""
+        forms = [shape.full(strict=False)]
+        if plain and self._plain_in <= 0:
+            forms.insert(0, shape.plain(user=b" - - [" not in chunk[: chunk.index(b"\n")]))
+        self._plain_in -= 1
+        for form in forms:
+            parts = form.all_of(chunk, lines)
+            if parts is not None:
+                return form, parts
+            self._plain_in = PLAIN_AGAIN_IN
+        return None
 
     def _shape_of(self, chunk: bytes, times: Times) -> _Shape | None:
         """The shape of the chunk's first line, or the last one known where that line is odd."""
@@ -156,7 +223,8 @@ class AccessFast:
         return self._shape
 
     def _strictly(self, shape: _Shape, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
-        parts, width = shape.strict.split(chunk), shape.width
+        form = shape.full(strict=True)
+        parts, width = form.pattern.split(chunk), form.width
         out: list[Run | Odd] = []
         gaps = parts[0::width]
         begin = 0
@@ -164,7 +232,7 @@ class AccessFast:
             if not gap and at != len(gaps) - 1:
                 continue
             if at > begin:
-                run = self._run(shape, parts[begin * width : at * width], at - begin, times, observed)
+                run = self._run(shape, form, parts[begin * width : at * width], at - begin, times, observed)
                 if run is None:
                     return None
                 out.append(run)
@@ -173,21 +241,35 @@ class AccessFast:
             begin = at
         return out
 
-    def _run(self, shape: _Shape, parts: list[bytes], lines: int, times: Times, observed: str) -> Run | None:
+    def _run(
+        self, shape: _Shape, form: Columns, parts: list[bytes], lines: int, times: Times, observed: str
+    ) -> Run | None:
         """`None` where a time is no moment: those lines are the slow path's."""
-        columns: list[Sequence[bytes]] = [()] * 17
-        for place, number in enumerate(shape.groups, 1):
-            columns[number] = parts[place :: shape.width]
+        columns: list[Any] = [b""] * 17
+        for place, number in enumerate(form.groups, 1):
+            columns[number] = parts[place :: form.width]
         stamps = times.clf_bytes
         try:
             columns[TIME] = list(map(stamps.__getitem__, columns[TIME]))
         except KeyError:
             return None
-        columns[OBSERVED] = [observed.encode()] * lines
+        columns[OBSERVED] = observed.encode()
         columns[SEVERITY] = list(map(self._severities.__getitem__, columns[STATUS]))
-        absent, loose = [], []
+        whole_target = QUERY not in form.groups
+        if whole_target:
+            # Only the first question mark begins the query.
+            columns[PATH] = [target.replace(b"?", shape.between, 1) for target in columns[PATH]]
+        absent, loose = self._missing(shape, form, columns, lines)
+        loom = shape.loom(absent, loose, whole_target=whole_target)
+        return Run(loom.weave(columns, lines), lines, {shape.variant: lines})
+
+    def _missing(
+        self, shape: _Shape, form: Columns, columns: list[Any], lines: int
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The columns that no line has, and those that some have; to the values of these their keys are put."""
+        absent, loose = [number for number in (USER, EXTRA) if number in shape.groups and number not in form.groups], []
         for number in (USER, QUERY, SIZE, REFERER, AGENT, EXTRA):
-            if number not in shape.groups:
+            if number not in form.groups:
                 continue
             column = columns[number]
             empty = b"" if number in (QUERY, EXTRA) else b"-"
@@ -198,12 +280,11 @@ class AccessFast:
                 loose.append((number, empty))
             if number == EXTRA and missing != lines:
                 columns[EXTRA] = [self._extras[text] if text else b"" for text in column]
-        gone = tuple(absent)
+        gone = tuple(sorted(absent))
         for number, empty in loose:
             before, after = self._key(shape, number, gone)
             columns[number] = [b"" if text == empty else before + text + after for text in columns[number]]
-        loom = shape.loom(gone, tuple(number for number, _ in loose))
-        return Run(loom.weave(columns, lines), lines, {shape.variant: lines})
+        return gone, tuple(number for number, _ in loose)
 
     def _key(self, shape: _Shape, number: int, absent: tuple[int, ...]) -> tuple[bytes, bytes]:
         key = (shape.groups, number, absent)

@@ -6,14 +6,14 @@ rendered record by record with the slow path's own functions, so the bytes are t
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
 from typing import Any, Final
 
 import msgspec
 
 from adapter_logformat.blocks import texts
-from adapter_logformat.formats import json_app
+from adapter_logformat.formats import json_app, json_plain
 from adapter_logformat.formats.json_shapes import Shape, learn
 from adapter_logformat.formats.json_shapes import columns as shapes_columns
 from adapter_logformat.grammar import Odd, Run
@@ -49,11 +49,17 @@ class JsonFast:
         self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
         self._shape: Shape | None = None
         self._learn_in = 0
+        self._plain_in = 0
+        self._levels_of: Shape | None = None
+        self._token_pieces: dict[bytes, bytes] = {}
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
         """All lines or none: each begins with `{` and ends with `}`, and there are as many objects as lines.
 
         No object can span such lines: `}` newline `{` is never JSON inside one."""
+        run = self._plainly(chunk, times, observed)
+        if run is not None:
+            return [run]
         lines = chunk.count(b"\n")
         if b"\\" in chunk and any(sign in chunk for sign in _NESTED):
             # Objects inside texts are opened one by one.
@@ -69,6 +75,22 @@ class JsonFast:
         except _Special:
             return None
         return [Run(written, lines, names)]
+
+    def _plainly(self, chunk: bytes, times: Times, observed: str) -> Run | None:
+        """All lines are clean and of the learned shape; `None` when not."""
+        shape = self._shape
+        if shape is None or shape.plain is None:
+            return None
+        self._plain_in -= 1
+        if self._plain_in > 0:
+            return None
+        lines = shape.plain.lines(chunk) if _is_text(chunk) else 0
+        tokens = shape.plain.take(chunk, lines) if lines else None
+        woven = self._tokens(shape, tokens, lines, times, observed) if tokens is not None else None
+        if woven is None:
+            self._plain_in = LEARN_EVERY
+            return None
+        return Run(woven, lines, {shape.plan.dialect: lines})
 
     def _decoded(self, chunk: bytes, lines: int, times: Times, observed: str, names: Counter[str]) -> bytes:
         """All lines by decoding them; raises `_Special` for what needs the slow path."""
@@ -97,7 +119,7 @@ class JsonFast:
         if count * 2 < lines:
             self._shape = None  # the file goes on with other lines
             return None
-        woven = self._tokens(shape, parts, count, times, observed)
+        woven = self._tokens(shape, shapes_columns(shape, parts), count, times, observed)
         if woven is None:
             return None
         names[shape.plan.dialect] += count
@@ -107,12 +129,14 @@ class JsonFast:
         others = self._decoded(b"".join(gaps), lines - count, times, observed, names).split(b"\n")
         return _interleaved(woven.split(b"\n"), gaps, others)
 
-    def _tokens(self, shape: Shape, parts: list[bytes], count: int, times: Times, observed: str) -> bytes | None:
-        tokens = shapes_columns(shape, parts)
-        woven: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]
+    def _tokens(
+        self, shape: Shape, tokens: Mapping[str, Sequence[bytes]], count: int, times: Times, observed: str
+    ) -> bytes | None:
+        """Values as they are written, by the first key of what was taken together; `None` where one needs decoding."""
+        woven: list[Any] = [observed.encode(), (), (), ()]
         assumed = None
         for key, (kind, _) in shape.plan.targets.items():
-            column = tokens[key]
+            column = tokens.get(key, ())
             woven.append(column)
             if kind == "time":
                 assumed = ""
@@ -121,16 +145,25 @@ class JsonFast:
                     return None
                 woven[STAMP] = stamps
             elif kind == "level":
-                values = {token: _decode(token) for token in set(column)}
-                if not self._same_plan(tuple(values.values())) or not self._of_plan(shape, next(iter(values.values()))):
+                levels = self._token_levels(shape, column)
+                if levels is None:
                     return None
-                levels = {token: self._level(shape.plan, value) for token, value in values.items()}
-                if None in levels.values():
-                    return None
-                pairs = list(map(levels.__getitem__, column))
-                woven[LEVEL] = [pair[0] for pair in pairs if pair]
-                woven[NUMBER] = [pair[1] for pair in pairs if pair]
-        return self._loom(shape.plan, shape.fields, assumed, shape.own).weave(woven, count)
+                woven[LEVEL] = list(map(levels.__getitem__, column))
+        joined = tuple(key for key in shape.fields if key not in tokens)
+        return self._loom(shape.plan, shape.fields, assumed, shape.own, joined).weave(woven, count)
+
+    def _token_levels(self, shape: Shape, column: Sequence[bytes]) -> dict[bytes, bytes] | None:
+        """Level as it is written → its text and number as they stand in the record."""
+        if self._levels_of is not shape:
+            self._levels_of, self._token_pieces = shape, {}
+        known = self._token_pieces
+        for token in set(column).difference(known):
+            value = _decode(token)
+            level = self._level(shape.plan, value) if self._of_plan(shape, value) else None
+            if level is None or len(known) > LOOMS_KEPT:
+                return None
+            known[token] = level[0] + self._between() + level[1]
+        return known
 
     def _of_plan(self, shape: Shape, level: object) -> bool:
         """Does a level of this kind lead to the plan that the shape was learned with?"""
@@ -139,6 +172,11 @@ class JsonFast:
             if "level" in shape.fields
             else True
         )
+
+    def _between(self) -> bytes:
+        """What stands between the text and the number of a level."""
+        record = Record("", severity_text=json_hole(LEVEL), severity_number=json_hole(NUMBER))  # type: ignore[arg-type]
+        return Template.of(record, "", self._render).spanning(LEVEL, NUMBER)[1]
 
     def _all(self, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         shapes = list(map(tuple, objects))
@@ -181,7 +219,7 @@ class JsonFast:
             return None
         if not self._same_plan(values.get("level")):
             return None
-        columns: list[Sequence[bytes]] = [[observed.encode()] * count, (), (), ()]
+        columns: list[Any] = [observed.encode(), (), (), ()]
         assumed = None
         own: list[str] = []
         for key, (kind, target) in plan.targets.items():
@@ -205,22 +243,27 @@ class JsonFast:
                 levels = {level: self._level(plan, level) for level in set(column)}
                 if None in levels.values():
                     return None
-                pairs = list(map(levels.__getitem__, column))
-                columns[LEVEL] = [pair[0] for pair in pairs if pair]
-                columns[NUMBER] = [pair[1] for pair in pairs if pair]
+                between = self._between()
+                pieces = {level: pair[0] + between + pair[1] for level, pair in levels.items() if pair}
+                columns[LEVEL] = list(map(pieces.__getitem__, column))
             else:
                 return None
         names[plan.dialect] += count
         return self._loom(plan, shape, assumed, own).weave(columns, count)
 
-    def _loom(self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str]) -> Loom:
-        key = (plan.dialect, fields, assumed, *own)
+    def _loom(
+        self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str], joined: Keys = ()
+    ) -> Loom:
+        """`joined`: keys whose values come with that of the key before them."""
+        key = (plan.dialect, fields, assumed, tuple(own), joined)
         loom = self._looms.get(key)
         if loom is None:
             if len(self._looms) >= LOOMS_KEPT:
                 self._looms.clear()
-            loom = Loom(Template.of(_holes(plan, assumed, own), text_hole(OBSERVED), self._render))
-            self._looms[key] = loom
+            template = Template.of(_holes(plan, assumed, own, joined), text_hole(OBSERVED), self._render)
+            if LEVEL in template.order:
+                template, _ = template.spanning(LEVEL, NUMBER)
+            loom = self._looms[key] = Loom(template)
         return loom
 
     def _same_plan(self, levels: Sequence[object] | None) -> bool:
@@ -256,13 +299,13 @@ def _is_text(chunk: bytes) -> bool:
     return True
 
 
-def _token_stamps(column: Sequence[bytes], times: Times, *, epoch: bool) -> list[bytes] | None:
+def _token_stamps(column: Sequence[bytes], times: Times, *, epoch: bool) -> Sequence[bytes] | None:
     """Times as tokens of their JSON; `None` where one is no moment."""
     if epoch:
         return times.milliseconds_column(column)
-    seconds = {token[1:20] for token in column}
-    good = all(times.iso(second.decode(), None, "Z") == (second.decode() + "Z", "") for second in seconds)
-    return list(column) if good else None
+    seconds = (second[1:].decode() for second in json_plain.seconds(column))
+    good = all(times.iso(second, None, "Z") == (second + "Z", "") for second in seconds)
+    return column if good else None
 
 
 def _interleaved(woven: list[bytes], gaps: Sequence[bytes], others: list[bytes]) -> bytes:
@@ -304,12 +347,14 @@ def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | No
     return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
 
 
-def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str]) -> Record:
+def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str], joined: Keys) -> Record:
     """A record of this plan with a hole in place of every value, the keys in the order of the slow path. The keys in
     `own` have values that are not what the plan takes them for, and stay the app's."""
     record = Record(plan.dialect)
     for number, (key, (kind, target)) in enumerate(plan.targets.items(), FIRST):
         hole: Any = json_hole(number)
+        if key in joined:
+            continue
         if key in own:
             record.attributes[OWN_PREFIX + key] = hole
         elif kind == "time":

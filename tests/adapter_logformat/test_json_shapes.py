@@ -78,3 +78,42 @@ def test_a_shape_is_learned_where_it_pays_and_only_there() -> None:
     assert not learned('{"time":"yesterday","msg":"x"}')
     assert not learned('{"a":1.50}')
     assert not learned('{"a":-0}')
+
+
+CLEAN = st.sampled_from(["plain", "ends with a comma,", ", begins", ": begins", "a, b: c", "{}", "", "\t", "é", "\x7f"])
+KINDS = {"time": TIMES, "level": LEVELS, "trace_id": IDS, "msg": CLEAN}
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> bytes:
+    """Lines with the same keys and, most of them, the same kinds of values."""
+    keys = draw(st.lists(st.sampled_from([*KINDS, "a", "b", "c d", "e"]), min_size=2, unique=True))
+    kinds = {key: draw(st.sampled_from([CLEAN, st.integers(-5, 99), NUMBERS, st.booleans()])) for key in keys} | KINDS
+    separators = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    rows = [{key: draw(kinds[key]) for key in keys} for _ in range(draw(st.integers(2, 12)))]
+    if draw(st.booleans()):
+        rows = [row | {key: rows[0][key] for key in keys if key in KINDS} for row in rows]
+    return b"".join(json.dumps(row, separators=separators, ensure_ascii=False).encode() + b"\n" for row in rows)
+
+
+@given(st.lists(alike(), min_size=1, max_size=3))
+@settings(max_examples=120, deadline=None)
+def test_clean_lines_come_out_as_if_decoded(chunks: list[bytes]) -> None:
+    fast, slow = Stream(Options()), Slow(Options())
+    for raw in [chunks[0], *chunks, chunks[0]]:
+        assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
+
+
+def test_the_plain_form_takes_what_is_clean_throughout_and_renames_what_is_the_apps_own() -> None:
+    line = b'{"time":"2026-11-20T08:51:00.123Z","msg":"x","a":"b","c":1,"d":true}\n'
+    shape = learn(line[:-1], json.loads(line))
+    assert shape is not None
+    plain = shape.plain
+    assert plain is not None
+    assert plain.lines(line * 3) == 3
+    assert plain.take(line, 1) == {
+        "time": [b'"2026-11-20T08:51:00.123Z"'], "msg": [b'"x"'], "a": [b'"b","app.c":1,"app.d":true'],
+    }  # fmt: skip
+    assert plain.lines(line + line.replace(b"x", b"\\n")) == 0
+    assert plain.take(line.replace(b'"b"', b'"b,"'), 1) is None
+    assert plain.take(line.replace(b"true", b"1"), 1) is None

@@ -220,3 +220,36 @@ def test_a_line_over_the_limit_becomes_records_of_its_own_between_untouched_neig
 def test_hostile_lines_are_read_in_linear_time(line: bytes) -> None:
     records = whole(line + b"\n").splitlines()
     assert len(records) == 1
+
+
+WORDS = st.sampled_from(["-", "10.0.0.1", "::1", "bob", 'a"b', "x" * 300, "a?b", "é", "a\\b", "\t"])
+TARGETS = st.sampled_from(["/", "/a?b=1", "/a?", "/a?b?c", "/?", "/a??", '/"', "*", "/a b", "/" + "x" * 9000, "/é"])
+REFERERS = st.sampled_from(["-", "https://example.com/?a", "", "a b", '\\"x\\"', "-", "-"])
+
+
+@st.composite
+def access_lines(draw: st.DrawFn) -> bytes:
+    """Lines of one variant, nearly all of them clean."""
+    vhost = draw(st.sampled_from(["", "", "example.com:80 ", "example.com "]))
+    combined, clean = draw(st.booleans()), draw(st.booleans())
+    extra = draw(st.sampled_from(["", "", ' "-"', " 0.5"]))
+    made = []
+    for _ in range(draw(st.integers(1, 12))):
+        client, user = ("10.0.0.1", "-") if clean else (draw(WORDS), draw(WORDS))
+        target = draw(TARGETS) if draw(st.booleans()) else "/x?y=1"
+        time = draw(st.sampled_from(["20/Nov/2026:08:51:00 +0000", "31/Feb/2026:08:51:00 +0000", "20/Nov/2026"]))
+        line = (
+            f'{vhost}{client} - {user} [{time if not clean else "20/Nov/2026:08:51:00 +0000"}] "GET {target} HTTP/1.1"'
+        )
+        line += f" {draw(st.sampled_from(['200', '404', '99', '-']))} {draw(st.sampled_from(['0', '12', '012', '-']))}"
+        line += f' "{draw(REFERERS)}" "{draw(REFERERS)}"{extra}' if combined else ""
+        made.append(line.encode() + b"\n")
+    return b"".join(made)
+
+
+@given(st.lists(access_lines(), min_size=1, max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes]) -> None:
+    fast, slow = Stream(Options()), Slow(Options())
+    for raw in [chunks[0], *chunks]:
+        assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
