@@ -18,6 +18,9 @@ NATIVE_SINCE, CLASSIC_SINCE = "1.29", "1.25"
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123 label
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|Ki|Mi|Gi)?")
 OUR_PORTS = {"podmates/logshipper": 9101, "podmates/logformat": 9102, "podmates/dbproxy": 9103}
+ROOT = Path(__file__).parent.parent.parent
+MATES = {"logshipper": "shipper", "logformat": "adapter", "dbproxy": "ambassador"}
+"""Their containers, in the order of their start."""
 MODELS: dict[str, tuple[Any, str]] = {
     "logshipper.yaml": (Logshipper, "LOGSHIPPER"),
     "logformat.yaml": (Logformat, "LOGFORMAT"),
@@ -49,6 +52,22 @@ def settings_of(name: str, text: str, environ: Mapping[str, str], folder: Path) 
     model, prefix = MODELS[name]
     (folder / name).write_text(text)
     return load(model, folder / name, environ, prefix)
+
+
+def effective_settings(of: Iterable[Document], spec: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """What each mate of the pod reads: its file, its variables, and those of its ConfigMap."""
+    maps = {document["metadata"]["name"]: document["data"] for document in of if document["kind"] == "ConfigMap"}
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    found: dict[str, Any] = {}
+    for mate, name in MATES.items():
+        for container in spec.get("initContainers", ()):
+            if container["name"] == name:
+                written = {each["name"]: each.get("value", "?") for each in container.get("env", ())}
+                environ = maps.get(container["envFrom"][0]["configMapRef"]["name"], {}) | written
+                (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == "/etc/podmates"]
+                ((key, text),) = maps[volumes[mount["name"]]["configMap"]["name"]].items()
+                found[mate] = settings_of(key, text, environ, folder)
+    return found
 
 
 def assert_valid(of: Iterable[Document], oldest: str) -> None:

@@ -16,7 +16,9 @@ import pytest
 import yaml
 
 from tests.k8s.manifests import (
+    MATES,
     NATIVE_SINCE,
+    ROOT,
     WORKLOADS,
     Document,
     assert_nothing_dangles,
@@ -24,12 +26,11 @@ from tests.k8s.manifests import (
     assert_restricted,
     assert_valid,
     documents,
+    effective_settings,
     pod_specs,
-    settings_of,
 )
 from tests.k8s.rendering import render, renderer
 
-ROOT = Path(__file__).parent.parent.parent
 COMPONENTS = ROOT / "k8s" / "components"
 OVERLAYS = COMPONENTS / "example" / "overlays"
 GOLDEN = Path(__file__).parent / "golden"
@@ -37,7 +38,6 @@ CASES = {
     path.parent.name: path.parent for path in sorted((Path(__file__).parent / "workloads").glob("*/kustomization.yaml"))
 }
 CASES |= {f"webapp-{overlay}": OVERLAYS / overlay for overlay in ("dev", "test", "prod")}
-MATES = {"logshipper": "shipper", "logformat": "adapter", "dbproxy": "ambassador"}
 KEPT_BY_KUBERNETES_S = 30  # terminationGracePeriodSeconds, where a workload says nothing
 
 needs_kustomize = pytest.mark.skipif(bool(renderer()[1]), reason=renderer()[1])
@@ -133,24 +133,8 @@ def test_the_settings_that_reach_a_mate_are_good(case: str, tmp_path: Path) -> N
     of = golden(case)
     for _, spec in labelled(of):
         grace = spec.get("terminationGracePeriodSeconds", KEPT_BY_KUBERNETES_S)
-        deadlines = [settings.drain.deadline for settings in effective(of, spec, tmp_path).values()]
+        deadlines = [settings.drain.deadline for settings in effective_settings(of, spec, tmp_path).values()]
         assert sum(deadlines) < grace, "one after the other, and the app before them"
-
-
-def effective(of: list[Document], spec: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """What each mate of the pod reads: its file, its variables, and those of its ConfigMap."""
-    maps = {document["metadata"]["name"]: document["data"] for document in of if document["kind"] == "ConfigMap"}
-    volumes = {volume["name"]: volume for volume in spec["volumes"]}
-    found: dict[str, Any] = {}
-    for mate, name in MATES.items():
-        for container in spec.get("initContainers", ()):
-            if container["name"] == name:
-                written = {each["name"]: each.get("value", "?") for each in container.get("env", ())}
-                environ = maps.get(container["envFrom"][0]["configMapRef"]["name"], {}) | written
-                (mount,) = [each for each in container["volumeMounts"] if each["mountPath"] == "/etc/podmates"]
-                ((key, text),) = maps[volumes[mount["name"]]["configMap"]["name"]].items()
-                found[mate] = settings_of(key, text, environ, folder)
-    return found
 
 
 class TestOverlays:
@@ -158,7 +142,7 @@ class TestOverlays:
     def test_the_environment_leads_to_its_database(self, environment: str, tmp_path: Path) -> None:
         of = golden(f"webapp-{environment}")
         ((_, spec),) = pod_specs(of)
-        settings = effective(of, spec, tmp_path)
+        settings = effective_settings(of, spec, tmp_path)
         assert settings["dbproxy"].environment == environment
         assert settings["logshipper"].labels == {"app": "?", "env": environment}
         (secret,) = [document for document in of if document["kind"] == "Secret"]
@@ -170,7 +154,7 @@ class TestOverlays:
     def test_the_adapters_records_are_what_is_shipped(self, tmp_path: Path) -> None:
         of = golden("webapp-prod")
         ((_, spec),) = pod_specs(of)
-        settings = effective(of, spec, tmp_path)
+        settings = effective_settings(of, spec, tmp_path)
         assert settings["logformat"].output.to == "file:///var/log/podmates/app.jsonl"
         assert settings["logshipper"].files.include == ["/var/log/podmates/*.jsonl"]
 
@@ -190,7 +174,7 @@ def alike(environment: str) -> Any:
 def test_an_adapter_alone_writes_to_its_standard_output(tmp_path: Path) -> None:
     of = golden("adapter-alone")
     ((_, spec),) = pod_specs(of)
-    settings = effective(of, spec, tmp_path)["logformat"]
+    settings = effective_settings(of, spec, tmp_path)["logformat"]
     assert (settings.output.to, settings.output.profile) == ("stdout:", "ecs")
 
 

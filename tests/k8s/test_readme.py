@@ -1,0 +1,94 @@
+"""k8s/README.md: the newcomer's path is rendered as it is written there, and what it says of settings is so."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.k8s.manifests import (
+    NATIVE_SINCE,
+    ROOT,
+    assert_nothing_dangles,
+    assert_our_images,
+    assert_valid,
+    documents,
+    effective_settings,
+    pod_specs,
+)
+from tests.k8s.rendering import render, renderer
+
+PAGE = (ROOT / "k8s" / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ (.*?)(?:\s+#.*)?$", PAGE, re.MULTILINE)
+
+needs_kustomize = pytest.mark.skipif(bool(renderer()[1]), reason=renderer()[1])
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Path:
+    """A folder with the checkout and the reader's files in it, as the page says."""
+    (tmp_path / "podmates").symlink_to(ROOT)
+    for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL):
+        file = tmp_path / re.match(r"# (\S+)\n", text)[1]  # type: ignore[index]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    return tmp_path
+
+
+@needs_kustomize
+def test_my_app_gets_its_shipper(beside: Path, tmp_path: Path) -> None:
+    of = documents(render(beside / "my-app"))
+    assert_valid(of, NATIVE_SINCE)
+    assert_nothing_dangles([_with_resources(document) for document in of])
+    ((_, spec),) = pod_specs(of)
+    assert_our_images({**spec, "containers": []})
+    assert [container["name"] for container in spec["initContainers"]] == ["shipper"]
+    assert spec["containers"][0]["volumeMounts"][0]["name"] == "app-logs"
+    assert effective_settings(of, spec, tmp_path)["logshipper"].sink.url == "http://logserver:8514/logs"
+
+
+def _with_resources(document: Any) -> Any:
+    """The reader's app need not say how much it takes."""
+    for container in document.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ()):
+        container.setdefault("resources", {})
+    return document
+
+
+@needs_kustomize
+def test_the_lines_that_are_commented_out_lead_to_another_log_server(beside: Path, tmp_path: Path) -> None:
+    file = beside / "my-app" / "kustomization.yaml"
+    file.write_text(re.sub(r"^# (configMapGenerator:|  - )", r"\1", file.read_text(), flags=re.MULTILINE))
+    of = documents(render(beside / "my-app"))
+    ((_, spec),) = pod_specs(of)
+    sink = effective_settings(of, spec, tmp_path)["logshipper"].sink
+    assert (sink.__struct_config__.tag, sink.url) == ("loki", "http://loki:3100")
+
+
+@needs_kustomize
+def test_a_settings_file_is_replaced_one_layer_up(beside: Path, tmp_path: Path) -> None:
+    (generator,) = re.findall(r"`configMapGenerator: (.*?)`", PAGE, re.DOTALL)
+    above = beside / "above"
+    above.mkdir()
+    mine = "files: {include: [/var/log/app/*.txt]}\nsink: {type: stdout}\n"
+    (above / "logshipper.yaml").write_text(mine)
+    layer = {"resources": ["../my-app"], "configMapGenerator": yaml.safe_load(generator)}
+    (above / "kustomization.yaml").write_text(yaml.safe_dump(layer))
+    of = documents(render(above))
+    ((_, spec),) = pod_specs(of)
+    assert effective_settings(of, spec, tmp_path)["logshipper"].files.include == ["/var/log/app/*.txt"]
+
+
+def test_every_file_and_folder_in_the_commands_is_there() -> None:
+    named = {path for command in COMMANDS for path in re.findall(r"(?<=podmates/)k8s/\S+", command)}
+    assert {path.split("/")[1] for path in named} == {"components", "examples", "observability"}
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_every_link_leads_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", PAGE, re.M)
+    }
+    for target in re.findall(r"\]\((.*?)\)", PAGE):
+        path, _, anchor = target.partition("#")
+        assert (ROOT / "k8s" / path).exists() if path else anchor in anchors
