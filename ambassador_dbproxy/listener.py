@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Generic
 
@@ -17,6 +16,7 @@ from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.dial import Unreachable, bind, bound_address, unlink
 from ambassador_dbproxy.gate import GateClosed, HoldExpired, TooManyWaiting
 from ambassador_dbproxy.metrics import Reading, Tally
+from ambassador_dbproxy.reception import Reception
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Health, Server
@@ -24,10 +24,6 @@ from ambassador_dbproxy.service import OpenedT, Service, Session, U
 from ambassador_dbproxy.settings import ListenerSettings
 from ambassador_dbproxy.surroundings import Surroundings
 
-UNNAMED_CONNECTIONS = 64
-"""Connections beyond the limits that may be in their start-up conversation, so that a cancel request gets through."""
-MAX_QUEUED = 2048
-"""Connections beyond even those; they are not read from until there is room. The next one is closed at once."""
 CLOSE_S = 1.5
 GONE_S = 0.5
 """An app that connects for each request has no session for moments, and is still there."""
@@ -50,9 +46,7 @@ class Listener(Generic[U]):
         self._upstream = self._made(route)
         self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
         self._disturbed_at = -math.inf  # when a session was last ended by a switch
-        self._starting: dict[asyncio.Task[None], Conversation] = {}
-        self._queued: deque[Conversation] = deque()
-        self._closing = False
+        self._reception = Reception(settings.name, service, self, self._note_emptied)
         self._work: set[asyncio.Task[None]] = set()
         self._entering = 0  # connections between their start-up and their session
         self._opening = 0  # those that talk to a server now
@@ -74,7 +68,9 @@ class Listener(Generic[U]):
         self._socket = bind(self.settings.listen, setting)
         self.address = bound_address(self._socket, self.settings.listen)
         create = loop.create_unix_server if self.settings.listen.path else loop.create_server
-        self._server = await create(lambda: Conversation(self._accept), sock=self._socket)
+        self._server = await create(
+            lambda: Conversation(lambda app: self._reception.accept(app, self.settings.limits)), sock=self._socket
+        )
         if not self.settings.listen.is_loopback:
             self.log.warning(
                 "listening_beyond_loopback",
@@ -198,7 +194,7 @@ class Listener(Generic[U]):
             return
         replaces = began < self._disturbed_at + SETTLE_S
         left_s = began + SETTLE_S - asyncio.get_running_loop().time()
-        session.leave(text, left_s if replaces else 0.0)
+        session.leave(text, max(0.0, left_s) if replaces else 0.0)
 
     def _made(self, route: Route) -> U:
         upstream = self._service.upstream(route, self._around)
@@ -229,7 +225,7 @@ class Listener(Generic[U]):
             await asyncio.sleep(GONE_S)
 
     async def _empty(self) -> None:
-        while self._sessions or self._starting:
+        while self._sessions or self._reception:
             self._emptied.clear()
             await self._emptied.wait()
 
@@ -241,16 +237,13 @@ class Listener(Generic[U]):
             self._socket.close()
         if self.settings.listen.path and self._socket is not None:
             unlink(self.settings.listen)
-        self._closing = True
-        while self._queued:
-            self._queued.popleft().close()
-        for task in (*self._starting, *self._work):
+        starting = self._reception.close()
+        for task in self._work:
             task.cancel()
         left = list(self._sessions)
         for session in left:
             session.end("terminating connection: the database ambassador is shutting down")
-        tasks = [*self._starting, *self._work]
-        if tasks:
+        if tasks := [*starting, *self._work]:
             await asyncio.wait(tasks, timeout=CLOSE_S)
         try:
             async with asyncio.timeout(CLOSE_S):
@@ -278,55 +271,7 @@ class Listener(Generic[U]):
         )
 
     def _accept(self, app: Conversation) -> None:
-        self.tally.accepted += 1
-        limits = self.settings.limits
-        if len(self._starting) < limits.connections + limits.waiting + UNNAMED_CONNECTIONS:
-            self._begin(app)
-        elif len(self._queued) < MAX_QUEUED:
-            # Nothing can be said before the app has introduced itself, so that it has to wait even to be refused.
-            app.transport.pause_reading()
-            self._queued.append(app)
-        else:
-            self.tally.refused[Reason.CONNECTIONS] += 1
-            app.send(self._service.farewell(Reason.CONNECTIONS, "too many connections are starting"))
-            app.close()
-
-    def _begin(self, app: Conversation) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(app), name=f"serve {self.settings.name}")
-        app.on_gone = lambda: _cancel(task)
-        self._starting[task] = app
-        task.add_done_callback(self._served)
-
-    async def _serve(self, app: Conversation) -> None:
-        try:
-            await self._service.serve(app, self)
-        except Refused as refusal:
-            self.tally.refused[refusal.reason] += 1
-            self.log.warning("connection_refused", kind=refusal.reason.value, reason=refusal.text)
-            answer = refusal.answer
-            await app.farewell(self._service.farewell(refusal.reason, refusal.text) if answer is None else answer)
-        except Exception:
-            # A bug ends this one connection, loudly; the other sessions are not to pay for it.
-            self.tally.refused[Reason.BUG] += 1
-            self.log.exception("bug", where="serving a connection")
-            await app.farewell(self._service.farewell(Reason.BUG, "internal error of the database ambassador"))
-
-    def _served(self, task: asyncio.Task[None]) -> None:
-        app = self._starting.pop(task)
-        if task.cancelled():
-            # Here and not in the task, which may have been cancelled before its first step.
-            if not app.eof:
-                app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
-            app.close()
-        self._take_queued()
-        self._note_emptied()
-
-    def _take_queued(self) -> None:
-        while self._queued and not self._closing:
-            if not (app := self._queued.popleft()).lost:
-                app.transport.resume_reading()
-                self._begin(app)
-                return
+        self._reception.accept(app, self.settings.limits)
 
     def _work_done(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)
@@ -334,9 +279,5 @@ class Listener(Generic[U]):
             self.log.error("bug", where=task.get_name(), exc_info=error)
 
     def _note_emptied(self) -> None:
-        if not self._sessions and not self._starting:
+        if not self._sessions and not self._reception:
             self._emptied.set()
-
-
-def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()

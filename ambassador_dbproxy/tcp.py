@@ -14,10 +14,10 @@ from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.relay import Leg, join
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server
-from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import Encryption, TlsFailed
+from ambassador_dbproxy.tls import TlsFailed
+from ambassador_dbproxy.upstream import TargetUpstream
 
 
 @dataclass(slots=True)
@@ -32,26 +32,12 @@ class TcpConnection:
         self.conversation.abort()
 
 
-class TcpUpstream:
+class TcpUpstream(TargetUpstream):
     """One target of one listener. A server is up when it accepts a connection, and TLS where that is set."""
-
-    def __init__(self, route: Route, around: Surroundings) -> None:
-        self.route = route
-        self.gate = around.gate(route.name, self.probe)
-        self.servers = Servers(route, around)
-        self._encryption = Encryption(route.target.tls)
-        self._around = around
 
     async def open(self) -> TcpConnection:
         """A connection to the first server that accepts one; Unreachable or TlsFailed if none does."""
         return await self.servers.open(self._greet)
-
-    async def probe(self) -> None:
-        """Return if a server accepts connections; Unreachable or TlsFailed otherwise."""
-        await self.servers.look(self._look, self.gate.report_up)
-
-    async def close(self) -> None:
-        await self.gate.close()
 
     async def _greet(self, conversation: Conversation, server: Server) -> TcpConnection:
         if self._encryption.wanted(server.host):

@@ -75,6 +75,7 @@ AT_THE_BORDER = {
         "listener",
         "mysql.change_user",
         "mysql.entrance",
+        "mysql.server_connection",
         "mysql.service",
         "mysql.session",
         "mysql.upstream",
@@ -83,6 +84,7 @@ AT_THE_BORDER = {
         "postgres.session",
         "postgres.upstream",
         "protocols",
+        "reception",
         "redis.discovery",
         "redis.session",
         "redis.upstream",
@@ -94,6 +96,7 @@ AT_THE_BORDER = {
         "tcp",
         "tls",
         "tls_transport",
+        "upstream",
     },
     "podmates": {
         "child",

@@ -10,7 +10,8 @@ from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.mysql.admission import Admission
 from ambassador_dbproxy.mysql.entrance import AppReader, admit, ask_server, refused
 from ambassador_dbproxy.mysql.greeting import LoginRequest
-from ambassador_dbproxy.mysql.upstream import LoggedIn, MysqlUpstream
+from ambassador_dbproxy.mysql.server_connection import LoggedIn
+from ambassador_dbproxy.mysql.upstream import MysqlUpstream
 from ambassador_dbproxy.mysql.wire import ProtocolViolation
 from ambassador_dbproxy.refusal import Reason
 from ambassador_dbproxy.relay import Leg

@@ -16,7 +16,8 @@ from ambassador_dbproxy.mysql.admission import Admission, AdmissionState
 from ambassador_dbproxy.mysql.errors import ACCESS_DENIED, CODES, ERR, MORE, OK, Code, read_error, refusal
 from ambassador_dbproxy.mysql.greeting import LoginRequest
 from ambassador_dbproxy.mysql.login import LoginFailed, ServerRefused
-from ambassador_dbproxy.mysql.upstream import Greeted, LoggedIn, MysqlUpstream
+from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn
+from ambassador_dbproxy.mysql.upstream import MysqlUpstream
 from ambassador_dbproxy.mysql.wire import Packet, PacketReader, ProtocolViolation, encode
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.service import Floor

@@ -11,10 +11,11 @@ from ambassador_dbproxy.mysql.wire import Fields, ProtocolViolation, encode
 from ambassador_dbproxy.refusal import Reason
 
 MAX_TEXT_BYTES = 500  # the servers' own MYSQL_ERRMSG_SIZE is 512
-ERR, OK, MORE, SWITCH = 0xFF, 0x00, 0x01, 0xFE
+ERR, OK, MORE, INFILE, SWITCH = 0xFF, 0x00, 0x01, 0xFB, 0xFE
 
 _MARK = ord("#")
 _STATE_BYTES = 6  # the mark and five characters
+_EOF_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,10 @@ def read_status(body: bytes) -> int:
     fields.length_encoded()
     fields.length_encoded()
     return fields.integer(2)
+
+
+def end_status(start: bytes, length: int) -> int:
+    """Status flags of an end mark in either form, the old one of five bytes or that of an OK packet."""
+    if length == _EOF_BYTES or (start[1] < INFILE and start[2] < INFILE):
+        return start[3] | start[4] << 8  # both forms have them here, unless many rows were changed
+    return read_status(start)

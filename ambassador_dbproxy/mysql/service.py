@@ -12,8 +12,9 @@ from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.mysql.entrance import enter, pass_through, refused
 from ambassador_dbproxy.mysql.errors import CODES, refusal
 from ambassador_dbproxy.mysql.login import LoginFailed, ServerRefused
+from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn
 from ambassador_dbproxy.mysql.session import MysqlSession
-from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, Greeted, LoggedIn, MysqlUpstream
+from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, MysqlUpstream
 from ambassador_dbproxy.mysql.wire import encode
 from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.routes import Route

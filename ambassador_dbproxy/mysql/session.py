@@ -13,8 +13,9 @@ from ambassador_dbproxy.followed_session import FollowedSession, ServerLeg, disc
 from ambassador_dbproxy.mysql.change_user import change_user, interrupted
 from ambassador_dbproxy.mysql.errors import SHUTDOWN, read_status, refusal
 from ambassador_dbproxy.mysql.query import QUIT
+from ambassador_dbproxy.mysql.server_connection import LoggedIn
 from ambassador_dbproxy.mysql.tracking import SessionTracker
-from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, LoggedIn, MysqlUpstream
+from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, MysqlUpstream
 from ambassador_dbproxy.mysql.wire import encode
 from ambassador_dbproxy.refusal import Refused
 from ambassador_dbproxy.relay import Leg, join

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from ambassador_dbproxy.mysql import capabilities as can
-from ambassador_dbproxy.mysql.errors import ERR, OK, SWITCH, read_error, read_status
+from ambassador_dbproxy.mysql.errors import ERR, INFILE, OK, SWITCH, end_status, read_error
 from ambassador_dbproxy.mysql.greeting import COM_CHANGE_USER
+from ambassador_dbproxy.mysql.replies import REPLIES, Reply
 from ambassador_dbproxy.mysql.wire import HEAD_BYTES, LARGEST_BODY, ProtocolViolation
 
 LOOK_BYTES = 32
@@ -23,20 +24,8 @@ MAX_PIPELINED = 65536
 
 IN_TRANSACTION, MORE_RESULTS, CURSOR = 0x0001, 0x0008, 0x0040
 _HEAD_AND_MARK = struct.Struct("<IB")
-_INFILE, _EOF_BYTES, _PROGRESS = 0xFB, 5, 0xFFFF
+_PROGRESS = 0xFFFF
 _COM_BYTES = HEAD_BYTES + 1
-
-
-class Reply(IntEnum):
-    """The shapes of response that commands have."""
-
-    NONE = 0
-    RESULT = 1  # OK, ERR, a file request, or columns and rows; possibly several in a row
-    ROWS = 2  # packets up to one end mark
-    PREPARED = 3
-    ONE = 4  # one packet of free form
-    LOGIN = 5  # authentication packets up to OK or ERR
-    UNKNOWN = 6
 
 
 class Phase(IntEnum):
@@ -51,17 +40,6 @@ class Phase(IntEnum):
 # Plain names: the loops over packets look at them often.
 _IDLE, _FIRST, _ENDS = Phase.IDLE, Phase.FIRST, Phase.ENDS
 _RESULT = Reply.RESULT
-
-_COMMANDS = {
-    **dict.fromkeys((0, 2, 3, 5, 6, 7, 8, 10, 12, 13, 14, 21, 23, 26, 27, 31, 0xFA), Reply.RESULT),
-    **dict.fromkeys((1, 24, 25), Reply.NONE),  # QUIT, STMT_SEND_LONG_DATA, STMT_CLOSE
-    **dict.fromkeys((4, 18, 28, 30), Reply.ROWS),  # FIELD_LIST, BINLOG_DUMP, STMT_FETCH, BINLOG_DUMP_GTID
-    9: Reply.ONE,  # STATISTICS
-    COM_CHANGE_USER: Reply.LOGIN,
-    22: Reply.PREPARED,
-}
-REPLIES = tuple(_COMMANDS.get(command, Reply.UNKNOWN) for command in range(256))
-"""Command byte → the shape of its response."""
 
 
 class SessionTracker:
@@ -206,7 +184,7 @@ class SessionTracker:
                     last = at
                     at += HEAD_BYTES + length
                     continue
-            elif phase is _FIRST and OK < mark < _INFILE and self._kind is _RESULT and 0 < length < LARGEST_BODY:
+            elif phase is _FIRST and OK < mark < INFILE and self._kind is _RESULT and 0 < length < LARGEST_BODY:
                 # The next most: the number of columns.
                 phase, self._phase, self._ends = _ENDS, _ENDS, self._ends_of_result
                 last = at
@@ -258,7 +236,7 @@ class SessionTracker:
             self._succeeded(start, length)
         elif kind is Reply.LOGIN:
             pass  # goes on
-        elif mark == _INFILE:
+        elif mark == INFILE:
             self._infile = self._busy = True
         else:
             self._phase, self._ends = Phase.ENDS, self._ends_of_result
@@ -268,7 +246,7 @@ class SessionTracker:
             self._failed(start)
         elif start[0] == SWITCH and (length < 9 or (self._ends_of_result == 1 and length < LARGEST_BODY)):
             self._ends -= 1
-            status = _status(start, length)
+            status = end_status(start, length)
             if not self._ends or status & CURSOR:
                 self._succeeded(start, length)
 
@@ -296,7 +274,7 @@ class SessionTracker:
             self._finish()
 
     def _succeeded(self, start: bytes, length: int) -> None:
-        self._status = _status(start, length)
+        self._status = end_status(start, length)
         if self._status & MORE_RESULTS and self._kind is Reply.RESULT:
             self._phase = Phase.FIRST
         else:
@@ -316,13 +294,6 @@ class SessionTracker:
         self.lost = self._busy = True
         self._kept = b""
         self._skip = 1 << 62
-
-
-def _status(start: bytes, length: int) -> int:
-    """Status flags of an end mark in either form, the old one of five bytes or that of an OK packet."""
-    if length == _EOF_BYTES or (start[1] < _INFILE and start[2] < _INFILE):
-        return start[3] | start[4] << 8  # both forms have them here, unless many rows were changed
-    return read_status(start)
 
 
 _PHASES = (SessionTracker._unasked, SessionTracker._first, SessionTracker._end_mark, SessionTracker._one_of_many)

@@ -9,24 +9,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
-from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable, dial, peer_address
 from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.errors import ACCESS_DENIED, ERR, NOT_ACCEPTING
 from ambassador_dbproxy.mysql.greeting import SCRAMBLE_BYTES, Greeting, LoginRequest
 from ambassador_dbproxy.mysql.login import LoginFailed, LoginState, ServerRefused, UpstreamLogin
-from ambassador_dbproxy.mysql.query import QUIT, OneValue, statement
-from ambassador_dbproxy.mysql.wire import MAX_LOGIN_PACKET_BYTES, Packet, PacketReader, ProtocolViolation, encode
+from ambassador_dbproxy.mysql.query import OneValue, statement
+from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn, ServerConnection
+from ambassador_dbproxy.mysql.wire import MAX_LOGIN_PACKET_BYTES, Packet, ProtocolViolation
 from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server, fits
-from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import Encryption, TlsFailed, ended_by_tls
+from ambassador_dbproxy.tls import TlsFailed, ended_by_tls
+from ambassador_dbproxy.upstream import TargetUpstream
 from chassis.secret import SecretUnreadable
 from chassis.settings import Address
 
@@ -41,75 +40,12 @@ NOT_LETTING_IN = (ServerRefused, LoginFailed, SecretUnreadable, TlsFailed)
 """The server is there, and does not let us in: to be told to the app, not to be waited for."""
 
 
-@dataclass(slots=True)
-class ServerConnection:
-    """A connection to `server`, at the very address that it was found at."""
-
-    conversation: Conversation
-    server: Server
-    address: Address
-    reader: PacketReader = field(default_factory=PacketReader)
-
-    async def next_packet(self) -> Packet:
-        """The server's next packet; ConnectionEnded or ProtocolViolation."""
-        while (packet := self.reader.next_packet()) is None:
-            self.reader.feed(await self.conversation.receive())
-        return packet
-
-    def send(self, sequence: int, body: bytes) -> None:
-        """Send one packet."""
-        self.conversation.send(encode(sequence, body))
-
-    def quit(self) -> None:
-        """Say goodbye and close."""
-        self.send(0, QUIT)
-        self.conversation.close()
-
-
-@dataclass(slots=True)
-class Greeted:
-    """A server connection that waits for a login. `secure`: nobody else can read it."""
-
-    server: ServerConnection
-    greeting: Greeting
-    secure: bool
-    role: Role = Role.UNKNOWN
-
-    def abandon(self) -> None:
-        """Close it: it is not needed after all."""
-        self.server.conversation.abort()
-
-
-@dataclass(slots=True)
-class LoggedIn:
-    """A server connection after its login. `app` is what the app asked for, `request` what was sent for it, `ok` the
-    body of the server's OK.
-
-    `greeted` may be another connection than the one whose greeting the app saw: a refused password ends a connection.
-    """
-
-    greeted: Greeted
-    app: LoginRequest
-    request: LoginRequest
-    ok: bytes
-
-    @property
-    def agreed(self) -> int:
-        """The capabilities in force."""
-        return self.request.capabilities & self.greeted.greeting.capabilities
-
-
-class MysqlUpstream:
+class MysqlUpstream(TargetUpstream):
     """One target of one listener."""
 
     def __init__(self, route: Route, around: Surroundings) -> None:
-        self.route = route
-        self.gate = around.gate(route.name, self.probe)
-        self.servers = Servers(route, around)
-        self._around = around
-        self._password = PasswordFile(route.target.password_file, around.log)
+        super().__init__(route, around)
         self._refused_password: str | None = None  # not to be tried by probes: servers lock accounts for that
-        self._encryption = Encryption(route.target.tls)
 
     def scramble(self) -> bytes:
         """Twenty fresh bytes without a NUL, for a greeting of ours."""
@@ -159,10 +95,6 @@ class MysqlUpstream:
         greeted.server.send(app.sequence + 1, flags.to_bytes(4, "little") + app.body[4:])
         return 1
 
-    async def probe(self) -> None:
-        """Return if a server is up and has the wanted role; Unreachable or Unusable otherwise."""
-        await self.servers.look(self._look, self.gate.report_up)
-
     async def dismiss(self, greeted: Greeted) -> None:
         """Leave a greeted connection that is not needed, in a way that the server does not hold against us.
 
@@ -197,10 +129,6 @@ class MysqlUpstream:
             return answer.value
 
         return await self.bounded(server, talk())
-
-    async def close(self) -> None:
-        """Stop probing and let nobody wait here any more."""
-        await self.gate.close()
 
     async def bounded(self, server: ServerConnection, talk: Awaitable[T]) -> T:
         """`talk` in the time a login may take, its failures told apart: a server that is not up, or not as expected."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
-from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable, dial, peer_address
 from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
 from ambassador_dbproxy.postgres.errors import INVALID_PASSWORD, NOT_ACCEPTING, read_error
@@ -23,9 +22,9 @@ from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolVio
 from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server
-from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import Encryption, TlsFailed, peer_certificate
+from ambassador_dbproxy.tls import TlsFailed, peer_certificate
+from ambassador_dbproxy.upstream import TargetUpstream
 from chassis.secret import SecretUnreadable
 from chassis.settings import Address
 
@@ -79,17 +78,12 @@ class Waiting:
         self.server.conversation.abort()
 
 
-class PostgresUpstream:
+class PostgresUpstream(TargetUpstream):
     """One target of one listener."""
 
     def __init__(self, route: Route, around: Surroundings) -> None:
-        self.route = route
-        self.gate = around.gate(route.name, self.probe)
-        self.servers = Servers(route, around)
-        self._around = around
-        self._password = PasswordFile(route.target.password_file, around.log)
+        super().__init__(route, around)
         self._require_auth = frozenset(route.target.require_auth)
-        self._encryption = Encryption(route.target.tls)
 
     async def open(self, packet: StartupPacket) -> LoggedIn | Waiting:
         """A server connection for an app that sent `packet`; with a user configured it is logged in already.
@@ -104,10 +98,6 @@ class PostgresUpstream:
             )
         user = target.user
         return await self._password.try_with(lambda password: self._log_in(routed, user, password), _is_wrong_password)
-
-    async def probe(self) -> None:
-        """Return if a server would take logins now; Unreachable or Unusable otherwise."""
-        await self.servers.look(self._look, self.gate.report_up)
 
     async def cancel(self, server: ServerConnection, request: CancelRequest) -> None:
         """Pass a cancel request to the very address of `server`; return when it was taken.
@@ -125,10 +115,6 @@ class PostgresUpstream:
             pass  # closing without an answer is the server's answer
         finally:
             conversation.close()
-
-    async def close(self) -> None:
-        """Stop probing and let nobody wait here any more."""
-        await self.gate.close()
 
     async def _look(self, conversation: Conversation, server: Server) -> Role:
         """Ask a server whether it takes logins, as `pg_isready` does; where its role matters, by logging in."""

@@ -10,7 +10,6 @@ import asyncio
 from dataclasses import dataclass
 
 from ambassador_dbproxy.conversation import Conversation
-from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.redis.discovery import Sentinels
 from ambassador_dbproxy.redis.login import LoginFailed, NotReady, ServerRefused, UpstreamLogin
@@ -18,9 +17,8 @@ from ambassador_dbproxy.redis.resp import ProtocolViolation, ReplyReader
 from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server
-from ambassador_dbproxy.servers import Servers
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import Encryption
+from ambassador_dbproxy.upstream import TargetUpstream
 from chassis.secret import SecretUnreadable
 
 
@@ -37,16 +35,11 @@ class LoggedIn:
         self.conversation.close()
 
 
-class RedisUpstream:
+class RedisUpstream(TargetUpstream):
     """One target of one listener."""
 
     def __init__(self, route: Route, around: Surroundings) -> None:
-        self.route = route
-        self.gate = around.gate(route.name, self.probe)
-        self.servers = Servers(route, around)
-        self._around = around
-        self._password = PasswordFile(route.target.password_file, around.log)
-        self._encryption = Encryption(route.target.tls)
+        super().__init__(route, around)
         sentinel = route.target.sentinel
         self._sentinels = None if sentinel is None else Sentinels(route.target, sentinel, self._encryption, around)
         self._located = False
@@ -70,14 +63,12 @@ class RedisUpstream:
         return await self._open()
 
     async def probe(self) -> None:
-        """Return if a server would take logins now; Unreachable or Unusable otherwise."""
         if self._sentinels is not None:
             await self._look_around(self._sentinels)
-        await self.servers.look(self._look, self.gate.report_up)
+        await super().probe()
 
     async def close(self) -> None:
-        """Stop probing and let nobody wait here any more."""
-        await self.gate.close()
+        await super().close()
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait((self._watch,))

@@ -164,9 +164,9 @@ async def test_a_storm_while_the_target_is_down(
         trying = [asyncio.create_task(try_once()) for _ in range(storm)]
         await asyncio.wait_for(over_the_bound.wait(), 60)
         looks, took = down.connections - before, time.monotonic() - began
+        assert [each["event"] for each in through.events].count("target_down") == 1
         down.lead_to(cluster.address)
         served = sum(await asyncio.gather(*trying))
     assert served == waiting
     assert set(refused) == {f"orders/dev is down and {waiting} connections wait for it"}
     assert looks < 3 + took / 0.05, "more than one prober"
-    assert [each["event"] for each in through.events].count("target_down") == 1

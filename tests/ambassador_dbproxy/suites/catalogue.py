@@ -118,7 +118,7 @@ SUITES = {
         lambda _: ["tests", "--ignore=tests/test__sourcecode.py"],
         _postgres,
         without=("asyncpg",),
-        requires=("uvloop",),
+        requires=("uvloop", "distro"),
     ),
     "pg8000": Suite("pg8000", "postgres", lambda _: ["test"], _postgres, requires=("pytz",)),
     "pymysql": Suite(
@@ -132,7 +132,7 @@ SUITES = {
         requires=("uvloop", "sqlalchemy<1.4"),
     ),
     "mysqlclient": Suite("mysqlclient", "mysql", lambda _: ["tests"], files=_mysqlclient_defaults),
-    "redis": Suite("redis", "redis", _redis, requires=("cryptography", "numpy", "mock", "PyJWT")),
+    "redis": Suite("redis", "redis", _redis, requires=("redis[circuit-breaker,jwt,ocsp,otel]", "numpy", "mock")),
     "sqlalchemy-psycopg": _sqlalchemy_with("postgresql+psycopg", "psycopg[binary]"),
     "sqlalchemy-psycopg-async": _sqlalchemy_with("postgresql+psycopg_async", "psycopg[binary]"),
     "sqlalchemy-asyncpg": _sqlalchemy_with("postgresql+asyncpg", "asyncpg"),

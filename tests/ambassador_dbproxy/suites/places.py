@@ -11,6 +11,7 @@ from typing import Any
 from catalogue import Place
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[2]))  # what is beside here imports `tests`
 WAYS = ("direct", "own login", "injected")
 """Straight to the server; through the ambassador with the app's login passing through; with the ambassador's."""
 PASSWORD = "suite-secret"

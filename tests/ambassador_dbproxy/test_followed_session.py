@@ -1,0 +1,108 @@
+"""When a session leaves its server: at a quiet moment, and when it replaces another one only once it has been used."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from ambassador_dbproxy.followed_session import USED, FollowedSession, ServerLeg
+
+
+class Transport:
+    """Notes what is written, and whether it is closed."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.closing = True
+
+    def close(self) -> None:
+        self.closing = True
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+class Tracker:
+    def __init__(self) -> None:
+        self.transactions = 0
+        self.quiet = self.answered = True
+
+    def server_bytes(self, chunk: bytes) -> None:
+        self.transactions += chunk.count(b"Z")
+
+
+class Session(FollowedSession):
+    GOODBYE = b"goodbye"
+
+    def __init__(self) -> None:
+        super().__init__(SimpleNamespace(route="dev"), SimpleNamespace())  # type: ignore[arg-type]
+        self.tracker = self.followed = Tracker()
+        self.to_app, self.to_server = Transport(), Transport()
+        self._app = ServerLeg(SimpleNamespace(transport=self.to_app, lost=False))  # type: ignore[arg-type]
+        self._server = ServerLeg(SimpleNamespace(transport=self.to_server, lost=False))  # type: ignore[arg-type]
+        self._app.peer, self._server.peer = self._server, self._app
+        self._app.forward, self._server.forward = self.to_server.write, self.to_app.write
+        self._server.look = self.tracker.server_bytes
+        self.stopped = 0
+
+    def server_says(self, chunk: bytes) -> None:
+        self._server.data_received(chunk)
+
+    def _last_words(self, text: str) -> bytes:
+        return text.encode()
+
+    def _stop_running(self) -> None:
+        self.stopped += 1
+
+
+@pytest.fixture
+async def session() -> Session:
+    return Session()
+
+
+async def test_a_quiet_one_leaves_at_once(session: Session) -> None:
+    session.leave("switched")
+    assert session.to_server.written == b"goodbye"
+    assert session.to_server.closing
+    assert session.to_app.written == b""
+
+
+async def test_a_busy_one_leaves_behind_its_answer(session: Session) -> None:
+    session.followed.quiet = False
+    session.leave("switched")
+    session.server_says(b"half")
+    assert session.to_server.written == b""
+    session.followed.quiet = True
+    session.server_says(b"Z")
+    assert session.to_server.written == b"goodbye"
+    assert session.to_app.written == b"halfZ"
+
+
+async def test_a_replacement_leaves_once_it_has_been_used(session: Session) -> None:
+    session.leave("switched", 60.0)
+    for _ in range(USED - 1):
+        session.server_says(b"Z")
+    assert session.to_server.written == b""
+    session.server_says(b"Z")
+    assert session.to_server.written == b"goodbye"
+
+
+async def test_a_replacement_that_nobody_uses_leaves_when_it_has_settled(session: Session) -> None:
+    session.leave("switched", 60.0)
+    assert session.to_server.written == b""
+    session._settled()
+    assert session.to_server.written == b"goodbye"
+
+
+async def test_what_the_server_is_doing_is_stopped_at_the_deadline(session: Session) -> None:
+    session.followed.quiet = session.followed.answered = False
+    session.leave("switched")
+    session.end("cut")
+    assert (session.stopped, session.to_server.closing, session.to_app.written) == (1, True, b"cut")
+    session.end("cut")
+    assert (session.stopped, session.to_app.written) == (1, b"cut")

@@ -1,0 +1,97 @@
+"""A listener and the sessions that must leave it: at once, or once they have been used if they replace earlier ones."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from ambassador_dbproxy.credentials import SaltedPasswords
+from ambassador_dbproxy.listener import SETTLE_S, Listener
+from ambassador_dbproxy.metrics import Tally
+from ambassador_dbproxy.routes import Route, route
+from ambassador_dbproxy.server import Server
+from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
+from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tcp import TcpService
+from chassis.settings import Address
+
+
+class FakeSession:
+    """Notes how it is asked to leave."""
+
+    def __init__(self, of: Route) -> None:
+        self.route = of
+        self.server = Server(of.target.hosts[0])
+        self.asked: list[float] = []
+
+    def leave(self, text: str, settle_s: float = 0.0) -> None:
+        self.asked.append(settle_s)
+
+    def counts(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ListenerSettings:
+    nowhere = TargetSettings(hosts=(Address(f"unix://{tmp_path}/nobody-listens"),))
+    environments = dict.fromkeys(("dev", "test", "prod"), nowhere)
+    return ListenerSettings(name="it", listen=Address("127.0.0.1:0"), protocol="tcp", environments=environments)
+
+
+@pytest.fixture
+async def listener(settings: ListenerSettings) -> Any:
+    around = Surroundings(
+        connect_timeout_s=1.0,
+        login_timeout_s=1.0,
+        probe_interval_s=60.0,
+        max_waiting=1,
+        keys=SaltedPasswords(),
+        tally=Tally(connected=lambda _: None, logged_in=lambda _: None),
+        random=lambda: 0.5,
+        nonce=lambda: "",
+        log=CapturingLogger(),
+    )
+    made = Listener(settings, TcpService(), route(settings, "dev"), around, CapturingLogger())
+    yield made
+    await made.close()
+
+
+def begin(listener: Any) -> FakeSession:
+    session = FakeSession(listener.upstream.route)
+    listener.entered(cast(Any, session))
+    return session
+
+
+def switch(listener: Any, to: str) -> int:
+    leaving: int = listener.lead_to(listener.settings, route(listener.settings, to), listener._around, 60.0)
+    return leaving
+
+
+async def test_a_session_is_asked_to_leave_at_once(listener: Any) -> None:
+    session = begin(listener)
+    assert switch(listener, "test") == 1
+    assert session.asked == [0.0]
+    listener.left(session)
+
+
+async def test_one_that_replaces_it_may_be_used_before_the_next_switch_ends_it(listener: Any) -> None:
+    first = begin(listener)
+    switch(listener, "test")
+    listener.left(first)
+    second = begin(listener)
+    switch(listener, "prod")
+    (settle_s,) = second.asked
+    assert 0 < settle_s <= SETTLE_S
+    listener.left(second)
+
+
+async def test_one_that_had_begun_before_an_old_one_went_is_no_replacement(listener: Any) -> None:
+    first = begin(listener)
+    switch(listener, "test")
+    second = begin(listener)
+    listener._sessions[second] -= 60.0  # as if it had begun a minute ago
+    listener.left(first)
+    switch(listener, "prod")
+    assert second.asked == [0.0]
+    listener.left(second)
