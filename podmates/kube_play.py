@@ -1,6 +1,6 @@
 """Kubernetes manifests as `podman kube play` needs them. Pure: documents in, documents out.
 
-podman 4 differs from Kubernetes in seven ways that matter to the examples; each is named where it is met. Nothing else
+podman 4 differs from Kubernetes in eight ways that matter to the examples; each is named where it is met. Nothing else
 of a manifest is touched, so that what runs is what is written.
 """
 
@@ -20,6 +20,8 @@ def prepared(documents: Iterable[Document], environ: Mapping[str, Mapping[str, s
             continue
         if document["kind"] == "Secret":  # podman 4.3 mounts the base64 text of a Secret, and knows no stringData
             document = _as_config_map(document)
+        if document["kind"] == "Job":  # podman 4.3 knows none: its one pod is played
+            document = _as_pod(document)
         if document["kind"] == "Pod":
             # A container that ends well was told to stop: Kubernetes tells a whole pod, podman would start it again.
             document["spec"].setdefault("restartPolicy", "OnFailure")
@@ -48,6 +50,11 @@ def _as_config_map(secret: Document) -> Document:
     encoded = {key: base64.b64decode(value).decode() for key, value in secret.get("data", {}).items()}
     values = {**encoded, **secret.get("stringData", {})}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": secret["metadata"], "data": values}
+
+
+def _as_pod(job: Document) -> Document:
+    pod = job["spec"]["template"]
+    return {"apiVersion": "v1", "kind": "Pod", **pod, "metadata": {**pod["metadata"], "name": job["metadata"]["name"]}}
 
 
 def _prepare_pod(pod: str, spec: Document, environ: Mapping[str, Mapping[str, str]]) -> None:

@@ -3,7 +3,7 @@
 # is missing and ends well: the tests that need them are then skipped by name.
 set -eu
 
-containers="podman buildah runc catatonit netavark aardvark-dns iptables mmdebstrap"
+containers="podman buildah runc catatonit netavark aardvark-dns iptables mmdebstrap busybox-static"
 wanted=${*:-mariadb-client mariadb-server-core openssl nginx apache2-bin haproxy postgresql prometheus redis-server redis-tools rsyslog rsyslog-gnutls $containers}
 missing=
 for package in $wanted; do

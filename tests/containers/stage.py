@@ -193,8 +193,8 @@ class Pod:
 
         Not by `podman stop`, which takes the network from those that are still draining once the first has ended.
         """
-        names = [f"{self.name}-{name}" for name in self.containers]
-        self.stage.engine.run("kill", "--signal", "TERM", *names)
+        if running := [f"{self.name}-{name}" for name in self.containers if self.pid(name)]:
+            self.stage.engine.run("kill", "--signal", "TERM", *running)
         until(lambda: not any(map(self.pid, self.containers)), self._still_there)
         return {name: self.state(name)["ExitCode"] for name in self.containers}
 

@@ -114,6 +114,13 @@ class TestWhatPodmanNeeds:
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": "x", "b": "y"}}
         ]
 
+    def test_a_job_becomes_its_pod(self) -> None:
+        template = {"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": []}}
+        job = {"kind": "Job", "metadata": {"name": "j"}, "spec": {"completions": 1, "template": template}}
+        (pod,) = prepared([job])
+        assert (pod["kind"], pod["metadata"]) == ("Pod", {"labels": {"a": "b"}, "name": "j"})
+        assert pod["spec"] == {"restartPolicy": "Never", "containers": []}
+
     def test_volumes_that_start_empty_are_named(self) -> None:
         spec = {
             "containers": [],
