@@ -66,32 +66,30 @@ class Stage:
         manifest: str,
         environ: Mapping[str, Mapping[str, str]] | None = None,
         change: Callable[[Document], object] = lambda document: None,
-        called: str = "",
     ) -> list["Pod"]:
-        """The pods of a manifest, started.
-
-        `environ`: more variables, by container; `change` edits each document; `called` tells one of several apart.
-        """
+        """The pods of a manifest, started. `environ`: more variables, by container; `change` edits each document."""
         documents = list(yaml.safe_load_all((EXAMPLES / f"{manifest}.yaml").read_text()))
         for document in documents:
             change(document)
         made = [document for document in documents if document["kind"] in ("Pod", "Job")]
         others = [document for document in documents if document["kind"] in ("ConfigMap", "Secret")]
-        return [self._play(prepared([*others, document], environ), called) for document in made]
+        return [self._play(prepared([*others, document], environ)) for document in made]
 
-    def _play(self, documents: list[Document], called: str) -> "Pod":
+    def _play(self, documents: list[Document]) -> "Pod":
         *settings, pod = documents
+        # Numbered, since a pod may be called as a container of another pod is.
+        prefix = f"{self.name}-{len(self._pods)}"
         known_as = pod["metadata"]["name"]
-        name = pod["metadata"]["name"] = f"{self.name}{called}-{known_as}"
+        name = pod["metadata"]["name"] = f"{prefix}-{known_as}"
         for each in settings:
             each["metadata"]["name"] = f"{name}-{each['metadata']['name']}"
         for volume in pod["spec"]["volumes"]:
-            volume["name"] = f"{self.name}{called}-{volume['name']}"
+            volume["name"] = f"{prefix}-{volume['name']}"
             if "configMap" in volume:
                 volume["configMap"]["name"] = f"{name}-{volume['configMap']['name']}"
             # podman names the volume of an emptyDir by the volume, and that of a ConfigMap by the ConfigMap.
             self._volumes.append(volume.get("configMap", volume)["name"])
-        _rename_mounts(pod, f"{self.name}{called}")
+        _rename_mounts(pod, prefix)
         for volume in empty_volumes([pod]):
             self.engine.run("volume", "create", volume)
             self.volume(volume).chmod(0o1777)

@@ -4,16 +4,14 @@ The tests share one pod; the last one stops it.
 """
 
 import json
-from pathlib import Path
 
 import pytest
 
-from podmates.proof import Evidence, Written, parse_ledger, prove
 from tests.containers.confinement import assert_confined, assert_one_network, assert_shared
+from tests.containers.counting import LEDGER, ledger, proof
 from tests.containers.stage import Pod, Stage, until
 from tests.containers.traffic import APP_PORT, Traffic, received, traffic
 
-LEDGER = "/var/log/app/ledger.jsonl"  # beside the logs, under a name that no mate follows
 OPS_PORTS = {"log-agent": 9101, "adapter": 9102}
 
 
@@ -50,11 +48,6 @@ def test_four_ways_to_log_become_one_schema(pod: Pod, log_server: Pod) -> None:
     until(lambda: wanted <= events(), lambda: f"{events()}\n{pod.log('adapter')}")
 
 
-def ledger(pod: Pod) -> list[Written]:
-    """What the app says it has logged."""
-    return parse_ledger((pod.stage.volume(f"{pod.name}-logs") / Path(LEDGER).name).read_text())
-
-
 def test_killed_mates_go_on_and_a_stop_leaves_nothing_behind(pod: Pod, log_server: Pod) -> None:
     before = sum(event.kind == "access" for event in ledger(pod))
     with traffic(pod) as asked:
@@ -64,13 +57,4 @@ def test_killed_mates_go_on_and_a_stop_leaves_nothing_behind(pod: Pod, log_serve
         asked.more(50)
     statuses = pod.stop()
     assert statuses == dict.fromkeys(pod.containers, 0), {name: pod.log(name) for name in OPS_PORTS}
-    no_database = {"queries": 1, "queries_failed": 0, "sessions_replaced": 0, "app_pids": [1]}
-    evidence = Evidence(
-        requests_made=before + asked.made,
-        requests_failed=0,
-        written=ledger(pod),
-        records=received(log_server, pod),
-        **no_database,
-    )
-    counted = prove(evidence)
-    assert counted.holds, (counted.rows, [claim for claim in counted.claims if not claim.holds], counted.examples)
+    proof(pod, log_server, before + asked.made, no_database=True)

@@ -35,7 +35,7 @@ def environment(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def pod(stage: Stage, databases: list[Pod], environment: str) -> Pod:
-    (pod,) = stage.play("ambassador.classic", change=in_environment(environment), called=environment)
+    (pod,) = stage.play("ambassador.classic", change=in_environment(environment))
     pod.is_there(APP_PORT, "/-/stats", "app")
     pod.is_there(OPS_PORT, "/readyz", "ambassador")
     return pod
