@@ -58,6 +58,17 @@ def test_every_expression_of_the_dashboards_is_promql(tmp_path: Path) -> None:
     promtool("check", "rules", file)
 
 
+@needs_promtool
+def test_a_prometheus_without_the_operator_takes_our_configuration(tmp_path: Path) -> None:
+    """All but `kubernetes_sd_configs`, which Debian's is built without."""
+    configuration = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())
+    for job in configuration["scrape_configs"]:
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    file = tmp_path / "prometheus.yaml"
+    file.write_text(yaml.safe_dump(configuration))
+    promtool("check", "config", file)
+
+
 @pytest.mark.parametrize("name", alerts())
 def test_it_says_what_happened_and_what_to_do(name: str) -> None:
     rule = alerts()[name]

@@ -9,15 +9,21 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.k8s.manifests import ROOT, documents
 from tests.k8s.observed import FOLDER, MATES, alerts, dashboards, expressions, queries
 from tests.k8s.promql import asked
-from tests.k8s.scraped import Series, series_of_all_mates
+from tests.k8s.rendering import render, renderer
+from tests.k8s.scraped import PACKAGES, Series, series_of_all_mates
 
 PODMONITORS = list(yaml.safe_load_all((FOLDER / "podmonitors.yaml").read_text()))
 BY_PROMETHEUS = {"namespace", "pod", "container", "job", "instance", "endpoint"}
 BY_PODMONITOR = {"mate"}
 ANY_VALUE = {"listener", "environment", "server", "listen", "rule", "version", *BY_PROMETHEUS}
 """Labels whose values come from settings or from the pod; the values of all others are the code's."""
+
+LONGEST_ANNOTATION = 262_144
+
+needs_kustomize = pytest.mark.skipif(bool(renderer()[1]), reason=renderer()[1])
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +126,36 @@ def test_one_podmonitor_for_each_mate_by_its_named_port() -> None:
     assert ports == set(found.values())
 
 
+def test_the_operator_and_a_plain_prometheus_make_the_same_labels() -> None:
+    (job,) = yaml.safe_load((FOLDER / "prometheus.yaml").read_text())["scrape_configs"]
+    made = {rule["target_label"] for rule in job["relabel_configs"] if "target_label" in rule}
+    assert made == {"namespace", "pod", "container"} | BY_PODMONITOR
+    (kept,) = [rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"]
+    assert all(re.fullmatch(kept, f"{mate}-ops") for mate in MATES)
+
+
 def test_everything_is_in_the_kustomization() -> None:
     kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
     (generated,) = kustomization["configMapGenerator"]
     named = {*kustomization["resources"], *generated["files"]}
     there = {str(path.relative_to(FOLDER)) for path in [*FOLDER.rglob("*.yaml"), *FOLDER.rglob("*.json")]}
-    assert named == there - {"kustomization.yaml"}
+    assert named == there - {"kustomization.yaml", "prometheus.yaml"}
+
+
+@needs_kustomize
+def test_kubectl_can_apply_it() -> None:
+    of = documents(render(FOLDER))
+    kinds = [document["kind"] for document in of]
+    assert sorted(kinds) == ["ConfigMap", *["PodMonitor"] * 3, *["PrometheusRule"] * 4]
+    (dashboards_,) = [document for document in of if document["kind"] == "ConfigMap"]
+    assert dashboards_["data"].keys() == {f"podmates-{mate}.json" for mate in MATES}
+    assert len(json.dumps(dashboards_)) < LONGEST_ANNOTATION, "kubectl keeps what it applied in one"
+
+
+def test_what_the_runbook_names_is_the_codes(known: Series) -> None:
+    """Events, reasons, settings, metrics: every word in it that is written like a name of the code."""
+    words = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", (FOLDER / "RUNBOOK.md").read_text()))
+    words -= {*PACKAGES.values(), *known, "http_401", "http_403", "http_404", "http_405"}
+    packages = (*PACKAGES.values(), "logtail", "chassis")
+    code = "\n".join(path.read_text() for package in packages for path in (ROOT / package).rglob("*.py"))
+    assert not {word for word in words if word not in code}
