@@ -1,129 +1,270 @@
-"""The ambassador beside HAProxy, nginx and PgBouncer: the same pgbench through each in turn, its metrics on.
+"""The ambassador beside HAProxy, nginx and PgBouncer: the same pgbench and COPY through each in turn, its metrics on.
 
-Compared are the proxies' own CPU times per transaction and what arrives per second, as medians of interleaved rounds.
+The proxy has one core; PostgreSQL and its client have the other. Compared are transactions per second and the proxies'
+own CPU for each, as medians of interleaved rounds; a COPY is also compared with the direct way.
 """
 
 import argparse
-import json
+import contextlib
 import re
 import statistics
-import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import machine
-from benchmarks.database_proxies import PROXIES, Server, start
-from benchmarks.processes import Pinned
+from benchmarks import command, machine, proxies
+from benchmarks.outcome import Demand, Row, beside
+from benchmarks.postgres_server import Server
+from benchmarks.processes import Failed
+from benchmarks.proxies import AMBASSADOR, Way
+from benchmarks.rounds import Contestant, Measured
 
-PLAIN = ("haproxy", "nginx", "pgbouncer", "ambassador")
-TLS = ("pgbouncer+tls", "ambassador+tls")
+NAME, ABOUT = "dbproxy", "the database ambassador beside HAProxy, nginx and PgBouncer: PostgreSQL"
+PLAIN = ("HAProxy", "nginx", "PgBouncer", AMBASSADOR)
+TUNED = ("HAProxy tuned", "nginx tuned", "PgBouncer tuned")
+TLS = ("PgBouncer over TLS", f"{AMBASSADOR} over TLS")
+DIRECT = "direct"
+QUICK_TRANSACTIONS = 20
+COPY_BYTES = 200_000_000
+QUICK_COPY_BYTES = 1_000_000
+COPY_LINE_BYTES = 500
+LOOK_EVERY_S = 0.02
+LEAST_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One way of calling pgbench; `limit` is the allowed ratio of CPU per transaction to the yardstick."""
+    """One way of calling pgbench, or a COPY in or out. `most_cpu` is the allowed ratio to the first of `ways`'s CPU
+    per transaction; `fastest`: none of `ways` may be faster."""
 
     name: str
-    arguments: tuple[str, ...]
-    proxies: tuple[str, ...]
-    yardstick: str
-    limit: float
+    ways: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    clients: int = 1
+    copy: str = ""
+    most_cpu: float | None = 1.1
+    fastest: bool = True
 
 
-def workloads() -> list[Workload]:
+def workloads(*, quick: bool) -> list[Workload]:
+    pairs = [("simple", 1), ("prepared", 8)] if quick else [(m, c) for m in ("simple", "prepared") for c in (1, 8, 32)]
+    tuned = () if quick else TUNED
     found = [
-        Workload(f"{mode} c={clients}", ("-S", "-M", mode, "-c", str(clients)), PLAIN, "haproxy", 1.1)
-        for mode in ("simple", "prepared")
-        for clients in (1, 8, 32)
+        Workload(
+            f"{mode}, {_clients(clients)}",
+            (*PLAIN, *(tuned if (mode, clients) == ("simple", 8) else ())),
+            ("-S", "-M", mode, "-c", str(clients)),
+            clients,
+        )
+        for mode, clients in pairs
     ]
-    found.append(Workload("connect c=8", ("-S", "-C", "-c", "8"), PLAIN, "haproxy", 1.3))
-    found += [Workload(f"tls c={clients}", ("-S", "-c", str(clients)), TLS, "pgbouncer+tls", 1.1) for clients in (1, 8)]
-    return found
+    found.append(Workload("connect for each query, 8 clients", PLAIN, ("-S", "-C", "-c", "8"), 8, "", 1.3, False))
+    found += [
+        Workload(f"TLS to the server, {_clients(clients)}", TLS, ("-S", "-c", str(clients)), clients)
+        for clients in ((8,) if quick else (1, 8))
+    ]
+    return found + [
+        Workload(f"COPY {way}", (DIRECT, *PLAIN, *tuned), copy=way, most_cpu=None, fastest=False)
+        for way in ("out", "in")
+    ]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One pgbench: transactions per second, and CPU microseconds of the proxy per transaction."""
-
-    tps: float
-    cpu_us: float
+def _clients(count: int) -> str:
+    return f"{count} client{'s' * (count > 1)}"
 
 
-def measure(server: Server, proxy: Pinned, port: int, workload: Workload, seconds: int, core: int) -> Run:
-    before = machine.fine_cpu_s(proxy.pid)
-    said = server.run_client("pgbench", port, "-n", "-T", str(seconds), *workload.arguments, core=core)
-    used = machine.fine_cpu_s(proxy.pid) - before
-    done = re.search(r"transactions actually processed: (\d+)", said)
-    speed = re.search(r"tps = ([\d.]+)", said)
-    assert done
-    assert speed
-    return Run(float(speed[1]), used / int(done[1]) * 1e6)
+class Bench:
+    """The server, what leads to it, and how much of each work is done."""
+
+    def __init__(self, directory: Path, chosen: Sequence[Workload], wanted: Sequence[str], options: argparse.Namespace):
+        core, other = machine.cores()
+        self._stack = contextlib.ExitStack()
+        self._directory = directory
+        self._seconds = 0 if options.quick else options.seconds
+        self._lines = (QUICK_COPY_BYTES if options.quick else COPY_BYTES) // COPY_LINE_BYTES
+        self.server = self._stack.enter_context(Server(directory, other, 1 if options.quick else 5))
+        self.ways: dict[str, Way] = {DIRECT: Way(DIRECT, self.server.port)}
+        needed = {way for workload in chosen for way in workload.ways if not wanted or way in wanted}
+        for setup in proxies.SETUPS:
+            if setup.contestant in needed:
+                self._add(proxies.peer(setup, self.server.port, directory, core))
+        for name, tls in ((AMBASSADOR, False), (f"{AMBASSADOR} over TLS", True)):
+            if name in needed:
+                self._add(proxies.ambassador(self.server.port, directory, core, "postgres", tls=tls))
+        if any(workload.copy for workload in chosen):
+            self._make_lines()
+
+    def _add(self, way: Way | None) -> None:
+        if way is not None:
+            assert way.process is not None
+            self.ways[way.name] = way
+            self._stack.enter_context(way.process)
+
+    def __enter__(self) -> "Bench":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def contestant(self, workload: Workload, way: Way) -> Contestant:
+        warm_up = None if workload.copy else lambda: self._pgbench(workload, way, 0)
+        expected = 1
+        if workload.copy:
+            expected = self._lines
+        elif not self._seconds:
+            expected = QUICK_TRANSACTIONS // (4 if "-C" in workload.arguments else 1) * workload.clients
+        ours = way.name.startswith(AMBASSADOR)
+        return Contestant(workload.name, way.name, lambda: self._run(workload, way), expected, ours, warm_up)
+
+    def _run(self, workload: Workload, way: Way) -> Measured:
+        return self._copy(workload, way) if workload.copy else self._pgbench(workload, way, self._seconds)
+
+    def _pgbench(self, workload: Workload, way: Way, seconds: int) -> Measured:
+        """For so many seconds, or (0) a few transactions. With a time, 1 stands for all that were begun."""
+        each = QUICK_TRANSACTIONS // (4 if "-C" in workload.arguments else 1)
+        length = ("-T", str(seconds)) if seconds else ("-t", str(each))
+        logs = self._directory / "log"
+        logs.mkdir(exist_ok=True)
+        with Watch(way) as watch:
+            arguments = ("-n", "-l", f"--log-prefix={logs}/pgbench", *length, *workload.arguments)
+            said = self.server.run_client("pgbench", way.port, *arguments)
+        done = re.search(r"transactions actually processed: (\d+)", said)
+        speed = re.search(r"^tps = ([\d.]+)", said, re.MULTILINE)
+        failed = re.search(r"number of failed transactions: (\d+)", said)
+        if not done or not speed:
+            raise Failed(f"pgbench: {said[-500:]}")
+        arrived = (int(done[1]) if not seconds else 1) - (int(failed[1]) if failed else 0)
+        ends, latencies = transaction_log(logs)
+        return Measured(arrived, transactions(way, float(speed[1]), watch.cpu_s_each(ends), latencies))
+
+    def _copy(self, workload: Workload, way: Way) -> Measured:
+        before = used(way)
+        began = time.monotonic()
+        if workload.copy == "out":
+            lines = self.server.lines_of(way.port, "COPY lines TO STDOUT")
+        else:
+            steps = ("-Xc", "TRUNCATE taken", "-c", "COPY taken FROM STDIN")
+            said = self.server.run_client("psql", way.port, *steps, stdin=self._directory / "lines")
+            lines = int(said.rpartition("COPY ")[2])
+        wall = time.monotonic() - began
+        megabytes = self._lines * COPY_LINE_BYTES / 1e6
+        figures = {"mb_per_s": megabytes / wall}
+        if way.pid is not None:
+            figures |= {"mb_per_cpu_s": megabytes / max(used(way) - before, 0.001), **weight(way)}
+        return Measured(lines, figures)
+
+    def _make_lines(self) -> None:
+        padding = "x" * (COPY_LINE_BYTES - 10)
+        with (self._directory / "lines").open("w") as file:
+            file.writelines(f"{number:08d}\t{padding}\n" for number in range(self._lines))
+        for table in ("lines", "taken"):
+            self.server.sql(f"CREATE UNLOGGED TABLE {table} (number int, padding text)")
+            self.server.sql(f"ALTER TABLE {table} OWNER TO {proxies.USER}")
+        where = self._directory / "lines"
+        self.server.run_client("psql", self.server.port, "-Xqc", "COPY lines FROM STDIN", stdin=where)
 
 
-def table(workload: Workload, runs: dict[str, list[Run]]) -> tuple[str, list[dict[str, object]]]:
-    """For people, and for machines."""
-    middle = {
-        name: Run(statistics.median(r.tps for r in each), statistics.median(r.cpu_us for r in each))
-        for name, each in runs.items()
-        if each
-    }
-    yardstick = middle.get(workload.yardstick)
-    lines = [f"{workload.name:<22} {'tps':>9} {'CPU us':>8} {'tps':>7} {'CPU':>7}"]
-    rows: list[dict[str, object]] = []
-    for name, run in middle.items():
-        speed = cpu = None
-        if yardstick:
-            speed, cpu = run.tps / yardstick.tps, run.cpu_us / yardstick.cpu_us
-        missed = name.startswith("ambassador") and cpu is not None and cpu > workload.limit
-        rows.append({"workload": workload.name, "proxy": name, **asdict(run), "tps_ratio": speed, "cpu_ratio": cpu})
-        ratios = f"{speed:>6.2f}x {cpu:>6.2f}x" if speed and cpu else ""
-        lines.append(f"  {name:<20} {run.tps:>9.0f} {run.cpu_us:>8.1f} {ratios}{'  MISSED' if missed else ''}")
-    return "\n".join(lines), rows
+def used(way: Way) -> float:
+    """CPU-seconds of its process so far."""
+    return 0.0 if way.pid is None else machine.fine_cpu_s(way.pid)
+
+
+def weight(way: Way) -> dict[str, float]:
+    if way.pid is None:
+        return {}
+    return {"idle_mib": way.idle_mib, "peak_mib": machine.memory(way.pid).peak}
+
+
+def transactions(way: Way, tps: float, cpu_s: float, latencies: Sequence[float] = ()) -> dict[str, float]:
+    """The figures of one run; `cpu_s` and `latencies` (ms) are those of one transaction."""
+    figures = {"tps": tps}
+    if way.pid is not None:
+        figures["cpu_us"] = cpu_s * 1e6
+    if len(latencies) > 1:
+        cuts = statistics.quantiles(latencies, n=100)
+        figures |= {"p50_ms": cuts[49], "p99_ms": cuts[98]}
+    return figures | weight(way)
+
+
+class Watch:
+    """Looks at the CPU of a way's process all the time, so that what the logins cost can be left out."""
+
+    def __init__(self, way: Way) -> None:
+        self._way = way
+        self._seen: list[tuple[float, float]] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def _look(self) -> None:
+        while True:
+            self._seen.append((time.time(), used(self._way)))
+            if self._over.wait(LOOK_EVERY_S):
+                break
+        self._seen.append((time.time(), used(self._way)))
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def cpu_s_each(self, ends: Sequence[float]) -> float:
+        """CPU-seconds for each transaction, from the first end to the last; `ends` are times of the clock."""
+        within = [(at, cpu) for at, cpu in self._seen if ends[0] <= at <= ends[-1]]
+        if len(within) < LEAST_LOOKS:
+            within = [self._seen[0], self._seen[-1]]
+        (began, before), (ended, after) = within[0], within[-1]
+        return (after - before) / max(1, sum(began < at <= ended for at in ends))
+
+
+def transaction_log(logs: Path) -> tuple[list[float], list[float]]:
+    """When each transaction that pgbench logged ended, in order, and the milliseconds each took; the logs are gone
+    then."""
+    ends: list[float] = []
+    latencies: list[float] = []
+    for path in logs.iterdir():
+        for line in path.read_text().splitlines():
+            _, _, took_us, _, second, microsecond = line.split()[:6]
+            ends.append(int(second) + int(microsecond) / 1e6)
+            latencies.append(int(took_us) / 1000)
+        path.unlink()
+    return sorted(ends), latencies
 
 
 def main(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks dbproxy", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each pgbench")
-    parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser = command.parser(NAME, __doc__)
+    parser.add_argument("--seconds", type=int, default=1, help="of each pgbench; default 1")
     parser.add_argument("--proxies", default="", help="only these, separated by commas")
-    parser.add_argument("--json", type=Path, help="write the figures here")
-    options = parser.parse_args(argv)
-    rounds, seconds = (1, 2) if options.quick else (options.rounds, options.seconds)
-    chosen = [each for each in workloads() if options.only in each.name]
-    wanted = options.proxies.split(",") if options.proxies else list(PROXIES)
-    ours, others = machine.cores()
-    rows: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory(prefix="bench-dbproxy-") as name:
-        directory = Path(name)
-        server = Server(directory, others)
-        running: dict[str, tuple[Pinned, int]] = {}
-        try:
-            for each in sorted({proxy for workload in chosen for proxy in workload.proxies} & set(wanted)):
-                started = start(each, server, directory, ours)
-                if started is None:
-                    print(f"{each} is not on this machine")
-                else:
-                    running[each] = started
-            for workload in chosen:
-                runs: dict[str, list[Run]] = {proxy: [] for proxy in workload.proxies if proxy in running}
-                for _ in range(rounds):
-                    for proxy, done in runs.items():
-                        done.append(measure(server, *running[proxy], workload, seconds, others))
-                text, more = table(workload, runs)
-                print(text, flush=True)
-                rows += more
-        finally:
-            for daemon, _ in running.values():
-                daemon.stop()
-            server.process.stop()
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine.describe(), "rows": rows}, indent=2) + "\n")
-    return 0
+    return command.run(NAME, ABOUT, parser, measure, argv)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def measure(options: argparse.Namespace) -> command.Found:
+    chosen = [each for each in workloads(quick=options.quick) if command.chosen(options, each.name)]
+    wanted = options.proxies.split(",") if options.proxies else []
+    rows: list[Row] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-dbproxy-") as name,
+        Bench(Path(name), chosen, wanted, options) as bench,
+    ):
+        rounds = command.rounds(options)
+        for workload in chosen:
+            ways = [bench.ways[way] for way in workload.ways if way in bench.ways]
+            rows += rounds.play([bench.contestant(workload, way) for way in ways])
+    return rows, list(_demands(chosen, rows)), proxies.who_ran(proxies.SETUPS)
+
+
+def _demands(chosen: Sequence[Workload], rows: Sequence[Row]) -> Iterator[Demand]:
+    for workload in chosen:
+        ours = next(way for way in workload.ways if way.startswith(AMBASSADOR))
+        theirs = [way for way in workload.ways if way != ours]
+        if workload.copy:
+            yield from beside(rows, workload.name, ours, DIRECT, "mb_per_s", 0.95, at_least=True)
+        if workload.most_cpu is not None:
+            yield from beside(rows, workload.name, ours, theirs[0], "cpu_us", workload.most_cpu, at_least=False)
+        for way in theirs if workload.fastest else ():
+            yield from beside(rows, workload.name, ours, way, "tps", 1.0, at_least=True)

@@ -67,7 +67,9 @@ def _table(outcome: Outcome, work: str, paint: Callable[[str, str], str]) -> lis
     lines = [_line(head, widths)]
     for row, line in zip(rows, cells, strict=True):
         demands = [each for each in outcome.demands if (each.work, each.name) == (work, row.name)]
-        remarks = [paint(asked(each), GREEN if each.met else RED) for each in demands]
+        remarks = [paint(f"behind: {asked(each)}", RED) for each in demands if not each.met]
+        if met := len(demands) - len(remarks):
+            remarks.append(paint(f"{met} met", GREEN))
         noisy = [f"{row.noisy} noisy"] if row.noisy else []
         lines.append("  ".join([_line(line, widths), *remarks, *noisy]))
     return lines
