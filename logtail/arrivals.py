@@ -12,7 +12,7 @@ from logtail.acks import Acks
 from logtail.checkpoint import Entry
 from logtail.chunk import Chunk, Source
 from logtail.compressions import Compressions
-from logtail.decoded import UNDECIDED, Undecodable
+from logtail.decoded import Undecodable, is_mistaken, is_undecided
 from logtail.discovery import Find, siblings, target
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
@@ -83,8 +83,10 @@ class Arrivals:
         """An empty file has grown, so it shows now what it is. False when it is to be met anew, as another kind of
         file, or as what may become a copy."""
         file = self._open(find.path)
-        life.undecided = file.pread(2, 0) in UNDECIDED
-        as_it_is = life.undecided or (isinstance(file, Plain) and not self._may_be_copy(file, find, now))
+        mistaken = is_mistaken(file)
+        life.undecided = not mistaken and is_undecided(file)
+        plain = isinstance(file, Plain) and not mistaken
+        as_it_is = life.undecided or (plain and not self._may_be_copy(file, find, now))
         file.close()
         if not as_it_is:
             self._roll.forget(life)
@@ -109,8 +111,8 @@ class Arrivals:
             if verdict is Verdict.SAME:
                 self._resume(file, known, find, now)
                 return True
-            if verdict is Verdict.TRUNCATED:
-                self._truncated_while_away(known, find, now)
+            if verdict is not Verdict.TRUNCATED or not self._truncated_while_away(known, find, now):
+                self._roll.memory.displace(known)
         self._begin_new(file, find, now)
         return True
 
@@ -175,7 +177,7 @@ class Arrivals:
             raw_size=find.size,
             mtime_ns=find.mtime_ns,
             target=target(find.path),
-            undecided=offset == 0 and file.pread(2, 0) in UNDECIDED,
+            undecided=offset == 0 and is_undecided(file),
         )
         self.unsaved = True
         self._roll.add(life)
@@ -246,7 +248,8 @@ class Arrivals:
         self.suspects.pop(copy.key, None)
         self._roll.enqueue(life)
 
-    def _truncated_while_away(self, known: Entry, find: Find, now: float) -> None:
+    def _truncated_while_away(self, known: Entry, find: Find, now: float) -> bool:
+        """True when it goes on in a copy."""
         self._roll.counts["truncations"] += 1
         copy = self._find_copy(known.identity, find)
         self._roll.tell(
@@ -254,6 +257,7 @@ class Arrivals:
         )
         if copy is not None:
             self._resume(copy[0], known, copy[1], now)
+        return copy is not None
 
     def _find_copy(self, known: Identity, original: Find) -> tuple[Opened, Find] | None:
         """The file beside a truncated one that holds what was read of it: the file, open, and its name."""

@@ -51,11 +51,9 @@ class Compressions:
 
     def remembered_original(self, file: Opened, path: str) -> Entry | None:
         """The remembered file with most bytes handed out whose content this one goes on with."""
-        open_now = self._roll.lives
         fitting = [
             entry
-            for entry in self._roll.memory
-            if (entry.device, entry.inode) not in open_now
-            and recognise(entry.identity, reader.sight(file, path, entry.identity)) is Verdict.COPY
+            for entry in self._roll.memory.closed(self._roll.lives)
+            if recognise(entry.identity, reader.sight(file, path, entry.identity)) is Verdict.COPY
         ]
         return max(fitting, key=lambda entry: entry.offset, default=None)

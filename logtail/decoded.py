@@ -10,12 +10,12 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
-from logtail.opened import Condition, Descriptors, Opened
+from logtail.opened import Condition, Descriptors, Opened, Plain
 
 GZIP_MAGIC = b"\x1f\x8b"
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-UNDECIDED = (b"", *{mark[:1] for mark in (GZIP_MAGIC, *UTF16_MARKS)})
-"""Beginnings that do not tell yet what the file will be."""
+_MARKS = (GZIP_MAGIC, *UTF16_MARKS)
+_UNDECIDED = (b"", *{mark[:1] for mark in _MARKS})
 _RAW_STEP = 64 * 1024
 _STEP = 256 * 1024
 _KEPT_BACK = 4096
@@ -180,6 +180,16 @@ class Decoded:
         if start == 0:
             self._raw_head = seen[:_KEPT_RAW]
         return raw
+
+
+def is_undecided(file: Opened) -> bool:
+    """Its beginning does not tell yet what it will be."""
+    return file.pread(2, 0) in _UNDECIDED or is_mistaken(file)
+
+
+def is_mistaken(file: Opened) -> bool:
+    """It was opened as a plain file just before its beginning told that it is none."""
+    return isinstance(file, Plain) and file.pread(2, 0) in _MARKS
 
 
 class Opener:

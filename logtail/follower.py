@@ -12,7 +12,7 @@ from typing import Literal
 from logtail import checkpoint, reader
 from logtail.arrivals import Arrivals
 from logtail.chunk import Chunk, Source, TailStats
-from logtail.decoded import Undecodable
+from logtail.decoded import Undecodable, is_mistaken
 from logtail.discovery import Discovery, Find, Scan, siblings
 from logtail.follow import Fact, State, may_delete, over
 from logtail.identity import HEAD_BYTES, Mark, Verdict, extend, recognise
@@ -198,7 +198,7 @@ class Follower:
         return checkpoint.encode(checkpoint.Changes(on=self._token, files=list(self._changed.values())))
 
     def generations(self) -> set[str]:
-        return {*self._roll.by_generation, *(each.generation for each in self._roll.memory)}
+        return {*self._roll.by_generation, *(each.generation for each in self._roll.memory.closed(()))}
 
     def close(self) -> None:
         for life in self._roll.lives.values():
@@ -354,6 +354,10 @@ class Follower:
 
     def _read(self, life: Life, max_bytes: int | None, *, finished: bool) -> Chunk | None:
         """The next piece of the file. None, and no more turns until it changes, when there is no whole line."""
+        if life.undecided and life.state is State.FOLLOWING and is_mistaken(life.file):
+            self._roll.dequeue(life)
+            life.raw_size = -1  # so that the next look decides
+            return None
         reading = self._reader.read(
             life.file,
             life.offset,

@@ -4,7 +4,8 @@ Bounded: the oldest finished lives are forgotten first, since a file that matche
 rather than lost.
 """
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Container, Iterator
 
 import msgspec
 
@@ -44,6 +45,7 @@ def _text(path: str) -> str:
 class Memory:
     def __init__(self, entries: list[Entry]) -> None:
         self._entries: dict[Key, Entry] = {(each.device, each.inode): each for each in entries}
+        self._displaced: deque[Entry] = deque(maxlen=MOST_FINISHED)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
@@ -54,8 +56,19 @@ class Memory:
             return exact
         return next((e for e in self._entries.values() if e.inode == key[1] and e.path == path), None)
 
+    def closed(self, open_now: Container[Key]) -> list[Entry]:
+        """Those whose file is not among the open ones: its inode is not, or another file has taken it."""
+        return [*(each for key, each in self._entries.items() if key not in open_now), *self._displaced]
+
+    def displace(self, gone: Entry) -> None:
+        """Another file has taken its inode. What it was may still lie there compressed, and is known by its content."""
+        self._displaced.append(gone)
+
     def forget(self, gone: Entry) -> None:
-        self.forget_key((gone.device, gone.inode))
+        if gone in self._displaced:
+            self._displaced.remove(gone)
+        else:
+            self.forget_key((gone.device, gone.inode))
 
     def forget_key(self, key: Key) -> None:
         self._entries.pop(key, None)

@@ -8,9 +8,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from logtail import checkpoint
 from logtail.decoded import Decoded, Gunzip, Opener, Undecodable
+from logtail.opened import Opened
 
 from .conftest import Follow, append
 
@@ -119,6 +122,34 @@ async def test_case_11_gzip_made_while_away_is_read_on_where_the_plain_file_ende
     assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
 
 
+async def test_case_11_gzip_made_while_away_is_known_though_another_file_has_the_originals_inode(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow("*.log*")
+    first = await tail.chunk()
+    await tail.tail.close()
+    log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
+    log.unlink()
+    log.with_name("new.log").write_bytes(b"three\n")
+    _remember_inode(tmp_path / "state/tail.json", log.with_name("new.log").stat().st_ino)
+    tail = await follow("*.log*")
+    chunks = {chunk.source: chunk.data for chunk in [await tail.chunk(), await tail.chunk()]}
+    assert chunks.pop(first.source) == b"two\n"
+    assert list(chunks.values()) == [b"three\n"]
+    await tail.tail.close()
+    tail = await follow("*.log*")
+    assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
+
+
+def _remember_inode(path: Path, inode: int) -> None:
+    """As if the only file in this checkpoint had had this inode: a file system gives one out again as it likes."""
+    saved = checkpoint.load(path)
+    assert saved is not None
+    files = [msgspec.structs.replace(each, inode=inode) for each in saved.files]
+    checkpoint.write(path, checkpoint.encode(msgspec.structs.replace(saved, files=files)))
+
+
 async def test_case_11_an_unknown_gzip_file_is_read_decompressed(follow: Follow, log: Path) -> None:
     log.write_bytes(b"started\n")
     log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"started\nold one\nold two\n"))
@@ -142,6 +173,23 @@ async def test_utf16_is_recognised_by_its_mark_and_goes_on_after_a_restart(follo
     append(log, "ei\n".encode("utf-16-le"))
     tail = await follow()
     assert await tail.lines(1) == [b"drei"]
+
+
+@pytest.mark.parametrize("first", [b"", b"\x1f"], ids=["empty", "one byte"])
+async def test_a_file_that_is_compressed_into_while_it_is_opened_is_no_plain_one(
+    follow: Follow, log: Path, first: bytes
+) -> None:
+    opener, raw = Opener(8), gzip.compress(b"one\n")
+    log.write_bytes(first)
+
+    def open_file(path: str) -> Opened:
+        file = opener.open(path)
+        log.write_bytes(raw)
+        return file
+
+    tail = await follow(open_file=open_file)
+    assert await tail.lines(1) == [b"one"]
+    assert b"".join(chunk.data for chunk in await tail.drained()) == b""
 
 
 async def test_a_file_that_was_empty_first_is_recognised_by_what_comes(follow: Follow, log: Path) -> None:
