@@ -82,7 +82,10 @@ class Arrivals:
     def decide(self, life: Life, find: Find, now: float) -> bool:
         """An empty file has grown, so it shows now what it is. False when it is to be met anew, as another kind of
         file, or as what may become a copy."""
-        file = self._open(find.path)
+        try:
+            file = self._open(find.path)
+        except OSError:
+            return True  # deleted in this moment: the descriptor is all there is
         mistaken = is_mistaken(file)
         life.undecided = not mistaken and is_undecided(file)
         plain = isinstance(file, Plain) and not mistaken

@@ -489,7 +489,8 @@ class Follower:
         try:
             file = self._open(life.file.path)
         except OSError as why:
-            if life.state is State.UNLINKED or isinstance(why, FileNotFoundError):
+            nameless = life.state is State.UNLINKED or isinstance(why, FileNotFoundError)
+            if nameless and not _can_be_read(life):
                 self._gone(life)
             return
         try:
@@ -523,6 +524,15 @@ class Follower:
                 self._roll.touched.add(life)
             if life.gone and life.acks.in_flight == 0:
                 del self._roll.by_generation[generation]
+
+
+def _can_be_read(life: Life) -> bool:
+    """Its descriptor may still lead to it where no name does."""
+    try:
+        life.file.pread(1, life.offset)
+    except OSError:
+        return False
+    return True
 
 
 def _behind_since(life: Life) -> float | None:

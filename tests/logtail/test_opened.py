@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 
+from logtail.decoded import Opener
 from logtail.opened import Condition, Descriptors, Opened
 
 from .conftest import Follow, append
@@ -73,6 +74,36 @@ async def test_case_14_estale_and_eio_mean_reopen(follow: Follow, log: Path) -> 
         assert weather.opened == opened + 1
     assert [each["reason"] for each in tail.events.of("file_not_followed")] == ["read_failed"] * 2
     assert tail.tail.stats().errors["read_failed"] == 2
+
+
+async def test_case_14_a_deleted_file_that_can_still_be_read_is_not_given_up(follow: Follow, log: Path) -> None:
+    weather = Weather()
+    log.write_bytes(b"one\n")
+    tail = await follow(open_file=weather.open)
+    await tail.chunk()
+    append(log, b"two\n")
+    log.unlink()
+    weather.errors = [errno.EIO]
+    assert (await tail.chunk()).data == b"two\n"
+    assert tail.events.of("file_gone") == []
+
+
+async def test_case_01_an_empty_file_is_written_and_deleted_in_the_moment_it_is_looked_at(
+    follow: Follow, log: Path
+) -> None:
+    log.touch()
+    opener = Opener(8)
+
+    def open_file(path: str) -> Opened:
+        if tail is not None:
+            log.unlink(missing_ok=True)
+        return opener.open(path)
+
+    tail = None
+    tail = await follow(open_file=open_file)
+    append(log, b"one\n")
+    assert await tail.lines(1) == [b"one"]
+    assert tail.events.of("file_gone") == []
 
 
 async def test_case_14_an_error_that_stays_is_said_once_and_survived(follow: Follow, log: Path) -> None:
