@@ -52,7 +52,7 @@ def _known_to_podman(variable: Document) -> Document:
 def pod(stage: Stage, log_server: Pod, databases: list[Pod], tmp_path_factory: pytest.TempPathFactory) -> Pod:
     manifest: Path = tmp_path_factory.mktemp("rendered") / "components.yaml"
     manifest.write_text(yaml.safe_dump_all(as_classic(yaml.safe_load_all(RENDERED.read_text()))))
-    (pod,) = stage.play(str(manifest.with_suffix("")), called="c")
+    (pod,) = stage.play(str(manifest.with_suffix("")))
     pod.is_there(APP_PORT, "/-/stats", "app", "ambassador")
     for mate, port in OPS_PORTS.items():
         pod.is_there(port, "/readyz", mate)
