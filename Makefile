@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check soak fuzz images format lock clean
+.PHONY: help demo test check soak fuzz suites images format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make check    ruff, mypy and the architecture test"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
 	@echo "make fuzz     coverage-guided fuzzing of the parsers with atheris, SECONDS=60 each"
+	@echo "make suites   drivers' own test suites, straight to a server and through the ambassador, compared; SUITES=…"
 	@echo "make images   the container images, with docker or podman (OFFLINE=1: without a registry)"
 	@echo "make format   let ruff rewrite the code"
 	@echo "make lock     resolve the dependencies anew into locks/"
@@ -47,6 +48,10 @@ fuzz: .venv/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
 	@for target in tests/fuzz/*.py; do \
 	  echo "$$target"; $(BIN)/python "$$target" -max_total_time=$(SECONDS) -print_final_stats=1 || exit 1; done
+
+# SUITES="psycopg2 asyncpg" runs these alone.
+suites: .venv/.dev
+	$(BIN)/python tests/ambassador_dbproxy/suites $(SUITES)
 
 images:
 	@PYTHON=$(PYTHON) sh k8s/images/build.sh $(IMAGES)

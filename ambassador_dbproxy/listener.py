@@ -23,6 +23,7 @@ from ambassador_dbproxy.server import Health, Server
 from ambassador_dbproxy.service import OpenedT, Service, Session, U
 from ambassador_dbproxy.settings import ListenerSettings
 from ambassador_dbproxy.surroundings import Surroundings
+from ambassador_dbproxy.tls import ALPN, AppEncryption
 
 CLOSE_S = 1.5
 GONE_S = 0.5
@@ -43,6 +44,7 @@ class Listener(Generic[U]):
         self.address = settings.listen
         self._service = service
         self._around = around
+        self.app_encryption = _app_encryption(settings)
         self._upstream = self._made(route)
         self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
         self._disturbed_at = -math.inf  # when a session was last ended by a switch
@@ -170,6 +172,8 @@ class Listener(Generic[U]):
 
     def lead_to(self, settings: ListenerSettings, route: Route, around: Surroundings, deadline_s: float) -> int:
         """From now on lead new connections to `route`; returns how many sessions must leave within `deadline_s`."""
+        if settings.tls != self.settings.tls:
+            self.app_encryption = _app_encryption(settings)
         self.settings = settings
         if route == self._upstream.route and around == self._around:
             return 0
@@ -281,3 +285,7 @@ class Listener(Generic[U]):
     def _note_emptied(self) -> None:
         if not self._sessions and not self._reception:
             self._emptied.set()
+
+
+def _app_encryption(settings: ListenerSettings) -> AppEncryption | None:
+    return None if settings.tls is None else AppEncryption(settings.tls, ALPN[settings.protocol])

@@ -19,6 +19,7 @@ from ambassador_dbproxy.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from ambassador_dbproxy.servers import Servers
+    from ambassador_dbproxy.tls import AppEncryption
 
 
 class Upstream(Protocol):
@@ -87,6 +88,10 @@ class Floor(Protocol[U_co]):
     @property
     def login_timeout_s(self) -> float:
         """Longest start-up conversation with the app."""
+
+    @property
+    def app_encryption(self) -> AppEncryption | None:
+        """The TLS to offer to the app."""
 
     async def admit(self, open_at: Callable[[U_co], Awaitable[OpenedT]]) -> tuple[U_co, OpenedT]:
         """Hold until the current target takes the connection that `open_at` opens. Raises Refused past the bounds."""

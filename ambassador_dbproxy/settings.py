@@ -38,9 +38,15 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = None
     cert_file: Annotated[Path | None, describe("certificate to show to the server, with its chain")] = None
     key_file: Annotated[Path | None, describe("private key of cert_file, without a passphrase")] = None
+    negotiation: Annotated[
+        Literal["ask", "direct"],
+        describe("`direct`: without asking first whether TLS is wanted, as PostgreSQL 17 and later allow"),
+    ] = "ask"
 
     def __post_init__(self) -> None:
         mistakes = []
+        if self.negotiation == "direct" and self.mode in ("disable", "prefer"):
+            mistakes.append(Mistake("negotiation", f"direct leaves no choice, which the mode {self.mode} would give"))
         if self.ca_file and self.mode not in VERIFYING:
             mistakes.append(Mistake("ca_file", f"the mode {self.mode} checks nothing; use verify-ca or verify-full"))
         if (self.cert_file is None) != (self.key_file is None):
@@ -50,6 +56,13 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             mistakes.append(Mistake("cert_file", "the mode disable shows no certificate"))
         if mistakes:
             raise SettingsError(mistakes)
+
+
+class ListenTlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """TLS between the app and the ambassador, for apps that insist on it."""
+
+    cert_file: Annotated[Path, describe("certificate to show to the app, with its chain")]
+    key_file: Annotated[Path, describe("private key of cert_file, without a passphrase")]
 
 
 class SentinelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -131,6 +144,9 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ]
     environments: Annotated[dict[str, TargetSettings], describe("the target of each environment, by its name")]
     limits: Annotated[LimitSettings, describe("how much this listener takes on")] = LimitSettings()
+    tls: Annotated[
+        ListenTlsSettings | None, describe("PostgreSQL: offer TLS to apps that insist on it, even on loopback")
+    ] = None
     allow_remote: Annotated[
         bool, describe("allow `listen` beyond loopback; whoever reaches it is logged in by the ambassador")
     ] = False
@@ -145,6 +161,14 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                     "reaches it. Set `allow_remote: true` if that is meant",
                 )
             )
+        if self.tls is not None and self.protocol != "postgres":
+            mistakes.append(Mistake("tls", f"the protocol {self.protocol} is plain on the way from the app"))
+        if self.tls is not None:
+            mistakes += [
+                Mistake(f"environments.{env}.user", "the app's own login cannot pass through two TLS sessions; set one")
+                for env, target in self.environments.items()
+                if target.user is None and target.tls.mode != "disable"
+            ]
         if self.protocol == "redis":
             mistakes += [
                 Mistake(f"environments.{env}.database", f"{target.database!r} is no number, as Redis has them")
@@ -174,6 +198,12 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             for method in target.require_auth
             if ("mysql" if method.startswith(("mysql_", "caching_")) else "postgres") != self.protocol
         ]
+        if self.protocol != "postgres":
+            mistakes += [
+                Mistake(f"environments.{env}.tls.negotiation", f"the protocol {self.protocol} has one way to begin TLS")
+                for env, target in self.environments.items()
+                if target.tls.negotiation == "direct"
+            ]
         if self.protocol not in ("postgres", "mysql"):
             mistakes += [
                 Mistake(

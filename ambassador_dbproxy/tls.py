@@ -1,21 +1,24 @@
-"""TLS to the servers of one target: its settings become a context, made anew when a file has changed.
+"""TLS to the servers of a target, and to the app: settings become a context, made anew when a file has changed.
 
-How a protocol asks its server for TLS is the protocol's business; the bytes are `tls_transport`'s.
+How a protocol asks for TLS is the protocol's business; the bytes are `tls_transport`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.refusal import Unusable
-from ambassador_dbproxy.settings import VERIFYING, TlsSettings
+from ambassador_dbproxy.settings import VERIFYING, ListenTlsSettings, TlsSettings
 from ambassador_dbproxy.tls_transport import TlsTransport
 from chassis.settings import Address
-from chassis.tls import client_context
+from chassis.tls import client_context, server_context
 
+ALPN: dict[str, tuple[str, ...]] = {"postgres": ("postgresql",)}
+"""Protocol → what is said in a TLS handshake to speak it, by its registered name."""
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -29,7 +32,7 @@ class Encryption:
     def __init__(self, settings: TlsSettings, alpn: tuple[str, ...] = ()) -> None:
         self.settings = settings
         self._alpn = alpn
-        self._made: tuple[_Stamp, ssl.SSLContext] | None = None
+        self._kept = _KeptContext((settings.ca_file, settings.cert_file, settings.key_file), self._build)
 
     def wanted(self, host: Address) -> bool:
         """True if TLS is to be asked for on a connection to `host`."""
@@ -39,6 +42,11 @@ class Encryption:
     def required(self) -> bool:
         """True if a server without TLS must not be talked to."""
         return self.settings.mode not in ("disable", "prefer")
+
+    @property
+    def direct(self) -> bool:
+        """True if the handshake begins without asking for TLS first."""
+        return self.settings.negotiation == "direct"
 
     async def protect(self, conversation: Conversation, host: Address) -> None:
         """Encrypt from here on; with verify-full, `host` as it is configured is the name that must be certified.
@@ -59,23 +67,80 @@ class Encryption:
             raise TlsFailed(f"{host}: TLS handshake failed: {_reason(error)}") from error
         except OSError as error:
             raise ConnectionEnded from error
+        if self.direct and transport.tls.selected_alpn_protocol() not in self._alpn:
+            # Only so does it show that the server knows what it agreed to (ALPACA, CVE-2021-3618).
+            raise TlsFailed(f"{host}: the server does not speak the expected protocol behind its TLS (no ALPN)")
+
+    def _build(self) -> ssl.SSLContext:
+        settings = self.settings
+        return client_context(
+            ca_file=settings.ca_file,
+            cert_file=settings.cert_file,
+            key_file=settings.key_file,
+            verify=settings.mode in VERIFYING,
+            check_hostname=settings.mode == "verify-full",
+            alpn=self._alpn,
+        )
 
     async def _context(self, host: Address) -> ssl.SSLContext:
-        """The context for the files as they are now; kept until one of them changes."""
         try:
-            stamp = tuple(map(_stamp, self._files()))
+            return await self._kept.now()
+        except OSError as error:
+            raise TlsFailed(f"{host}: cannot use the TLS files: {_reason(error)}") from error
+
+
+class AppEncryption:
+    """The TLS that a listener offers to its app."""
+
+    def __init__(self, settings: ListenTlsSettings, alpn: tuple[str, ...]) -> None:
+        files = (settings.cert_file, settings.key_file)
+        self._alpn = alpn
+        self._kept = _KeptContext(files, lambda: server_context(*files, alpn=alpn))
+
+    async def protect(self, app: Conversation, answer: bytes, *, direct: bool) -> None:
+        """Send `answer` and encrypt from there on. `direct`: the app has begun already, and must name the protocol.
+
+        Raises TlsFailed. A limit in time is the caller's.
+        """
+        try:
+            context = await self._kept.now()
+        except OSError as error:
+            raise TlsFailed(f"cannot use the TLS files of the listener: {_reason(error)}") from error
+        if answer:
+            app.send(answer)
+        begun = app.take_unread()
+        transport = TlsTransport(app.transport, app, context, None)
+        app.transport = transport
+        if begun:
+            transport.data_received(begun)
+        try:
+            await transport.handshaken
+        except OSError as error:
+            raise TlsFailed(f"TLS handshake with the app failed: {_reason(error)}") from error
+        if direct and transport.tls.selected_alpn_protocol() not in self._alpn:
+            raise TlsFailed("the app began with TLS and did not say which protocol it speaks (no ALPN)")
+
+
+class _KeptContext:
+    """A context that is kept until one of its files changes."""
+
+    def __init__(self, files: Sequence[Path | None], make: Callable[[], ssl.SSLContext]) -> None:
+        self._files = [file for file in files if file is not None]
+        self._make = make
+        self._made: tuple[_Stamp, ssl.SSLContext] | None = None
+
+    async def now(self) -> ssl.SSLContext:
+        """For the files as they are; OSError (ssl.SSLError included) if they never could be used."""
+        try:
+            stamp = tuple(map(_stamp, self._files))
             if self._made is None or self._made[0] != stamp:
                 # Off the loop: the system's certificates take tens of milliseconds.
-                self._made = stamp, await asyncio.to_thread(_build, self.settings, self._alpn)
-        except (OSError, ssl.SSLError) as error:
-            if self._made is not None:
-                return self._made[1]  # a file that is just being replaced: the old ones still hold
-            raise TlsFailed(f"{host}: cannot use the TLS files: {_reason(error)}") from error
+                self._made = stamp, await asyncio.to_thread(self._make)
+        except OSError:
+            if self._made is None:
+                raise
+            # Else a file is just being replaced: the old ones still hold.
         return self._made[1]
-
-    def _files(self) -> list[Path]:
-        files = (self.settings.ca_file, self.settings.cert_file, self.settings.key_file)
-        return [file for file in files if file is not None]
 
 
 def peer_certificate(conversation: Conversation) -> bytes | None:
@@ -88,17 +153,6 @@ def ended_by_tls(conversation: Conversation, host: Address) -> TlsFailed | None:
     """What to say if TLS ended this connection: only after the handshake does a server refuse our certificate."""
     failure = conversation.failure
     return TlsFailed(f"{host}: TLS failed: {_reason(failure)}") if isinstance(failure, ssl.SSLError) else None
-
-
-def _build(settings: TlsSettings, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    return client_context(
-        ca_file=settings.ca_file,
-        cert_file=settings.cert_file,
-        key_file=settings.key_file,
-        verify=settings.mode in VERIFYING,
-        check_hostname=settings.mode == "verify-full",
-        alpn=alpn,
-    )
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:

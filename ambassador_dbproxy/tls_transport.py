@@ -18,21 +18,25 @@ _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class TlsTransport(asyncio.Transport, asyncio.Protocol):
-    """A client's TLS on top of `raw`. Of use to `protocol` once `handshaken` is done.
+    """TLS on top of `raw`, as a client of `server_hostname`, or as the server if that is None.
+
+    Of use to `protocol` once `handshaken` is done. `data_received` may be given what was read from `raw` before.
 
     Reading pauses and write buffers are those of `raw`. An end-of-file without close_notify is no honest end: the
     connection is then lost.
     """
 
     def __init__(
-        self, raw: asyncio.Transport, protocol: asyncio.Protocol, context: ssl.SSLContext, server_hostname: str
+        self, raw: asyncio.Transport, protocol: asyncio.Protocol, context: ssl.SSLContext, server_hostname: str | None
     ) -> None:
         super().__init__()
         self.handshaken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._raw = raw
         self._protocol = protocol
         self._from_peer, self._to_peer = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._from_peer, self._to_peer, server_hostname=server_hostname)
+        self._tls = context.wrap_bio(
+            self._from_peer, self._to_peer, server_side=server_hostname is None, server_hostname=server_hostname
+        )
         self._shaken = self._ended_writing = self._ended_reading = False
         self._failure: Exception | None = None
         raw.set_protocol(self)
@@ -46,8 +50,8 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     # As the transport of the conversation inside.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._ended_writing:
-            return
+        if self._ended_writing or not self._shaken:
+            return  # without a handshake there is no way to say anything
         if len(data) <= SLICE_BYTES:
             self._tls.write(data)
             self._raw.write(self._to_peer.read())

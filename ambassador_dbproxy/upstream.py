@@ -20,7 +20,7 @@ class TargetUpstream(ABC):
     """One target of one listener. Implements `service.Upstream`."""
 
     ALPN: tuple[str, ...] = ()
-    """What to ask for in a TLS handshake, by its registered names."""
+    """What to say in a TLS handshake."""
 
     def __init__(self, route: Route, around: Surroundings) -> None:
         self.route = route

@@ -1,6 +1,6 @@
-"""TLS as a client: files become a context.
+"""TLS: files become a context, for a client or a server.
 
-When a context is made anew, and what a failure is called, is decided by whoever connects.
+When a context is made anew, and what a failure is called, is decided by whoever uses it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,24 @@ def client_context(
     else:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     if cert_file is not None:
-        # Without a callback OpenSSL would ask for a passphrase on the terminal.
-        context.load_cert_chain(cert_file, key_file, password=lambda: "")
+        _show(context, cert_file, key_file)
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
+
+
+def server_context(cert_file: Path, key_file: Path, *, alpn: Sequence[str] = ()) -> ssl.SSLContext:
+    """A context that shows this certificate and asks for none. OSError when a file cannot be used."""
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    _show(context, cert_file, key_file)
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def _show(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:
+    # Without a callback OpenSSL would ask for a passphrase on the terminal.
+    context.load_cert_chain(cert_file, key_file, password=lambda: "")

@@ -137,9 +137,11 @@ async def ask_server(
         floor.tally.error(error.error.sqlstate)
         said = error.error
         text = f"{name}: the server refused the login: {said.message}"
-        hint = f"{said.message} (the database ambassador logged in as the user configured for {name})"
+        told = said.message
+        if said.number == ACCESS_DENIED.number:  # about a user whom the app may not know
+            told += f" (the database ambassador logged in as the user configured for {name})"
         code = Code(said.number, said.sqlstate or ACCESS_DENIED.sqlstate)
-        raise Refused(Reason.LOGIN, text, refusal(code, hint, sequence)) from error
+        raise Refused(Reason.LOGIN, text, refusal(code, told, sequence)) from error
     except Unreachable as error:
         upstream.gate.report_down(str(error))
         raise refused(Reason.HOLD, f"{name}: {error}", sequence) from error

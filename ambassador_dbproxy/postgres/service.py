@@ -11,7 +11,7 @@ from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
 from ambassador_dbproxy.postgres.session import BackendKey, PostgresSession
-from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, StartupPacket
+from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, Encrypt, StartupPacket
 from ambassador_dbproxy.postgres.tracking import Shapes
 from ambassador_dbproxy.postgres.upstream import LoggedIn, PostgresUpstream, ServerConnection, Waiting
 from ambassador_dbproxy.postgres.wire import MessageReader, ProtocolViolation
@@ -19,7 +19,7 @@ from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import TlsFailed
+from ambassador_dbproxy.tls import AppEncryption, TlsFailed
 from chassis.secret import SecretUnreadable
 
 _SQLSTATES = {
@@ -51,12 +51,14 @@ class PostgresService:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(floor.login_timeout_s):
-                request = await _read_request(app)
+                request = await _read_request(app, floor.app_encryption)
         except (TimeoutError, ConnectionEnded):
             app.close()  # a port scan, a probe, or an app that changed its mind: the server too says nothing
             return
         except ProtocolViolation as error:
             raise Refused(Reason.PROTOCOL, str(error)) from error
+        except TlsFailed as error:
+            raise Refused(Reason.TLS, str(error)) from error
         if isinstance(request, CancelRequest):
             await self._cancel(request, floor)
             app.close()
@@ -94,15 +96,19 @@ class PostgresService:
         await session.cancel()
 
 
-async def _read_request(app: Conversation) -> StartupPacket | CancelRequest:
-    startup = ClientStartup()
+async def _read_request(app: Conversation, encryption: AppEncryption | None) -> StartupPacket | CancelRequest:
+    startup = ClientStartup(tls=encryption is not None)
     while True:
         startup.feed(await app.receive())
         while (event := startup.next_event()) is not None:
-            if not isinstance(event, Answer):
-                app.give_back(startup.take_rest())
+            if isinstance(event, Answer):
+                app.send(event.data)
+                continue
+            app.give_back(startup.take_rest())
+            if not isinstance(event, Encrypt):
                 return event
-            app.send(event.data)
+            assert encryption is not None
+            await encryption.protect(app, event.answer, direct=event.direct)
 
 
 async def _app_logs_in(app: Conversation, waiting: Waiting, floor: Floor[PostgresUpstream]) -> LoggedIn:

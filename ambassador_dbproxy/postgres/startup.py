@@ -1,7 +1,7 @@
 """The app's side of the start-up conversation (protocol 3, "Start-up" and "SSL Session Encryption"), without any I/O.
 
-Refuses encryption on the loopback leg, recognises cancel requests and yields the start-up packet, versions and
-`_pq_.` options untouched, since the server negotiates those. Who may enter and where to is decided elsewhere.
+Refuses encryption where none is offered on the loopback leg, recognises cancel requests and yields the start-up
+packet, versions and `_pq_.` options untouched, since the server negotiates those. Who may enter is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +26,14 @@ class Answer:
     """Bytes to send back before the conversation goes on."""
 
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Encrypt:
+    """Send `answer` and begin TLS; `direct` if the app has begun it already, with the bytes that are left."""
+
+    answer: bytes
+    direct: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,7 @@ class StartupPacket:
         return encode_untyped(_WORD.pack(self.version) + body + b"\0")
 
 
-Event = Answer | CancelRequest | StartupPacket
+Event = Answer | Encrypt | CancelRequest | StartupPacket
 
 
 class _State(Enum):
@@ -81,6 +89,7 @@ class _State(Enum):
     SSL_ASKED = auto()
     GSS_ASKED = auto()
     BOTH_ASKED = auto()
+    ENCRYPTED = auto()
     DONE = auto()
 
 
@@ -100,7 +109,9 @@ SSL_REQUEST_PACKET = encode_untyped(_WORD.pack(SSL_REQUEST))
 class ClientStartup:
     """Feed it the app's bytes and ask for events until a `StartupPacket` or a `CancelRequest` ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
+        """`tls`: it is offered."""
+        self._tls = tls
         self._state = _State.FRESH
         self._buffer = bytearray()
 
@@ -113,13 +124,16 @@ class ClientStartup:
         if self._state is _State.DONE:
             return None
         if self._buffer[:1] == bytes([_TLS_HANDSHAKE]):
-            raise ProtocolViolation("direct TLS is not offered on this listener")
+            if not self._tls or self._state is not _State.FRESH:
+                raise ProtocolViolation("direct TLS is not offered on this listener")
+            self._state = _State.ENCRYPTED
+            return Encrypt(b"", direct=True)
         packet = self._cut_packet()
         if packet is None:
             return None
         (code,) = _WORD.unpack_from(packet)
         if code in (SSL_REQUEST, GSSENC_REQUEST):
-            return self._refuse_encryption(code)
+            return self._answer_encryption(code)
         self._state = _State.DONE
         return _cancel_request(packet) if code == CANCEL_REQUEST else _startup_packet(code, packet)
 
@@ -141,7 +155,7 @@ class ClientStartup:
         del self._buffer[:length]
         return packet
 
-    def _refuse_encryption(self, code: int) -> Answer:
+    def _answer_encryption(self, code: int) -> Answer | Encrypt:
         after = _AFTER_ENCRYPTION_REQUEST.get((self._state, code))
         if after is None:
             raise ProtocolViolation(f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}")
@@ -149,6 +163,9 @@ class ClientStartup:
             # A man in the middle could have put these bytes before the handshake (CVE-2021-23214). An honest
             # client waits for the answer, so the rule costs nobody, and holds whatever the answer is.
             raise ProtocolViolation("received data behind a request for encryption")
+        if code == SSL_REQUEST and self._tls:
+            self._state = _State.ENCRYPTED
+            return Encrypt(b"S", direct=False)
         self._state = after
         return Answer(b"N")
 

@@ -23,7 +23,7 @@ from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.server import Role, Server
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import TlsFailed, peer_certificate
+from ambassador_dbproxy.tls import ALPN, TlsFailed, peer_certificate
 from ambassador_dbproxy.upstream import TargetUpstream
 from chassis.secret import SecretUnreadable
 from chassis.settings import Address
@@ -80,6 +80,8 @@ class Waiting:
 
 class PostgresUpstream(TargetUpstream):
     """One target of one listener."""
+
+    ALPN = ALPN["postgres"]
 
     def __init__(self, route: Route, around: Surroundings) -> None:
         super().__init__(route, around)
@@ -199,8 +201,11 @@ class PostgresUpstream(TargetUpstream):
         conversation, host = server.conversation, server.server.host
         if not self._encryption.wanted(host):
             return
-        conversation.send(SSL_REQUEST_PACKET)
-        answer = await conversation.receive()
+        if self._encryption.direct:
+            answer = b"S"
+        else:
+            conversation.send(SSL_REQUEST_PACKET)
+            answer = await conversation.receive()
         if answer[:1] == b"S":
             conversation.give_back(answer[1:])
             await self._encryption.protect(conversation, host)
