@@ -82,8 +82,13 @@ def run_mate(
 
 def settings_path(name: str, given: Path | None) -> Path | None:
     """The settings file: the one given, else the usual place if there is one, else none (environment alone)."""
-    usual = Path(f"/etc/podmates/{name}.yaml")
+    usual = usual_path(name)
     return given or (usual if usual.exists() else None)
+
+
+def usual_path(name: str) -> Path:
+    """Where a mate's settings are, unless it is told otherwise."""
+    return Path(f"/etc/podmates/{name}.yaml")
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
@@ -101,8 +106,14 @@ def _refuse(name: str, path: Path | None, error: SettingsError, *, as_text: bool
             print(f"{path or 'environment'}: {mistake}", file=sys.stderr)
     else:
         logs.configure(name)
-        logs.get().error("settings_refused", file=str(path or ""), mistakes=[str(each) for each in error.mistakes])
+        told = {"file": str(path)} if path else {"file": "", "note": _environment_alone(name)}
+        logs.get().error("settings_refused", **told, mistakes=[str(each) for each in error.mistakes])
     return EXIT_OPERATOR_MISTAKE
+
+
+def _environment_alone(name: str) -> str:
+    usual = usual_path(name)
+    return f"there is no {usual}, so the environment alone was read; is the ConfigMap's key {usual.name}?"
 
 
 async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], Mate]) -> int:

@@ -17,6 +17,7 @@ from logtail.discovery import Find, siblings, target
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
 from logtail.life import Key, Life
+from logtail.locked_out import who_may_not_read
 from logtail.opened import Open, Opened, Plain
 from logtail.roll import Roll
 
@@ -67,17 +68,21 @@ class Arrivals:
         try:
             file = self._open(find.path)
         except OSError as error:
-            self._roll.problem(find.path, reader.word(error))
+            self._not_followed(find.path, error)
             return
         try:
             followed = self._follow(file, find, now)
         except OSError as error:
-            self._roll.problem(find.path, reader.word(error))
+            self._not_followed(find.path, error)
             if isinstance(error, Undecodable):
                 self._left_alone[find.key] = find  # until it changes: trying again means to decode all of it
             followed = False
         if not followed:
             file.close()
+
+    def _not_followed(self, path: str, error: OSError) -> None:
+        why = who_may_not_read(path) if isinstance(error, PermissionError) else None
+        self._roll.problem(path, reader.word(error), why)
 
     def decide(self, life: Life, find: Find, now: float) -> bool:
         """An empty file has grown, so it shows now what it is. False when it is to be met anew, as another kind of
@@ -294,7 +299,7 @@ class Arrivals:
             try:
                 found = find is not None and find.key not in self._roll.lives and self._resume_unnamed(known, find, now)
             except OSError as error:
-                self._roll.problem(known.path, reader.word(error))
+                self._not_followed(known.path, error)
                 continue  # it is there, and cannot be opened now: still remembered
             if not found:
                 self._roll.tell("warning", "file_gone", path=known.path, offset=known.offset)

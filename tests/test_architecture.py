@@ -30,10 +30,12 @@ AT_THE_BORDER = {
         "follower",
         "hints",
         "life",
+        "locked_out",
         "memory",
         "opened",
         "reader",
         "roll",
+        "saving",
         "tail",
     },
     "sidecar_logshipper": {

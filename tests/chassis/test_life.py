@@ -214,10 +214,12 @@ class TestReload:
 class TestCommandLine:
     async def test_a_mistake_is_one_event_and_exit_status_64(self, toy: Callable[..., Any]) -> None:
         mate = await toy(TOY__WROD="x", TOY__DRAIN__DEADLINE="soon")
-        assert (await mate.event("settings_refused"))["mistakes"] == [
+        told = await mate.event("settings_refused")
+        assert told["mistakes"] == [
             "wrod: unknown setting; did you mean word? (set by TOY__WROD)",
             "drain.deadline: expected a quantity such as 200ms, 30s or 5m, got 'soon' (set by TOY__DRAIN__DEADLINE)",
         ]
+        assert told["note"].startswith("there is no /etc/podmates/toy.yaml, so the environment alone was read")
         assert await mate.process.wait() == 64
 
     async def test_a_port_in_use_is_named(self, toy: Callable[..., Any]) -> None:
