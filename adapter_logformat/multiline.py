@@ -86,6 +86,10 @@ _COUNTER: Final = re.compile(r"\[\d{1,9}-\d\]")
 _compiled: dict[str, re.Pattern[str]] = {}
 
 
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip(" \t"))
+
+
 def trace_of(line: str) -> str:
     """The language of the trace that `line` begins; "" where it begins none."""
     found = _START.match(line)
@@ -145,6 +149,8 @@ class Pending:
             return _COUNTER.sub("", self.first).startswith(_COUNTER.sub("", part[1]))
         if rule.once is not None and _full(rule.once)(line) is not None:
             return not any(map(_full(rule.once), [self.first, *self.lines]))
+        if self.first[:1] in (" ", "\t") and not self.trace and _indentation(line) == _indentation(self.first):
+            return False  # indented as the header itself is, like all lines of such a log
         return _full(rule.marks)(line) is not None
 
     def _is_quoted(self, line: str) -> bool:

@@ -27,14 +27,14 @@ _LEVEL: Final = re.compile(
 )
 _GAP: Final = re.compile(r"[\s,|]*+(?:- (?!- ))?[\s,|]*+")
 _NUMBER: Final = re.compile(
-    r"[\[(](?P<boxed>\d{1,10}+)(?:[:#/](?P<boxed2>\d{1,18}+))?[\])]:?|(?P<bare>\d{1,10}+)(?=[\s|])"
+    r"[\[(](?:pid[ :=]?)?(?P<boxed>\d{1,10}+)(?:[:#/](?P<boxed2>\d{1,18}+))?[\])]:?|(?P<bare>\d{1,10}+)(?=[\s|])"
 )
 _BOX: Final = re.compile(r"\[(?P<text>[^\[\]\n]{1,200}+)\]:?")
 _NAMED: Final = re.compile(
-    r"(?P<name>[A-Za-z_][\w.$/\-@]{0,200}+(?:::\w{1,100}+)*+)(?:\[(?P<pid>\d{1,10}+)\]|\("
+    r"(?P<name>[A-Za-z_][\w.$/\-@]{0,200}+(?:::\w{1,100}+)*+(?:#[\w<>$]{1,100}+)?+)(?:\[(?P<pid>\d{1,10}+)\]|\("
     r"(?P<pid2>\d{1,10}+)\))?:(?=\s|\Z)"
 )
-_DASHED: Final = re.compile(r"(?P<name>[A-Za-z_][\w$/\-@]*+(?:[.:][\w$/\-@]++)++)(?: \*\d\d)?(?= - )")
+_DASHED: Final = re.compile(r"(?P<name>[A-Za-z_][\w$/\-@]*+(?:[.:][\w$/\-@]++)++(?: \*\d\d)?)(?= - )")
 _DOTTED: Final = re.compile(r"[A-Za-z_$][\w$\-]*+(?:(?:\.|::)[\w$\-]++)++")
 _COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
 _BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")

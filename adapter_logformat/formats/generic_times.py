@@ -21,8 +21,8 @@ _LAYOUTS: Final = (
     rf"(?P<day>\d{{1,2}})[-/ .](?:{_MONTH})[-/ .,]{{1,2}}(?P<year>\d{{4}})[: T,]{{1,2}}{_CLOCK}{_HALF}{_ZONE}",
     rf"{_MONTH} {{1,2}}(?P<day>\d{{1,2}})(?:,? (?P<year>\d{{4}}),?)? {_CLOCK}{_HALF}"
     rf"(?:(?: (?P<zone2>UTC|GMT|[A-Z]{{3,4}}))? (?P<year2>(?:19|20)\d\d))?{_ZONE}",
-    rf"(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}})(?:[T_\-]|,? ){_CLOCK}{_ZONE}",
-    rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}})(?:[T_\-]|,? ){_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}})(?:[T_\-]|,? | -- ){_CLOCK}{_ZONE}",
+    rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}})(?:[T_\-]|,? | -- ){_CLOCK}{_HALF}{_ZONE}",
     rf"(?P<year>\d\d)[-/](?P<month>\d\d)[-/](?P<day>\d\d) {_CLOCK}{_HALF}{_ZONE}",
     rf"(?P<year>\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d) (?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d))",
     rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
@@ -45,11 +45,15 @@ class Found(NamedTuple):
     end: int
     pieces: dict[str, str | None]
     is_us: bool
+    counts_milliseconds: bool
+    """What follows the seconds stands behind a colon: no decimal places but a number of milliseconds."""
 
     def stamp(self, times: Times) -> Stamp | None:
         """The moment; `None` for one that does not exist. Of `03/04/2026` the month is said to be assumed."""
         told = self.pieces
         fraction = told.get("fraction") or told.get("fraction2")
+        if fraction and self.counts_milliseconds:
+            fraction = fraction.zfill(3)
         if (epoch := told.get("epoch")) is not None:
             return times.epoch(int(epoch), fraction or "")
         if (only := told.get("only")) is not None:
@@ -77,5 +81,11 @@ def find(text: str) -> Found | None:
             continue
         if number == _ONLY and found.start() > 12:
             continue
-        best = Found(found.start(), found.end(), found.groupdict(), number == _US)
+        best = Found(found.start(), found.end(), found.groupdict(), number == _US, _behind_colon(found))
     return best
+
+
+def _behind_colon(found: re.Match[str]) -> bool:
+    groups = found.re.groupindex
+    at = found.start("fraction") if "fraction" in groups else -1
+    return at > 0 and found.string[at - 1] == ":"

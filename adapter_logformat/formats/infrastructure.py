@@ -38,6 +38,11 @@ _CEF_TARGETS: Final[Mapping[str, Field]] = {
     "dpt": ("destination.port", int), "suser": ("user.name", str), "msg": ("app.msg", str),
     "shost": ("app.shost", str), "dhost": ("app.dhost", str), "request": ("url.original", str),
 }  # fmt: skip
+_LEEF_TARGETS: Final[Mapping[str, Field]] = {
+    "src": ("source.address", str), "dst": ("destination.address", str), "srcPort": ("source.port", int),
+    "dstPort": ("destination.port", int), "usrName": ("user.name", str), "url": ("url.original", str),
+}  # fmt: skip
+MOST_PAIRS: Final = 512
 _CEF_WORDS: Final = {"LOW": INFO, "MEDIUM": WARN, "HIGH": ERROR, "VERY-HIGH": CRIT, "UNKNOWN": 0}
 
 
@@ -58,9 +63,8 @@ def _cef(record: Record, found: Mapping[str, str | None]) -> bool:
     record.body = _cef_text(found["name"] or "")
     severity = found["severity"] or ""
     record.severity_text = severity or None
-    if severity.isdigit():
-        step = int(severity[:3])
-        record.severity_number = INFO if step <= 3 else WARN if step <= 6 else ERROR if step <= 8 else CRIT
+    if severity.isascii() and severity.isdigit() and len(severity) < 4:
+        _step(record, severity)
     else:
         record.severity_number = _CEF_WORDS.get(severity.upper()) or None
     text = found["extension"] or ""
@@ -137,6 +141,23 @@ LAYOUTS: Final = (
         },
         time=None,
         finish=_cef,
+    ),
+    Layout(
+        name="leef",
+        title="LEEF 1.0 and 2.0, the Log Event Extended Format of security devices",
+        rank=90,
+        pattern=r"LEEF: ?(?P<version>[12](?:\.\d)?)\|(?P<vendor>[^|]*+)\|(?P<product>[^|]*+)\|(?P<release>[^|]*+)\|"
+        r"(?P<class>[^|]*+)\|(?:(?P<delimiter>0?x[0-9a-fA-F]{2,4}|[^\w\s|]?)\|)?(?P<extension>.*)",
+        sample="LEEF:2.0|Lancope|StealthWatch|1.0|41|^|src=192.0.2.1^dst=192.0.2.2^sev=5^usrName=bob",
+        scale={},
+        fields={
+            "vendor": ("app.device_vendor", str),
+            "product": ("app.device_product", str),
+            "release": ("app.device_version", str),
+            "class": ("app.event_class", str),
+        },
+        time=None,
+        finish=lambda record, found: _leef(record, found),
     ),
     Layout(
         name="php",
@@ -216,8 +237,8 @@ LAYOUTS: Final = (
         name="cluster_events",
         title="Event log of clusters: number, node, component, state, epoch, flag, message",
         rank=86,
-        pattern=r"(?P<id>\d{1,10}+) (?P<node>[A-Za-z][\w.\-]*+) (?P<component>[A-Za-z][\w.]*+) (?P<state>[\w.\-]++) "
-        r"(?P<epoch>1?\d{9}) (?P<flag>-?\d) (?P<body>.*)",
+        pattern=r"(?P<id>\d{1,10}+) (?P<node>[A-Za-z][\w.\-\[\]]*+) (?P<component>[A-Za-z][\w.]*+) "
+        r"(?P<state>[\w.\-]++) (?P<epoch>1?\d{9}) (?P<flag>-?\d) (?P<body>.*)",
         sample="134681 node-246 unix.hw state_change.unavailable 1077804742 1 Component State Change: Component",
         scale={},
         fields={
@@ -235,7 +256,7 @@ LAYOUTS: Final = (
         rank=86,
         pattern=r"(?P<label>[A-Z0-9_\-]{1,40}+) (?P<epoch>\d{9,11}) \d{4}\.\d\d\.\d\d (?P<node>\S++) "
         r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?P<clock>\d\d:\d\d:\d\d) (?P<place>\S++) "
-        r"(?:(?P<tag>[^\s:\[\]]{1,128}+)(?:\[(?P<pid>\d{1,10}+)\])?: )?(?P<body>.*)",
+        r"(?:(?P<tag>[^\s:\[\]]{1,128}+(?: [A-Z][^\s:\[\]]{1,60}+)?)(?:\[(?P<pid>\d{1,10}+)\])?: )?(?P<body>.*)",
         sample="- 1131566461 2005.11.09 dn228 Nov 9 12:01:01 dn228/dn228 crond(pam_unix)[2915]: session closed for"
         " user root",
         scale={},
@@ -245,6 +266,31 @@ LAYOUTS: Final = (
         finish=_label,
     ),
 )
+
+
+def _leef(record: Record, found: Mapping[str, str | None]) -> bool:
+    """Pairs behind a tab or the delimiter that the header names; a severity from 1 to 10."""
+    named = found["delimiter"] or ""
+    is_code = len(named) > 1
+    delimiter = chr(int(named.lstrip("0").lstrip("x"), 16)) if is_code and named.strip("0x") else named or "\t"
+    record.body = found["class"]
+    for pair in (found["extension"] or "").split(delimiter)[:MOST_PAIRS]:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            continue
+        if key == "sev" and value.isascii() and value.isdigit() and len(value) < 3:
+            _step(record, value)
+        name, kind = _LEEF_TARGETS.get(key, (OWN_PREFIX + key, str))
+        if kind is int and not (value.isascii() and value.isdigit() and len(value) < 6):
+            name, kind = OWN_PREFIX + key, str
+        record.attributes.setdefault(name, kind(value))
+    return True
+
+
+def _step(record: Record, text: str) -> None:
+    step = int(text)
+    record.severity_text = text
+    record.severity_number = INFO if step <= 3 else WARN if step <= 6 else ERROR if step <= 8 else CRIT
 
 
 def _logcat(record: Record, level: str | None) -> bool:

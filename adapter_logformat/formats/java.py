@@ -65,12 +65,13 @@ LAYOUTS: Final = (
     ),
     Layout(
         name="logback",
-        title="logback's own default: `%d{HH:mm:ss.SSS} [%thread] %-5level %logger -- %msg`",
+        title="logback's own default: `%d{HH:mm:ss.SSS} [%thread] %-5level %logger -- %msg`, also with the level first",
         rank=82,
-        pattern=rf"{CLOCK} {_THREAD} {_LEVEL} {{1,6}}(?P<logger>[^\s]++) --? ?(?P<body>.*)",
+        pattern=rf"{CLOCK} (?=[^\[\n]{{0,12}}\[)(?:{_THREAD} )?{_LEVEL} {{1,6}}(?:\[(?P<thread2>[^\]\n]*+)\] {{1,6}})?"
+        r"(?P<logger>[^\s]++) --? ?(?P<body>.*)",
         sample="08:51:00.123 [main] INFO  c.e.Demo -- started",
         scale=SCALE,
-        fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
+        fields={"thread": _THREAD_FIELD, "thread2": _THREAD_FIELD, "logger": _LOGGER_FIELD},
         time=clock_time,
         rule=TEXT,
     ),
@@ -146,7 +147,7 @@ LAYOUTS: Final = (
         rank=81,
         pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
         r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
-        r"(?::(?!:) {0,6}| {1,40}--? )(?P<body>.*)",
+        r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?!:) {0,6}| {1,80}--? )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
         fields={
@@ -154,6 +155,7 @@ LAYOUTS: Final = (
             "thread2": _THREAD_FIELD,
             "logger": _LOGGER_FIELD,
             "line": ("code.line.number", int),
+            "context": ("app.context", str),
         },
         time=iso_time,
         rule=TEXT,

@@ -43,6 +43,18 @@ def _class_and_method(record: Record, found: Mapping[str, str | None]) -> bool:
 
 LAYOUTS: Final = (
     Layout(
+        name="storm",
+        title="Apache Storm: `time logger thread [LEVEL] message`",
+        rank=82,
+        pattern=rf"{ISO} (?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)++) "
+        rf"(?P<thread>[^\[\]\s][^\[\]\n]{{0,200}}?) \[{_LEVEL}\] (?P<body>.*)",
+        sample="2026-11-20 08:51:00.123 o.a.s.d.supervisor main [INFO] Starting supervisor",
+        scale=SCALE,
+        fields={"thread": ("thread.name", str), "logger": ("otel.scope.name", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
         name="java_util_logging",
         title="java.util.logging's SimpleFormatter, in two lines",
         rank=84,

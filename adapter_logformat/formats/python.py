@@ -24,13 +24,26 @@ LAYOUTS: Final = (
         rule=TEXT,
     ),
     Layout(
+        name="python_verbose",
+        title="Django's verbose layout: `%(levelname)s %(asctime)s %(module)s %(process)d %(thread)d %(message)s`",
+        rank=80,
+        pattern=rf"{_LEVEL} {ISO} (?P<module>[A-Za-z_][\w.]*+) (?P<pid>\d{{1,10}}+) (?P<tid>\d{{1,20}}+) (?P<body>.*)",
+        sample="WARNING 2026-11-20 08:51:00,123 views 1234 140123456789 Not Found: /favicon.ico",
+        scale=SCALE,
+        fields={"module": _LOGGER, "pid": ("process.pid", int), "tid": ("thread.id", int)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
         name="python_asctime",
         title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask, gunicorn",
         rank=79,
         pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
         r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]| (?P<logger3>[A-Za-z_][\w.\-]*+))?"
-        r":(?!:) {0,4}| - | )(?P<body>.*)",
+        r":(?!:) {0,4}| - | )"
+        # What is no message: the end of somebody else's bracket, a module of Rust, a logger with its context.
+        r"(?![^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
         scale=SCALE,
         fields={

@@ -18,7 +18,7 @@ from adapter_logformat.timestamps import Times
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 INSIDE: Final = frozenset(
     ("json_app", "access", "haproxy_http", "haproxy_tcp", "haproxy_error", "ingress_nginx", "traefik", "nginx_error",
-     "cef", "klog", "envoy", "istio", "postgres")
+     "cef", "leef", "klog", "envoy", "istio", "postgres")
 )  # fmt: skip
 """Formats so clear that a message can be known to be in them."""
 
@@ -26,8 +26,8 @@ _TIME: Final = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?:\d{1,10}: )?(?:[*.])?(?:"
     r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d)(?:\."
     r"(?P<fraction>\d{1,9}+))?"
-    r"(?: (?P<year2>\d{4})(?= ))?"
-    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d)) ",
+    r"(?: (?P<year2>\d{4})(?= )|(?: (?P<abbreviation>[A-Z]{3,4}))?:(?= %))?"
+    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)) ",
     re.ASCII,
 )
 _TAG: Final = re.compile(
@@ -37,6 +37,7 @@ _TAG: Final = re.compile(
     r"(?: |\Z)"
     r"|(?P<versioned>[^\s:\[\]]{1,128}+ v?\d[\w.]{0,30}+):(?: |\Z)"
 )
+_MARK: Final = re.compile(r"-- MARK --|(?:--- )?last message repeated \d{1,9} times?\b")
 _HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.:%\-]{0,255}+) ")
 _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
@@ -52,7 +53,7 @@ _PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]++|\\.){0,9999}
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _MAY_BE_INSIDE: Final = re.compile(
-    r'\{"|CEF:|[IWEF]\d{4} \d\d:|[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
+    r'\{"|CEF:|LEEF:|[IWEF]\d{4} \d\d:|[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
     r' \[|\[\d{4}-\d\d-\d\dT[^\]]{0,20}\] "'
 )
 
@@ -68,7 +69,11 @@ def read_3164(line: str, times: Times) -> Record | None:
     named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
     if named is not None and (after := _TAG.match(line, named.end())) is not None:
         host, tag = named[1], after
-    elif named is not None and line.startswith("CEF:", named.end()):
+    elif named is not None and line.startswith(("CEF:", "LEEF:"), named.end()):
+        host, at = named[1], named.end()
+    elif named is not None and line.startswith(": %", named.end()):  # Cisco's firewalls
+        host, tag = named[1], _TAG.match(line, named.end() + 2)
+    elif named is not None and _MARK.match(line, named.end()):
         host, at = named[1], named.end()
     if time["second"] is not None and not _is_rsyslog(time, tag, host):
         return None
@@ -85,6 +90,9 @@ def read_3164(line: str, times: Times) -> Record | None:
     elif time["year"] or time["year2"]:
         year = time["year"] or time["year2"]
         record.timestamp = times.parts(year, time["month"], time["day"], time["clock"], time["fraction"])
+    elif time["abbreviation"]:
+        found = (time["month"], time["day"], time["clock"], time["fraction"], time["abbreviation"])
+        record.timestamp = times.parts(None, *found)
     else:
         record.timestamp = times.month_day(time["month"], time["day"], time["clock"], time["fraction"])
     if record.timestamp is None:
@@ -97,6 +105,8 @@ def _is_rsyslog(time: re.Match[str], tag: re.Match[str] | None, host: str | None
     if tag is None or host is None:
         return False
     precise = time["part"] is not None and len(time["part"]) == 6 and time["zone"] != "Z"
+    if ":" not in (time["zone"] or ":"):  # journalctl's, where only the kernel has no process
+        return tag["pid"] is not None or tag["pid2"] is not None or tag["tag"] == "kernel"
     return tag["pid"] is not None or tag["pid2"] is not None or time["priority"] is not None or precise
 
 
