@@ -37,6 +37,8 @@ class Step:
     """New lives must be in the checkpoint before their first byte leaves, so that a crash repeats their generation."""
     soon: bool = False
     """A doubt is to be settled by another look."""
+    calm: bool = False
+    """Nothing is expected that time alone brings: all files have their names, and no record is held back."""
     happenings: list[Happening] = field(default_factory=list)
 
 
@@ -164,8 +166,18 @@ class Follower:
         if chunk is None:
             chunk = self._next_chunk(max_bytes) or self._next_end()
         done = chunk is None and self._quiet is not None and not any(life.open for life in self._roll.lives.values())
-        doubts = any(life.doubted for life in self._roll.lives.values()) if chunk is None else False
-        return Step(chunk, done=done and not self._arrivals.suspects, soon=doubts, happenings=self._roll.told())
+        if chunk is not None:
+            return Step(chunk, happenings=self._roll.told())
+        return Step(
+            done=done and not self._arrivals.suspects,
+            soon=any(life.doubted for life in self._roll.lives.values()),
+            calm=not self._arrivals.suspects and all(map(self._is_calm, self._roll.lives.values())),
+            happenings=self._roll.told(),
+        )
+
+    def _is_calm(self, life: Life) -> bool:
+        to_be_deleted = self._delete_after_ack and life.path != life.source.path
+        return life.state is State.FOLLOWING and not (life.held or life.raw_size < 0 or to_be_deleted)
 
     def look(self) -> Step:
         """Look around without reading: for a caller that has no room now, while files come, rotate and go."""

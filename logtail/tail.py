@@ -1,6 +1,7 @@
-"""The loop that follows files: calls the follower on a thread of its own, waits between looks, saves the checkpoint.
+"""The loop that follows files: calls the follower on a thread of its own, and waits between looks.
 
-What is found, read and recognised is the follower's matter; what becomes of the chunks is the caller's.
+What is found, read and recognised is the follower's matter, when positions are saved that of `saving`, how long to wait
+that of `pace`; what becomes of the chunks is the caller's.
 """
 
 import asyncio
@@ -11,8 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from chassis.errors import OperatorError
-from logtail import checkpoint
+from logtail import pace
 from logtail.chunk import Chunk, Source, TailStats
 from logtail.decoded import Opener
 from logtail.discovery import Discovery
@@ -21,14 +21,9 @@ from logtail.hints import Hints
 from logtail.multiline import Multiline
 from logtail.opened import Open
 from logtail.roll import Happening
+from logtail.saving import Saver
 
-HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
-SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line
-LOOK_SHARE = 20  # and a look that takes long is made seldom: at most 1/20 of the time is spent on looking
-DRAIN_POLL_S = 0.02
 MOST_OPEN = 512  # of the 1,024 descriptors that a container commonly has
-SAVE_SOON_S = 0.02
-SAVE_EVERY_S = 0.25
 
 
 class FollowSettings(TypedDict):
@@ -88,30 +83,18 @@ class Tail:
             monotonic=monotonic,
             wall=wall,
         )
-        self._state_file = state_file
         self._poll_interval = poll_interval
         self._autosave = autosave
         self._log = log
         self._monotonic = monotonic
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="tail")
-        # A thread of its own, so that a slow fsync does not hold up reading.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._saver = Saver(state_file, self._follower, self._worker, saved=saved, log=log, monotonic=monotonic)
         self._job: asyncio.Future[Step] | None = None
         self._awake = asyncio.Event()
         self._hints = Hints(self._awake.set)
         self._hinted = False
         self._draining = False
-        self._dirty = asyncio.Event()
-        self._saver: asyncio.Task[None] | None = None
-        self._save_lock = asyncio.Lock()
-        self._saving: set[asyncio.Task[bool]] = set()
-        self._acked_bytes = 0
-        self._saved_bytes = 0
-        self._hurry = asyncio.Event()
-        self._saved = saved
-        self._degraded = False
-        self._save_failures = 0
-        self._unusable = 0
+        self._told_to_look = asyncio.Event()
         self._look_s = 0.0
         self._untold: list[Happening] = []
         self._closed = False
@@ -124,39 +107,23 @@ class Tail:
     @property
     def degraded(self) -> bool:
         """The checkpoint could not be written the last time it was tried."""
-        return self._degraded
+        return self._saver.degraded
 
     async def start(self) -> None:
         """Load the checkpoint and look for files once; OperatorError for a state directory that cannot be made."""
         loop = asyncio.get_running_loop()
-        saved = await loop.run_in_executor(self._worker, self._load)
+        saved = await loop.run_in_executor(self._worker, self._saver.load)
+        if (unusable := self._saver.unusable) is not None:
+            moved_to = unusable.moved_to and str(unusable.moved_to)
+            self._log.error("checkpoint_unusable", path=str(unusable.path), reason=unusable.why, moved_to=moved_to)
         found = await loop.run_in_executor(self._worker, self._follower.begin, saved)
         self._untold.extend(found)
         self._hinted = self._hints.open()
         await self._watch()
-        if self._state_file is not None:
-            await self.save()
-            if self._autosave:
-                self._saver = asyncio.create_task(self._save_when_dirty(), name="checkpoint")
-                self._saver.add_done_callback(lambda _: self._awake.set())
+        await self._saver.save()
+        if self._autosave:
+            self._saver.begin(self._awake.set)
         self._tell()
-
-    def _load(self) -> checkpoint.Checkpoint | None:
-        if self._state_file is None:
-            return None
-        try:
-            self._state_file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OperatorError("state_dir", f"cannot make {self._state_file.parent}: {error.strerror}") from error
-        try:
-            return checkpoint.load(self._state_file)
-        except checkpoint.CheckpointUnusable as error:
-            self._unusable += 1
-            self._untold.append(("error", "checkpoint_unusable", {
-                "path": str(error.path), "reason": error.why, "moved_to": error.moved_to and str(error.moved_to),
-            }))  # fmt: skip
-            # Not the first start: where it left the files is not known, so rather all of them again than a part never.
-            return checkpoint.Checkpoint()
 
     async def next(self, max_bytes: int | None = None) -> Chunk | None:
         """The next chunk; waits for data. None only after `drain`, once everything is read. Cancelling loses nothing.
@@ -164,9 +131,10 @@ class Tail:
         `max_bytes` lowers the size of this chunk below `chunk_bytes`; a single longer line still comes whole.
         """
         while True:
-            self._raise_what_ended_saving()
+            self._saver.check()
             if self._job is None:
                 self._awake.clear()
+                self._told_to_look.clear()
                 self._job = asyncio.get_running_loop().run_in_executor(self._worker, self._follower.step, max_bytes)
             began = self._monotonic()
             # Shielded, so that a step under way when the caller is cancelled is kept for the next call.
@@ -177,7 +145,7 @@ class Tail:
                 return step.chunk
             if not step.save_first:
                 self._look_s = self._monotonic() - began
-                await self._wait(soon=step.soon)
+                await self._wait(step)
 
     async def look_until(self, event: asyncio.Event) -> None:
         """For a caller that has no room for a chunk now: keeps up with what happens to the files until `event` is set.
@@ -185,8 +153,8 @@ class Tail:
         Files that come and are rotated away meanwhile are met in time, and `stats` stays true.
         """
         while True:
-            self._raise_what_ended_saving()
-            wait_s = max(self._poll_interval, LOOK_SHARE * self._look_s)
+            self._saver.check()
+            wait_s = pace.busy_poll(self._look_s, self._poll_interval)
             try:
                 async with asyncio.timeout(wait_s):
                     await event.wait()
@@ -208,17 +176,17 @@ class Tail:
             await self.save()
         self._tell()
 
-    async def _wait(self, *, soon: bool) -> None:
+    async def _wait(self, step: Step) -> None:
         """Until a hint comes or it is time to look again."""
-        if soon or self._draining:
-            await asyncio.sleep(DRAIN_POLL_S)
+        if step.soon or self._draining:
+            await asyncio.sleep(pace.DRAIN_POLL_S)
             return
-        await asyncio.sleep(max(SETTLE_S, LOOK_SHARE * min(self._look_s, self._poll_interval)))
+        rest_s = pace.rest(self._look_s, self._poll_interval)
+        if await _comes(self._told_to_look, rest_s):
+            return
         self._hints.arm()
-        try:
-            async with asyncio.timeout(HINTED_POLL_S if self._hinted else self._poll_interval):
-                await self._awake.wait()
-        except TimeoutError:
+        poll_s = pace.poll(self._look_s, self._poll_interval, hinted=self._hinted, calm=step.calm)
+        if not await _comes(self._awake, poll_s):
             await self._watch()
 
     async def _watch(self) -> None:
@@ -238,13 +206,12 @@ class Tail:
     def ack_bytes(self, source: Source, start: int, end: int, extra: Mapping[str, object] | None = None) -> None:
         """`ack` for a caller that has let the chunk [start, end) itself go."""
         self._follower.ack(source, start, end, extra)
-        self._acked_bytes += end - start
-        self._dirty.set()
+        self._saver.acked(end - start)
 
     @property
     def unsaved_bytes(self) -> int:
         """Acknowledged, but not in the checkpoint: a killed process hands them out again."""
-        return self._acked_bytes - self._saved_bytes
+        return self._saver.unsaved_bytes
 
     async def generations(self) -> set[str]:
         """Of all files followed or remembered now: any other is never handed out again."""
@@ -252,7 +219,7 @@ class Tail:
 
     def hurry(self) -> None:
         """Save what is acknowledged now, instead of at the next beat."""
-        self._hurry.set()
+        self._saver.hurry()
 
     async def reload(self, **settings: Unpack[FollowSettings]) -> None:
         """Follow by these settings from now on. Positions stay; a file that matches no more is let go, and remembered
@@ -262,102 +229,30 @@ class Tail:
         self._untold.extend(changed)
         self._tell()
         await self._watch()
-        self._dirty.set()
-        self._awake.set()
+        self._saver.changed()
+        self._look_now()
 
     def drain(self, quiet: float) -> None:
         """From now on look again, read to the end, wait until all files were quiet for `quiet` seconds, then hand out
         a final chunk for each file (its unterminated last line, or nothing), then None."""
         self._draining = True
         self._follower.drain(quiet)
+        self._look_now()
+
+    def _look_now(self) -> None:
+        self._told_to_look.set()
         self._awake.set()
 
     async def save(self, extra: Mapping[str, object] | None = None) -> bool:
         """Write the checkpoint now; False when it could not be written (then shipping goes on, and restarts repeat)."""
         if extra is not None:
             self._follower.extra = extra
-        if self._state_file is None:
-            return True
-        # Shielded, so that what is said of a write under way when the caller is cancelled is what became of it.
-        saving = asyncio.create_task(self._save_all(self._state_file), name="checkpoint")
-        self._saving.add(saving)
-        saving.add_done_callback(self._saving.discard)
-        return await asyncio.shield(saving)
-
-    async def _save_all(self, path: Path) -> bool:
-        loop = asyncio.get_running_loop()
-        async with self._save_lock:
-            self._dirty.clear()
-            acked_bytes = self._acked_bytes
-            raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
-            try:
-                if raw is not None:
-                    await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
-                    self._follower.written()
-            except OSError as error:
-                self._save_failed(error)
-                return False
-            self._save_succeeded(acked_bytes)
-            return True
-
-    async def _save_changes(self) -> None:
-        """The quick form of `save`, for what was acknowledged since: kept when the process is killed."""
-        assert self._state_file is not None
-        loop = asyncio.get_running_loop()
-        async with self._save_lock:
-            acked_bytes = self._acked_bytes
-            try:  # on the reading thread: without fsync it takes less time than to hand it to another
-                await loop.run_in_executor(self._worker, self._write_changes, self._state_file)
-            except OSError as error:
-                self._save_failed(error)
-            else:
-                self._save_succeeded(acked_bytes)
-
-    def _write_changes(self, path: Path) -> None:
-        checkpoint.write_changes(path, self._follower.changes())
-
-    def _save_succeeded(self, acked_bytes: int) -> None:
-        self._saved_bytes = acked_bytes
-        if self._degraded:
-            self._degraded = False
-            self._log.info("checkpoint_written_again", path=str(self._state_file))
-        self._saved()
-
-    def _save_failed(self, error: OSError) -> None:
-        self._saved()
-        self._save_failures += 1
-        self._dirty.set()
-        if not self._degraded:
-            self._degraded = True
-            self._log.error("checkpoint_write_failed", path=str(self._state_file), reason=error.strerror or str(error))
-
-    async def _save_when_dirty(self) -> None:
-        saved_at = float("-inf")
-        while True:
-            await self._dirty.wait()
-            # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
-            wait_s = max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic())
-            try:
-                async with asyncio.timeout(wait_s):
-                    await self._hurry.wait()
-            except TimeoutError:
-                pass
-            self._hurry.clear()
-            if self._monotonic() - saved_at < SAVE_EVERY_S and not self._degraded:
-                await self._save_changes()
-            else:
-                saved_at = self._monotonic()
-                await self.save()
-
-    def _raise_what_ended_saving(self) -> None:
-        """A bug in saving must not end it in silence: it is raised where the caller waits for data."""
-        if self._saver is not None and self._saver.done() and not self._saver.cancelled():
-            self._saver.result()
+        return await self._saver.save()
 
     def stats(self) -> TailStats:
         stats = self._follower.stats()
-        stats.errors["checkpoint_write_failed"] = self._save_failures
-        stats.errors["checkpoint_unusable"] = self._unusable
+        stats.errors["checkpoint_write_failed"] = self._saver.failures
+        stats.errors["checkpoint_unusable"] = int(self._saver.unusable is not None)
         return stats
 
     def _tell(self) -> None:
@@ -371,15 +266,21 @@ class Tail:
             return
         self._closed = True
         try:
-            if self._saver is not None:
-                self._saver.cancel()
-                await asyncio.wait((self._saver,))
-                await self.save()
+            await self._saver.end()
         finally:
             self._tell()
-            if under_way := [job for job in (self._job, *self._saving) if job is not None]:
+            if under_way := [job for job in (self._job, *self._saver.under_way) if job is not None]:
                 await asyncio.wait(under_way)
             self._hints.close()
             await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
             self._worker.shutdown(wait=False)
-            self._writer.shutdown(wait=False)
+            self._saver.close()
+
+
+async def _comes(event: asyncio.Event, within_s: float) -> bool:
+    try:
+        async with asyncio.timeout(within_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -16,7 +16,8 @@ from logtail import checkpoint
 from logtail.arrivals import COPY_GRACE_S
 from logtail.chunk import Chunk
 from logtail.follow import DELETED_AFTER_S, QUIET_S, State
-from logtail.tail import HINTED_POLL_S, Tail
+from logtail.pace import HINTED_POLL_S
+from logtail.tail import Tail
 
 from .conftest import PATIENCE_S, Events, Follow, append
 

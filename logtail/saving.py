@@ -1,0 +1,178 @@
+"""Keeping the positions on the disk: soon after something was acknowledged, a few times a second at most.
+
+What is written is the follower's, how it is written `checkpoint`'s; here is when, by which thread, and what becomes of
+a disk that cannot take it: following goes on, and it is tried again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from chassis.errors import OperatorError
+from logtail import checkpoint
+from logtail.follower import Follower
+
+SAVE_SOON_S = 0.02
+SAVE_EVERY_S = 0.25
+
+
+class Saver:
+    """Of one tail. `worker` is the thread that reads, on which alone the follower may be asked.
+
+    `saved` is called after each try to write, with or without success.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        follower: Follower,
+        worker: Executor,
+        *,
+        saved: Callable[[], None],
+        log: Any,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._path = path
+        self._follower = follower
+        self._worker = worker
+        # A thread of its own, so that a slow fsync does not hold up reading.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._saved = saved
+        self._log = log
+        self._monotonic = monotonic
+        self._dirty = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._by_itself: asyncio.Task[None] | None = None
+        self.under_way: set[asyncio.Task[bool]] = set()
+        self._acked_bytes = 0
+        self._saved_bytes = 0
+        self.degraded = False
+        """It could not be written the last time it was tried."""
+        self.failures = 0
+        self.unusable: checkpoint.CheckpointUnusable | None = None
+
+    @property
+    def unsaved_bytes(self) -> int:
+        return self._acked_bytes - self._saved_bytes
+
+    def load(self) -> checkpoint.Checkpoint | None:
+        """What was saved, None at the very first start. Blocks. OperatorError for a directory that cannot be made."""
+        if self._path is None:
+            return None
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError("state_dir", f"cannot make {self._path.parent}: {error.strerror}") from error
+        try:
+            return checkpoint.load(self._path)
+        except checkpoint.CheckpointUnusable as error:
+            self.unusable = error
+            # Not the first start: where it left the files is not known, so rather all of them again than a part never.
+            return checkpoint.Checkpoint()
+
+    def begin(self, ended: Callable[[], None]) -> None:
+        """Save by itself from now on; `ended` is called when that ends, as by a bug that `check` raises."""
+        if self._path is not None:
+            self._by_itself = asyncio.create_task(self._save_when_dirty(self._path), name="checkpoint")
+            self._by_itself.add_done_callback(lambda _: ended())
+
+    def acked(self, size: int) -> None:
+        self._acked_bytes += size
+        self._dirty.set()
+
+    def changed(self) -> None:
+        self._dirty.set()
+
+    def hurry(self) -> None:
+        self._hurry.set()
+
+    def check(self) -> None:
+        """A bug in saving must not end it in silence: it is raised where the caller waits for data."""
+        if self._by_itself is not None and self._by_itself.done() and not self._by_itself.cancelled():
+            self._by_itself.result()
+
+    async def save(self) -> bool:
+        """Write all of it now; False when it could not be written."""
+        if self._path is None:
+            return True
+        # Shielded, so that what is said of a write under way when the caller is cancelled is what became of it.
+        saving = asyncio.create_task(self._save_all(self._path), name="checkpoint")
+        self.under_way.add(saving)
+        saving.add_done_callback(self.under_way.discard)
+        return await asyncio.shield(saving)
+
+    async def end(self) -> None:
+        """Saves a last time, where it saves by itself."""
+        if self._by_itself is not None:
+            self._by_itself.cancel()
+            await asyncio.wait((self._by_itself,))
+            await self.save()
+
+    def close(self) -> None:
+        self._writer.shutdown(wait=False)
+
+    async def _save_all(self, path: Path) -> bool:
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            self._dirty.clear()
+            acked_bytes = self._acked_bytes
+            raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
+            try:
+                if raw is not None:
+                    await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
+                    self._follower.written()
+            except OSError as error:
+                self._failed(path, error)
+                return False
+            self._succeeded(path, acked_bytes)
+            return True
+
+    async def _save_changes(self, path: Path) -> None:
+        """The quick form of `save`, for what was acknowledged since: kept when the process is killed."""
+        async with self._lock:
+            acked_bytes = self._acked_bytes
+            try:  # on the reading thread: without fsync it takes less time than to hand it to another
+                await asyncio.get_running_loop().run_in_executor(self._worker, self._write_changes, path)
+            except OSError as error:
+                self._failed(path, error)
+            else:
+                self._succeeded(path, acked_bytes)
+
+    def _write_changes(self, path: Path) -> None:
+        checkpoint.write_changes(path, self._follower.changes())
+
+    def _succeeded(self, path: Path, acked_bytes: int) -> None:
+        self._saved_bytes = acked_bytes
+        if self.degraded:
+            self.degraded = False
+            self._log.info("checkpoint_written_again", path=str(path))
+        self._saved()
+
+    def _failed(self, path: Path, error: OSError) -> None:
+        self._saved()
+        self.failures += 1
+        self._dirty.set()
+        if not self.degraded:
+            self.degraded = True
+            self._log.error("checkpoint_write_failed", path=str(path), reason=error.strerror or str(error))
+
+    async def _save_when_dirty(self, path: Path) -> None:
+        saved_at = float("-inf")
+        while True:
+            await self._dirty.wait()
+            # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
+            wait_s = max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic())
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            self._hurry.clear()
+            if self._monotonic() - saved_at < SAVE_EVERY_S and not self.degraded:
+                await self._save_changes(path)
+            else:
+                saved_at = self._monotonic()
+                await self.save()
