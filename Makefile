@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check soak fuzz suites images format lock clean
+.PHONY: help demo test check bench soak fuzz suites images format lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make pod-demo the same in real containers, from the manifests in k8s/examples (podman; make images first)"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
+	@echo "make bench    side by side with rsyslog, HAProxy and others, about 12 minutes; ARGS=--quick only shows that it works"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
 	@echo "make fuzz     coverage-guided fuzzing of the parsers with atheris, SECONDS=60 each"
 	@echo "make suites   drivers' own test suites, straight to a server and through the ambassador, compared; SUITES=…"
@@ -35,6 +36,10 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q tests/test_architecture.py
+
+# Brings the Debian peers when it is root; FLUENT_BIT= and VECTOR= name those that Debian has not.
+bench: .venv/.dev
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 # KILLS and EXAMPLES make it longer or shorter.
 soak: KILLS ?= 200

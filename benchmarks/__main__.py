@@ -1,25 +1,60 @@
-"""`python -m benchmarks <which>`: one command for each comparison; `--help` after its name shows its options."""
+"""`python -m benchmarks`: all comparisons in turn, or one of them by its name; `--help` after a name shows its options.
 
+All of them: brings the Debian peers first where it may, and writes docs/benchmarks.md anew in the end. `pages` writes
+that page alone, from the results that are kept.
+"""
+
+import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from benchmarks import adapter, dbproxy, dbproxy_mysql, dbproxy_redis, footprint, shipper
+from benchmarks import (
+    adapter,
+    command,
+    dbproxy,
+    dbproxy_mysql,
+    dbproxy_redis,
+    footprint,
+    pages,
+    report,
+    results_files,
+    shipper,
+)
 
-BENCHMARKS = {
+BENCHMARKS: dict[str, Callable[[Sequence[str]], int]] = {
+    "footprint": footprint.main,
+    "shipper": shipper.main,
     "adapter": adapter.main,
     "dbproxy": dbproxy.main,
     "dbproxy-mysql": dbproxy_mysql.main,
     "dbproxy-redis": dbproxy_redis.main,
-    "footprint": footprint.main,
-    "shipper": shipper.main,
 }
 
 
-def main() -> int:
-    if len(sys.argv) < 2 or sys.argv[1] not in BENCHMARKS:
-        print(f"usage: python -m benchmarks {'|'.join(BENCHMARKS)} [--quick]", file=sys.stderr)
+def main(argv: Sequence[str]) -> int:
+    """0 when all went well and every demand is met, 1 when not, 64 for what it does not know."""
+    if argv and argv[0] in BENCHMARKS:
+        return BENCHMARKS[argv[0]](argv[1:])
+    if argv and argv[0] == "pages":
+        return pages.main(argv[1:])
+    if argv and argv[0] != "all" and not argv[0].startswith("-"):
+        print(f"usage: python -m benchmarks [all|{'|'.join(BENCHMARKS)}|pages] [--quick] [--rounds N]", file=sys.stderr)
         return 64
-    return BENCHMARKS[sys.argv[1]](sys.argv[2:])
+    return everything(argv[1:] if argv and argv[0] == "all" else argv)
+
+
+def everything(argv: Sequence[str]) -> int:
+    options = command.parser("[all]", __doc__).parse_args(argv)
+    if not options.quick:
+        subprocess.run(["sh", str(Path(__file__).parent / "debian_peers.sh")], check=False)
+    results = [run(argv) for run in BENCHMARKS.values()]
+    where = command.results_of(options)
+    print(f"\n== all: {report.summary(results_files.read_all(where), colour=command.colour())}", flush=True)
+    if where == results_files.DIRECTORY:
+        pages.write(where)
+    return max(results)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -41,11 +41,8 @@ def run(
         print(f"{name}: {error}", file=sys.stderr)
         return 1
     outcome = clock.outcome(name, about, rows, [] if options.quick else demands, peers, quick=options.quick)
-    print(report.text(outcome, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ))
-    partial = options.quick or bool(options.only)
-    path = results_files.write(
-        outcome, options.results or (results_files.PARTIAL if partial else results_files.DIRECTORY)
-    )
+    print(report.text(outcome, colour=colour()))
+    path = results_files.write(outcome, results_of(options))
     print(f"kept in {_shown(path)} after {outcome.took_s:.0f} s", flush=True)
     return _status(outcome)
 
@@ -53,6 +50,17 @@ def run(
 def rounds(options: argparse.Namespace) -> Rounds:
     """On the core of what is measured, telling its progress."""
     return Rounds(1 if options.quick else options.rounds, machine.cores()[0], progress)
+
+
+def results_of(options: argparse.Namespace) -> Path:
+    """The directory of the JSON: figures of quick and partial runs are kept apart."""
+    partial = options.quick or options.only
+    found: Path = options.results or (results_files.PARTIAL if partial else results_files.DIRECTORY)
+    return found
+
+
+def colour() -> bool:
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def chosen(options: argparse.Namespace, name: str) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import command, machine, proxies
 from benchmarks.dbproxy import DIRECT, transactions, used
 from benchmarks.outcome import Demand, Row, beside
-from benchmarks.processes import Failed, Pinned, found, wait_until
+from benchmarks.processes import Failed, Pinned, found, on_core, wait_until
 from benchmarks.proxies import AMBASSADOR, DATABASE, PASSWORD, USER, Way, accepts, free_port
 from benchmarks.rounds import Contestant, Measured
 
@@ -76,13 +76,11 @@ def _contestant(what: str, way: Way, clients: int, queries: int) -> Contestant:
 def _slap(way: Way, clients: int, queries: int) -> Measured:
     """One mariadb-slap; it says its own seconds, without the time to connect, and fails when a query does."""
     _, other = machine.cores()
+    asked = ["mariadb-slap", "--no-defaults", "-h127.0.0.1", f"-P{way.port}", f"-u{USER}", f"-p{PASSWORD}"]
+    asked += [f"--create-schema={DATABASE}", "--no-drop", f"--query={QUERY}", f"--concurrency={clients}"]
+    asked += [f"--number-of-queries={queries}"]
     before = used(way)
-    done = subprocess.run(
-        ["taskset", "-c", str(other), "mariadb-slap", "--no-defaults", "-h127.0.0.1", f"-P{way.port}", f"-u{USER}",
-         f"-p{PASSWORD}", f"--create-schema={DATABASE}", "--no-drop", f"--query={QUERY}", f"--concurrency={clients}",
-         f"--number-of-queries={queries}"],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    done = subprocess.run(on_core(other, asked), capture_output=True, text=True, check=False, timeout=300)
     cpu = used(way) - before
     seconds = re.search(r"Average number of seconds to run all queries: ([\d.]+)", done.stdout)
     if done.returncode or not seconds:

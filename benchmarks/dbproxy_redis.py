@@ -17,7 +17,7 @@ from benchmarks import command, machine, proxies
 from benchmarks.dbproxy import DIRECT, transactions, used
 from benchmarks.dbproxy_mysql import like_haproxy
 from benchmarks.outcome import Row
-from benchmarks.processes import Failed, Pinned, found, wait_until
+from benchmarks.processes import Failed, Pinned, found, on_core, wait_until
 from benchmarks.proxies import AMBASSADOR, PASSWORD, USER, Way, accepts, free_port
 from benchmarks.rounds import Contestant, Measured
 
@@ -68,9 +68,7 @@ def _requests(way: Way, connections: int, in_flight: int, count: int) -> Measure
     asked += ["-P", str(in_flight), "--csv"]
     before = used(way)
     began = time.monotonic()
-    done = subprocess.run(
-        ["taskset", "-c", str(other), *asked], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run(on_core(other, asked), capture_output=True, text=True, check=False, timeout=120)
     wall = time.monotonic() - began
     cpu = used(way) - before
     rows = list(csv.DictReader(line for line in done.stdout.splitlines() if line.startswith('"')))

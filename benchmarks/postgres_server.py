@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.processes import Failed, Pinned, wait_until
+from benchmarks.processes import Failed, Pinned, on_core, wait_until
 from benchmarks.proxies import DATABASE, PASSWORD, USER, free_port
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
@@ -61,7 +61,7 @@ class Server:
 
     def run_client(self, program: str, port: int, *arguments: str, stdin: Path | None = None) -> str:
         """pgbench or psql against a port; what it wrote."""
-        command = ["taskset", "-c", str(self._core), *client(program, port, *arguments)]
+        command = on_core(self._core, client(program, port, *arguments))
         with (stdin or Path(os.devnull)).open("rb") as source:
             done = subprocess.run(command, capture_output=True, text=True, env=_environ(), check=False, stdin=source)
         if done.returncode:
@@ -70,11 +70,10 @@ class Server:
 
     def lines_of(self, port: int, query: str) -> int:
         """How many lines psql writes, counted while they come."""
-        psql = ["taskset", "-c", str(self._core), *client("psql", port, "-Xqc", query)]
+        psql = on_core(self._core, client("psql", port, "-Xqc", query))
         with subprocess.Popen(psql, stdout=subprocess.PIPE, env=_environ()) as writing:
-            counted = subprocess.run(
-                ["taskset", "-c", str(self._core), "wc", "-l"], stdin=writing.stdout, capture_output=True, check=True
-            )
+            wc = on_core(self._core, ["wc", "-l"])
+            counted = subprocess.run(wc, stdin=writing.stdout, capture_output=True, check=True)
         return int(counted.stdout)
 
     def _run(self, program: str, *arguments: str) -> None:

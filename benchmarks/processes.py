@@ -31,6 +31,11 @@ os.execvp(sys.argv[2], sys.argv[2:])
 """
 
 
+def on_core(core: int, command: Sequence[str]) -> list[str]:
+    """The command that runs `command` on this core, before all others there if that is allowed."""
+    return [sys.executable, "-S", "-c", _PIN, str(core), *command]
+
+
 class Failed(Exception):
     """A measured process did not do what it should; the text says which and what it wrote."""
 
@@ -52,8 +57,9 @@ class Pinned:
         self.stderr = directory / f"{name}.stderr"
         self.started_at = time.monotonic()
         with self.stderr.open("wb") as errors:
-            whole = [sys.executable, "-S", "-c", _PIN, str(core), *command]
-            self.process = subprocess.Popen(whole, stderr=errors, cwd=ROOT, start_new_session=True, **pipes)
+            self.process = subprocess.Popen(
+                on_core(core, command), stderr=errors, cwd=ROOT, start_new_session=True, **pipes
+            )
 
     @property
     def pid(self) -> int:

@@ -28,6 +28,14 @@ def _closing(outcome: Outcome) -> str:
     return f"{demands}; {f'{missing} rows incomplete' if missing else 'everything arrived'}"
 
 
+def summary(outcomes: Sequence[Outcome], *, colour: bool) -> str:
+    """Of all benchmarks: what is behind, the worst first."""
+    missed = sorted((each for outcome in outcomes for each in outcome.missed), key=lambda each: each.distance)
+    asked_for = sum(len(outcome.demands) for outcome in outcomes)
+    lines = [f"{asked_for - len(missed)} of {asked_for} demands met", *(f"BEHIND {demand}" for demand in missed)]
+    return "\n".join([lines[0], *(f"{RED}{line}{PLAIN}" if colour else line for line in lines[1:])])
+
+
 def quantities_of(rows: Sequence[Row]) -> list[str]:
     """What any of them has a figure for, in the order of the first."""
     return list(dict.fromkeys(quantity for row in rows for quantity in row.figures))

@@ -14,6 +14,8 @@ DIRECTORY = Path(__file__).parent / "results"
 PARTIAL = DIRECTORY / "tmp"
 """Where quick and partial runs go: the figures on the pages come from whole ones."""
 
+ORDER = ("shipper", "adapter", "dbproxy", "dbproxy-mysql", "dbproxy-redis", "footprint", "growth")
+
 
 class Clock:
     """Started with a benchmark; makes its outcome."""
@@ -52,3 +54,8 @@ def write(outcome: Outcome, directory: Path) -> Path:
 def read(path: Path) -> Outcome:
     """Raises msgspec.ValidationError for a file of another form."""
     return msgspec.json.decode(path.read_bytes(), type=Outcome)
+
+
+def read_all(directory: Path) -> list[Outcome]:
+    """Of the benchmarks that have been run, in the order of ORDER."""
+    return [read(path) for name in ORDER if (path := directory / f"{name}.json").exists()]
