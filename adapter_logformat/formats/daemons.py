@@ -17,7 +17,7 @@ _THREAD: Final[Field] = ("thread.name", str)
 _WEEKDAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _BIND_SCALE: Final = {**SYSLOG_WORDS, **{f"DEBUG {step}": DEBUG for step in range(100)}}
 _SAMBA_SCALE: Final = {"0": ERROR, "1": WARN, "2": NOTICE, "3": INFO, **{str(step): DEBUG for step in range(4, 11)}}
-_AUDIT_PAIR: Final = re.compile(r"([\w\-]{1,60}+)=(?:\"([^\"]*+)\"|'([^']*+)'|(\S*+))")
+_AUDIT_PAIR: Final = re.compile(r"(?<![\w\-])([\w\-]{1,60}+)=(?:\"([^\"]*+)\"|'([^']*+)'|(\S*+))")
 MOST_PAIRS: Final = 256
 _AUDIT_TARGETS: Final[Mapping[str, Field]] = {"pid": _PID, "exe": ("process.executable.path", str)}
 
