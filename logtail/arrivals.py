@@ -4,7 +4,6 @@ The verdicts are `identity`'s, the bytes come from `reader`; here they become li
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from logtail import reader
@@ -12,34 +11,22 @@ from logtail.acks import Acks
 from logtail.checkpoint import Entry
 from logtail.chunk import Chunk, Source
 from logtail.compressions import Compressions
+from logtail.copies import Copies
 from logtail.decoded import Undecodable, is_mistaken, is_undecided
 from logtail.discovery import Find, siblings, target
 from logtail.follow import Fact, State
-from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
+from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Mark, Verdict, recognise
 from logtail.life import Key, Life
 from logtail.locked_out import who_may_not_read
 from logtail.opened import Open, Opened, Plain
 from logtail.roll import Roll
-
-COPY_GRACE_S = 2.0  # a file that begins like a followed one may be the copy of a rotation that truncates next
-COPY_BYTES_PER_S = 1024 * 1024  # no copy is slower than that
-SLOW_S = 0.2
-
-
-@dataclass(slots=True)
-class Suspect:
-    """A file that may be a copy: it is held back until it differs, grows slowly, or was quiet for COPY_GRACE_S."""
-
-    size: int
-    since: float
-    met_at: float
-    met_size: int
 
 
 class Arrivals:
     def __init__(
         self,
         roll: Roll,
+        copies: Copies,
         open_file: Open,
         *,
         start_at: Literal["beginning", "end"],
@@ -47,6 +34,7 @@ class Arrivals:
         wall: Callable[[], float],
     ) -> None:
         self._roll = roll
+        self._copies = copies
         self._open = open_file
         self._compressions = Compressions(roll)
         self._at_end = start_at == "end"
@@ -54,7 +42,6 @@ class Arrivals:
         self._wall = wall
         self._last_generation = 0
         self._left_alone: dict[Key, Find] = {}
-        self.suspects: dict[Key, Suspect] = {}
         self.first_start = False
         """`start_at` holds for the files of the very first look only."""
         self.unsaved = False
@@ -94,7 +81,7 @@ class Arrivals:
         mistaken = is_mistaken(file)
         life.undecided = not mistaken and is_undecided(file)
         plain = isinstance(file, Plain) and not mistaken
-        as_it_is = life.undecided or (plain and not self._may_be_copy(file, find, now))
+        as_it_is = life.undecided or (plain and not self._copies.may_be(file, find, now))
         file.close()
         if not as_it_is:
             self._roll.forget(life)
@@ -111,7 +98,7 @@ class Arrivals:
                     return False
                 if (original := self._compressions.remembered_original(file, find.path)) is not None:
                     known, verdict = original, Verdict.SAME
-            elif self._may_be_copy(file, find, now):
+            elif self._copies.may_be(file, find, now):
                 return False
         self._roll.no_problem(find.path)
         if known is not None:
@@ -123,48 +110,6 @@ class Arrivals:
                 self._roll.memory.displace(known)
         self._begin_new(file, find, now)
         return True
-
-    def _may_be_copy(self, file: Opened, find: Find, now: float) -> bool:
-        """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?"""
-        if not self._begins_like_one(file, find):
-            self.suspects.pop(find.key, None)
-            return False
-        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now, now, find.size))
-        if suspect.size != find.size:
-            suspect.size, suspect.since = find.size, now
-        age = now - suspect.met_at
-        # A copy is made in one go; what grows slowly has a writer of its own, and just begins alike.
-        slowly = age >= SLOW_S and suspect.met_size < find.size < suspect.met_size + age * COPY_BYTES_PER_S
-        if not slowly and now - suspect.since < COPY_GRACE_S:
-            return True
-        del self.suspects[find.key]
-        return False
-
-    def _remembers(self, file: Opened, find: Find) -> bool:
-        known = self._roll.memory.of(find.key, find.path)
-        if known is None:
-            return False
-        return recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
-
-    def _begins_like_one(self, file: Opened, find: Find) -> bool:
-        if find.size == 0:
-            return False
-        begin = file.pread(HEAD_BYTES, 0)
-        marks: dict[int, Mark] = {}
-
-        def head_agrees(life: Life) -> bool:
-            length = life.head.length
-            if length > len(begin):
-                return True  # the bytes themselves will tell
-            if length not in marks:
-                marks[length] = Mark.of(begin[:length])
-            return marks[length] == life.head
-
-        return any(
-            _same_so_far(life, file, find, begin)
-            for life in self._roll.begun
-            if life.open and life.state is State.FOLLOWING and head_agrees(life)
-        )
 
     def _begin_new(self, file: Opened, find: Find, now: float) -> None:
         offset, frontier = 0, b""
@@ -225,7 +170,7 @@ class Arrivals:
         self._roll.dequeue(life)
         self._roll.counts["truncations"] += 1
         find = Find(life.path, *life.key, life.raw_size, life.mtime_ns)
-        copy = self._find_copy(life.identity(), find)
+        copy = self._copies.find(life.identity(), find)
         state = life.state
         file = life.file if isinstance(life.file, Plain) else self._open(find.path)
         del self._roll.lives[life.key]
@@ -253,38 +198,19 @@ class Arrivals:
         self._roll.lives[copy.key] = life
         self._roll.begun.add(life)
         self._roll.touched.add(life)
-        self.suspects.pop(copy.key, None)
+        self._copies.suspects.pop(copy.key, None)
         self._roll.enqueue(life)
 
     def _truncated_while_away(self, known: Entry, find: Find, now: float) -> bool:
         """True when it goes on in a copy."""
         self._roll.counts["truncations"] += 1
-        copy = self._find_copy(known.identity, find)
+        copy = self._copies.find(known.identity, find)
         self._roll.tell(
             "info", "file_truncated", path=find.path, offset=known.offset, size=find.size, copy=copy and copy[1].path
         )
         if copy is not None:
             self._resume(copy[0], known, copy[1], now)
         return copy is not None
-
-    def _find_copy(self, known: Identity, original: Find) -> tuple[Opened, Find] | None:
-        """The file beside a truncated one that holds what was read of it: the file, open, and its name."""
-        prefix = original.path  # as app.log.1 and app.log-20260101 are named after app.log
-        for find in siblings(original.path):
-            named_after_it = find.path.startswith(prefix)
-            if find.key in self._roll.lives or (find.size < known.offset and not find.path.endswith(".gz")):
-                continue
-            if not (named_after_it or find.key in self.suspects):
-                continue
-            try:
-                file = self._open(find.path)
-            except OSError:
-                continue
-            seen = reader.sight(file, find.path, known)
-            if recognise(known, seen) is Verdict.COPY and not self._remembers(file, find):
-                return file, find
-            file.close()
-        return None
 
     def find_lost_names(self, now: float) -> None:
         """Remembered files that no glob finds now: renamed while nobody looked? The inode tells, in the directory."""
@@ -325,15 +251,6 @@ class Arrivals:
             self._roll.counts["rotations"] += 1
             self._roll.tell("info", "file_rotated", path=known.path, now=find.path, offset=known.offset)
         return True
-
-
-def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:
-    """Does the file hold nothing but what `life` holds at the same place, as far as a head and a tail can tell?"""
-    reach = min(file.extent(find.size), life.size)
-    tail = min(reach, FRONTIER_BYTES)
-    return life.file.pread(len(begin), 0) == begin[: life.size] and (
-        reader.before(life.file, reach, tail) == reader.before(file, reach, tail)
-    )
 
 
 def _beside(path: str, inode: int, seen: dict[str, dict[int, Find]]) -> Find | None:

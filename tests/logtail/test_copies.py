@@ -5,7 +5,7 @@
 import asyncio
 from pathlib import Path
 
-from logtail.arrivals import SLOW_S
+from logtail.copies import SLOW_S
 
 from .conftest import Follow, append
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logtail.follower import CONTINUED_WITHIN_S
 from logtail.multiline import MARK, Multiline
+from logtail.turns import CONTINUED_WITHIN_S
 
 from .conftest import Follow, append
 

@@ -13,8 +13,8 @@ import pytest
 
 from chassis.errors import OperatorError
 from logtail import checkpoint
-from logtail.arrivals import COPY_GRACE_S
 from logtail.chunk import Chunk
+from logtail.copies import COPY_GRACE_S
 from logtail.follow import DELETED_AFTER_S, QUIET_S, State
 from logtail.pace import HINTED_POLL_S
 from logtail.tail import Tail

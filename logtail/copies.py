@@ -1,0 +1,113 @@
+"""Is a file the copy of a followed one, made by a rotation that truncates? And where is a truncated one's copy?
+
+By content alone, except that a copy is looked for among the names made from the original's. What becomes of a copy,
+and of what it was copied from, is left to `arrivals`.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from logtail import reader
+from logtail.discovery import Find, siblings
+from logtail.follow import State
+from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark, Verdict, recognise
+from logtail.life import Key, Life
+from logtail.opened import Open, Opened
+from logtail.roll import Roll
+
+COPY_GRACE_S = 2.0  # a file that begins like a followed one may be the copy of a rotation that truncates next
+COPY_BYTES_PER_S = 1024 * 1024  # no copy is slower than that
+SLOW_S = 0.2
+
+
+@dataclass(slots=True)
+class Suspect:
+    """A file that may be a copy: it is held back until it differs, grows slowly, or was quiet for COPY_GRACE_S."""
+
+    size: int
+    since: float
+    met_at: float
+    met_size: int
+
+
+class Copies:
+    def __init__(self, roll: Roll, open_file: Open) -> None:
+        self._roll = roll
+        self._open = open_file
+        self.suspects: dict[Key, Suspect] = {}
+        """Files held back, by device and inode."""
+
+    def suspect_only(self, keys: Set[Key]) -> None:
+        """All others are gone, or were recognised in the meantime."""
+        for key in self.suspects.keys() - keys:
+            del self.suspects[key]
+
+    def may_be(self, file: Opened, find: Find, now: float) -> bool:
+        """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?"""
+        if not self._begins_like_one(file, find):
+            self.suspects.pop(find.key, None)
+            return False
+        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now, now, find.size))
+        if suspect.size != find.size:
+            suspect.size, suspect.since = find.size, now
+        age = now - suspect.met_at
+        # A copy is made in one go; what grows slowly has a writer of its own, and just begins alike.
+        slowly = age >= SLOW_S and suspect.met_size < find.size < suspect.met_size + age * COPY_BYTES_PER_S
+        if not slowly and now - suspect.since < COPY_GRACE_S:
+            return True
+        del self.suspects[find.key]
+        return False
+
+    def _begins_like_one(self, file: Opened, find: Find) -> bool:
+        if find.size == 0:
+            return False
+        begin = file.pread(HEAD_BYTES, 0)
+        marks: dict[int, Mark] = {}
+
+        def head_agrees(life: Life) -> bool:
+            length = life.head.length
+            if length > len(begin):
+                return True  # the bytes themselves will tell
+            if length not in marks:
+                marks[length] = Mark.of(begin[:length])
+            return marks[length] == life.head
+
+        return any(
+            _same_so_far(life, file, find, begin)
+            for life in self._roll.begun
+            if life.open and life.state is State.FOLLOWING and head_agrees(life)
+        )
+
+    def find(self, known: Identity, original: Find) -> tuple[Opened, Find] | None:
+        """The file beside a truncated one that holds what was read of it: the file, open, and its name."""
+        prefix = original.path  # as app.log.1 and app.log-20260101 are named after app.log
+        for find in siblings(original.path):
+            named_after_it = find.path.startswith(prefix)
+            if find.key in self._roll.lives or (find.size < known.offset and not find.path.endswith(".gz")):
+                continue
+            if not (named_after_it or find.key in self.suspects):
+                continue
+            try:
+                file = self._open(find.path)
+            except OSError:
+                continue
+            seen = reader.sight(file, find.path, known)
+            if recognise(known, seen) is Verdict.COPY and not self._remembers(file, find):
+                return file, find
+            file.close()
+        return None
+
+    def _remembers(self, file: Opened, find: Find) -> bool:
+        known = self._roll.memory.of(find.key, find.path)
+        if known is None:
+            return False
+        return recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
+
+
+def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:
+    """Does the file hold nothing but what `life` holds at the same place, as far as a head and a tail can tell?"""
+    reach = min(file.extent(find.size), life.size)
+    tail = min(reach, FRONTIER_BYTES)
+    return life.file.pread(len(begin), 0) == begin[: life.size] and (
+        reader.before(life.file, reach, tail) == reader.before(file, reach, tail)
+    )

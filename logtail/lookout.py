@@ -1,0 +1,164 @@
+"""Looking around: which files are there now, and what became of those that are followed?
+
+What a file's condition means for its life is decided in `follow`; whether its content is still its own, `reader.holds`
+tells.
+"""
+
+from collections.abc import Callable
+
+from logtail import reader
+from logtail.arrivals import Arrivals
+from logtail.copies import Copies
+from logtail.discovery import Discovery, Find, Scan
+from logtail.endings import Endings
+from logtail.follow import Fact, State, may_delete, over
+from logtail.life import Life
+from logtail.names import find_name, has_name, look_without_name
+from logtail.roll import Roll
+from logtail.trouble import Trouble
+from logtail.turns import Turns
+
+
+class Lookout:
+    def __init__(
+        self,
+        roll: Roll,
+        arrivals: Arrivals,
+        copies: Copies,
+        turns: Turns,
+        endings: Endings,
+        trouble: Trouble,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._roll = roll
+        self._arrivals = arrivals
+        self._copies = copies
+        self._turns = turns
+        self._endings = endings
+        self._trouble = trouble
+        self._monotonic = monotonic
+        self.at = float("-inf")
+        """When the last look began."""
+        self.took_s = 0.0
+        self.empty_globs = 0
+
+    def set_limits(self, discovery: Discovery, *, delete_after_ack: bool) -> None:
+        """From the next look on; needed before the first."""
+        self._discovery = discovery
+        self._delete_after_ack = delete_after_ack
+
+    def leave_out(self) -> None:
+        """Let the files go that still have their names, which match no more."""
+        scan = self._discovery.scan()
+        self.tell_empty(scan)
+        for life in list(self._roll.lives.values()):
+            if life.state is State.FOLLOWING and life.key not in scan.finds and has_name(life):
+                self._roll.tell("info", "file_left_out", path=life.path, offset=life.offset)
+                self._roll.remember(life, finished=True)
+                self._endings.let_go(life)
+
+    def tell_empty(self, scan: Scan) -> None:
+        for pattern in scan.empty:
+            self._roll.tell("warning", "glob_matches_nothing", pattern=pattern)
+
+    def directories(self) -> list[str]:
+        """Where a change would be of interest: all directories of the globs, and those that links lead into."""
+        linked = {life.target.rpartition("/")[0] for life in self._roll.lives.values() if life.target}
+        return [*self._discovery.directories(), *sorted(linked)]
+
+    @property
+    def is_calm(self) -> bool:
+        """Nothing is expected that time alone brings."""
+        return not self._copies.suspects and all(map(self._is_settled, self._roll.lives.values()))
+
+    def _is_settled(self, life: Life) -> bool:
+        to_be_deleted = self._delete_after_ack and life.path != life.source.path
+        return life.state is State.FOLLOWING and not (life.held or life.raw_size < 0 or to_be_deleted)
+
+    def look(self) -> Scan:
+        now = self.at = self._monotonic()
+        scan = self._discovery.scan()
+        self.empty_globs = len(scan.empty)
+        for path, word in scan.problems.items():
+            self._roll.problem(path, word)
+        for life in list(self._roll.lives.values()):
+            find = scan.finds.get(life.key)
+            try:
+                self._look_at(life, find, now)
+            except OSError as error:
+                self._trouble.met(life, error)
+        # Those remembered come first: a truncated one may go on in a copy that would else be taken for new.
+        unknown = [find for key, find in scan.finds.items() if key not in self._roll.lives]
+        for find in sorted(unknown, key=lambda find: self._roll.memory.of(find.key, find.path) is None):
+            if find.key not in self._roll.lives:
+                self._arrivals.meet(find, now)
+        self._copies.suspect_only(scan.finds.keys() - self._roll.lives.keys())
+        self.took_s = self._monotonic() - now
+        return scan
+
+    def _look_at(self, life: Life, find: Find | None, now: float) -> None:
+        if not life.open:
+            self._endings.close_when_safe(life)
+            return
+        if find is not None:
+            size, mtime_ns = find.size, find.mtime_ns
+            self._name(life, find.path)
+        else:
+            condition = look_without_name(self._roll, life)
+            size, mtime_ns = condition.size, condition.mtime_ns
+            self._unname(life, removed=not condition.linked)
+        if size != life.raw_size or mtime_ns != life.mtime_ns or life.doubted:
+            shows_now = life.undecided and life.offset == 0 and size > 0
+            if shows_now and find is not None and not self._arrivals.decide(life, find, now):
+                return
+            life.raw_size, life.mtime_ns, life.changed_at = size, mtime_ns, now
+            life.size = life.file.extent(size)
+            self._check(life)
+        elif life.held and self._turns.is_quiet(life):
+            self._roll.enqueue(life)
+        elif over(
+            life.state,
+            unread=int(life.queued or life.held),
+            in_flight=life.acks.in_flight,
+            quiet_s=now - life.changed_at,
+        ):
+            self._endings.end(life)
+        elif self._delete_after_ack and may_delete(
+            life.state,
+            renamed=life.path != life.source.path and not life.target,
+            unread=int(life.queued or life.held),
+            in_flight=life.acks.in_flight,
+            quiet_s=now - life.changed_at,
+        ):
+            life.to_delete = True
+            self._endings.end(life)
+
+    def _check(self, life: Life) -> None:
+        """Is what was read still there, and is there more? A truncation is believed when two looks agree, since a
+        network file system may show an old size for a moment."""
+        if reader.holds(life.file, life.offset, life.frontier, life.head):
+            life.doubted = False
+            if life.size > life.offset:
+                self._roll.enqueue(life)
+        elif life.doubted:
+            self._arrivals.truncated(life, self._monotonic())
+        else:
+            self._turns.doubt(life)
+
+    def _name(self, life: Life, path: str) -> None:
+        life.learn(Fact.NAMED)
+        life.file.kept = False
+        if path != life.path:
+            self._roll.counts["rotations"] += 1
+            self._roll.tell("info", "file_rotated", path=life.path, now=path, offset=life.offset)
+            self._roll.rename(life, path)
+
+    def _unname(self, life: Life, *, removed: bool) -> None:
+        before = life.state
+        life.learn(Fact.REMOVED if removed else Fact.RENAMED)
+        life.file.kept = removed
+        if before is State.FOLLOWING and life.state is not before:
+            self._roll.counts["rotations"] += 1
+            path = life.path
+            now = None if removed else find_name(self._roll, life)
+            self._roll.tell("info", "file_rotated", path=path, now=now, removed=removed, offset=life.offset)

@@ -1,0 +1,60 @@
+"""What to do with an open file that cannot be read (ESTALE, EIO, damaged): open it anew where it was, or give it up."""
+
+from logtail import reader
+from logtail.decoded import Undecodable
+from logtail.follow import State
+from logtail.identity import Verdict, recognise
+from logtail.life import Life
+from logtail.opened import Open
+from logtail.roll import Roll
+
+
+class Trouble:
+    def __init__(self, roll: Roll, open_file: Open) -> None:
+        self._roll = roll
+        self._open = open_file
+
+    def met(self, life: Life, error: OSError) -> None:
+        """Go on with it if it can be opened anew and is the same. `error`: what came of reading it, or of looking."""
+        self._roll.dequeue(life)
+        damaged = isinstance(error, Undecodable)
+        self._roll.problem(life.path, "damaged" if damaged else "read_failed", why=error.strerror)
+        if damaged:
+            life.raw_size, life.size = life.file.look().size, life.offset
+            return
+        life.raw_size = -1  # looked at again at every look
+        try:
+            file = self._open(life.file.path)
+        except OSError as why:
+            nameless = life.state is State.UNLINKED or isinstance(why, FileNotFoundError)
+            if nameless and not _can_be_read(life):
+                self._gone(life)
+            return
+        try:
+            if recognise(life.identity(), reader.sight(file, life.path, life.identity())) is Verdict.SAME:
+                file.kept = life.file.kept
+                life.file, file = file, life.file
+                return
+        except OSError:
+            return  # no better than before: tried again at the next look
+        finally:
+            file.close()
+        try:
+            life.file.look()
+        except OSError:
+            self._gone(life)
+
+    def _gone(self, life: Life) -> None:
+        self._roll.tell("warning", "file_gone", path=life.path, offset=life.offset)
+        self._roll.remember(life, finished=True)
+        self._roll.remove(life)
+        life.file.close()
+
+
+def _can_be_read(life: Life) -> bool:
+    """Its descriptor may still lead to it where no name does."""
+    try:
+        life.file.pread(1, life.offset)
+    except OSError:
+        return False
+    return True
