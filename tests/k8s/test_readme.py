@@ -79,6 +79,41 @@ def test_a_settings_file_is_replaced_one_layer_up(beside: Path, tmp_path: Path) 
     assert effective_settings(of, spec, tmp_path)["logshipper"].files.include == ["/var/log/app/*.txt"]
 
 
+@needs_kustomize
+@pytest.mark.parametrize(
+    ("written", "volume"),
+    [
+        ("emptyDir: {sizeLimit: 2Gi}", {"emptyDir": {"sizeLimit": "2Gi"}}),
+        ("emptyDir: null, persistentVolumeClaim: {claimName: mine}", {"persistentVolumeClaim": {"claimName": "mine"}}),
+    ],
+)
+def test_the_volume_of_the_logs_is_yours_to_change(written: str, volume: Any, beside: Path) -> None:
+    patch = beside / "my-app" / "app-logs.yaml"
+    patch.write_text(patch.read_text().replace("emptyDir: {sizeLimit: 2Gi}", written))
+    (patches,) = re.findall(r"`(patches: .*?)`", PAGE)
+    with (beside / "my-app" / "kustomization.yaml").open("a") as kustomization:
+        kustomization.write(patches)
+    of = documents(render(beside / "my-app"))
+    assert_valid(of, NATIVE_SINCE)
+    ((_, spec),) = pod_specs(of)
+    assert [each for each in spec["volumes"] if each["name"] == "app-logs"] == [{"name": "app-logs", **volume}]
+
+
+@needs_kustomize
+def test_an_address_before_the_runbook_is_one_before_each_alerts() -> None:
+    ((what, address),) = re.findall(r"sed 's\|(.*?)\|&(.*?)\|'", PAGE)
+    of = documents(re.sub(what, rf"\g<0>{address}", render(ROOT / "k8s" / "observability")))
+    urls = [
+        rule["annotations"]["runbook_url"]
+        for document in of
+        if document["kind"] == "PrometheusRule"
+        for group in document["spec"]["groups"]
+        for rule in group["rules"]
+    ]
+    assert urls
+    assert all(re.fullmatch(re.escape(address) + r"k8s/observability/RUNBOOK\.md#\w+", url) for url in urls)
+
+
 def test_every_file_and_folder_in_the_commands_is_there() -> None:
     named = {path for command in COMMANDS for path in re.findall(r"(?<=podmates/)k8s/\S+", command)}
     assert {path.split("/")[1] for path in named} == {"components", "examples", "observability"}
