@@ -85,8 +85,12 @@ def _running(mate: str, settings: Path) -> Iterator[str]:
     )
     try:
         assert process.stderr
-        events = (json.loads(line) for line in process.stderr)
-        yield next(event["ops"] for event in events if event["event"] == "ready")
+        told: list[dict[str, Any]] = [{"event": "nothing yet"}]
+        while told[-1]["event"] != "ready":
+            line = process.stderr.readline()
+            assert line, f"{mate} ended before it was ready: {told}"
+            told.append(json.loads(line))
+        yield told[-1]["ops"]
     finally:
         process.kill()
         process.communicate()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chassis import __version__
 from tests.k8s.manifests import (
     NATIVE_SINCE,
     ROOT,
@@ -56,11 +57,12 @@ def _with_resources(document: Any) -> Any:
 
 
 @needs_kustomize
-def test_the_lines_that_are_commented_out_lead_to_another_log_server(beside: Path, tmp_path: Path) -> None:
+def test_the_lines_that_are_commented_out_lead_to_another_log_server_and_registry(beside: Path, tmp_path: Path) -> None:
     file = beside / "my-app" / "kustomization.yaml"
-    file.write_text(re.sub(r"^# (configMapGenerator:|  - )", r"\1", file.read_text(), flags=re.MULTILINE))
+    file.write_text(re.sub(r"^# (images:|configMapGenerator:|  - )", r"\1", file.read_text(), flags=re.MULTILINE))
     of = documents(render(beside / "my-app"))
     ((_, spec),) = pod_specs(of)
+    assert spec["initContainers"][0]["image"] == f"registry.example/my-team/logshipper:{__version__}"
     sink = effective_settings(of, spec, tmp_path)["logshipper"].sink
     assert (sink.__struct_config__.tag, sink.url) == ("loki", "http://loki:3100")
 
