@@ -16,6 +16,7 @@ from benchmarks import (
     dbproxy_mysql,
     dbproxy_redis,
     footprint,
+    growth,
     pages,
     report,
     results_files,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Sequence[str]], int]] = {
     "dbproxy": dbproxy.main,
     "dbproxy-mysql": dbproxy_mysql.main,
     "dbproxy-redis": dbproxy_redis.main,
+    "growth": growth.main,
 }
 
 

@@ -98,6 +98,8 @@ class Mate(Pinned):
         path.write_text(json.dumps(settings))  # JSON is YAML
         super().__init__(package, [sys.executable, "-m", package, "--config", str(path)], core, directory)
         self.ready: dict[str, Any] = {}
+        self.peak_mib = 0.0
+        """For those who look at it before it ends."""
         wait_until(self._is_ready, f"{package} is ready")
         self.ready_s = time.monotonic() - self.started_at
 

@@ -75,6 +75,8 @@ def _table(outcome: Outcome, work: str, paint: Callable[[str, str], str]) -> lis
     lines = [_line(head, widths)]
     for row, line in zip(rows, cells, strict=True):
         demands = [each for each in outcome.demands if (each.work, each.name) == (work, row.name)]
+        if row.size is not None and row.size < max(each.size or 0 for each in rows if each.name == row.name):
+            demands = []  # what is asked of a growing cost is asked of the largest size
         remarks = [paint(f"behind: {asked(each)}", RED) for each in demands if not each.met]
         if met := len(demands) - len(remarks):
             remarks.append(paint(f"{met} met", GREEN))
@@ -84,7 +86,7 @@ def _table(outcome: Outcome, work: str, paint: Callable[[str, str], str]) -> lis
 
 
 def _label(row: Row) -> str:
-    return row.name if row.size is None else f"{row.name}, {row.size:g}"
+    return row.name if row.size is None else f"{row.name}, {row.size:,.0f}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

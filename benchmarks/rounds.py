@@ -120,7 +120,7 @@ class Rounds:
 
 def _told(contestant: Contestant, measured: Measured) -> str:
     figures = ", ".join(_said(measured.figures, list(measured.figures)[:2]))
-    size = "" if contestant.size is None else f" {contestant.size:g}"
+    size = "" if contestant.size is None else f" {contestant.size:,.0f}"
     return f"{contestant.work}{size}: {contestant.name:<28} {figures}, noise {measured.noise:.2f}"
 
 

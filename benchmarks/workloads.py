@@ -87,6 +87,15 @@ def java_line(number: int) -> bytes:
     return f"\tat com.example.shop.Layer{at}.handle(Layer{at}.java:{at * 7})\n".encode()
 
 
+def prose_line(number: int) -> bytes:
+    """Words that no logger wrote: no time, no level, nothing to go by."""
+    kind = number % 4
+    return (
+        f"{_ACTIONS[kind]} by customer {number * 7919 % _USERS} and then put aside until shelf {number * 31 % 997} has "
+        f"been counted again, which took {number * 37 % 9973} steps of the usual kind\n"
+    ).encode()
+
+
 def _time(number: int) -> str:
     """Some day, 1,000 lines a second."""
     seconds, millis = divmod(number, 1000)
@@ -98,6 +107,7 @@ KINDS: dict[str, Callable[[int], bytes]] = {
     "text": text_line,
     "access": access_line,
     "java": java_line,
+    "prose": prose_line,
 }
 
 

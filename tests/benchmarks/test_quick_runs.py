@@ -69,3 +69,19 @@ def test_every_way_to_redis_answers(tmp_path: Path) -> None:
     outcome = run("dbproxy-redis", tmp_path)
     for work in ("GET, 1 connection", "GET, 50 connections, 16 requests in flight on each"):
         assert {"direct", "HAProxy", "ambassador"} <= contestants(outcome, work)
+
+
+def test_the_footprint_of_each_mate_is_measured(tmp_path: Path) -> None:
+    outcome = run("footprint", tmp_path, "--only", "idle", "--only", "mates", "--only", "slow")
+    assert contestants(outcome, "idle") == {"shipper", "adapter", "ambassador"}
+    assert [row.expected for row in outcome.rows_of("write to received")] == [5]
+    assert any("slow sink" in name for name in contestants(outcome, "under load"))
+
+
+def test_growth_is_measured_at_each_size(tmp_path: Path) -> None:
+    outcome = run("growth", tmp_path, "--only", "connections", "--only", "formats", "--only", "bytes")
+    sizes = {work: [row.size for row in outcome.rows_of(work) if row.ours] for work in outcome.works()}
+    assert sizes["sessions: number of connections"] == [1, 50]
+    assert sizes["log mates: bytes in a line"] == [50_000, 50_000]
+    assert sizes["adapter: formats that may be meant"][0] == 1
+    assert {"ambassador, plain", "ambassador, over TLS"} <= contestants(outcome, "idle sessions")
