@@ -3,7 +3,9 @@
 The verdicts are `identity`'s, the bytes come from `reader`; here they become lives on the roll. Called by `follower`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from logtail import reader
@@ -20,6 +22,15 @@ from logtail.life import Key, Life
 from logtail.locked_out import who_may_not_read
 from logtail.opened import Open, Opened, Plain
 from logtail.roll import Roll
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What was remembered is not in its file any more, which has `size` bytes of other content."""
+
+    known: Entry
+    verdict: Verdict
+    size: int
 
 
 class Arrivals:
@@ -47,8 +58,28 @@ class Arrivals:
         self.unsaved = False
         """There are lives whose generation no checkpoint knows yet."""
 
-    def meet(self, find: Find, now: float) -> None:
-        """A matching file that is not followed: begin, go on, hold back or leave it alone."""
+    def meet(self, finds: Sequence[Find], now: float) -> None:
+        """Matching files that are not followed: begin, go on, hold back or leave them alone.
+
+        Those remembered come first, with what became of their content: it may go on in a copy that would else be taken
+        for new.
+        """
+        gone: list[Gone] = []
+        for find in finds:
+            if (known := self._roll.memory.of(find.key, find.path)) is not None:
+                self._open_for(find, partial(self._go_on, known, gone, now))
+        for each in gone:
+            if not self._goes_on_in_copy(each, now):
+                self._roll.memory.displace(each.known)
+        for find in finds:
+            if find.key not in self._roll.lives and self._roll.memory.of(find.key, find.path) is None:
+                self._open_for(find, partial(self._follow, now))
+        closed = self._roll.memory.closed(self._roll.lives) if gone else []
+        for each in gone:
+            if each.verdict is not Verdict.TRUNCATED and not each.known.finished and each.known in closed:
+                self._roll.tell("warning", "file_gone", path=each.known.path, offset=each.known.offset)
+
+    def _open_for(self, find: Find, follow: Callable[[Opened, Find], bool]) -> None:
         if self._left_alone.get(find.key) == find or self._compressions.left_to_original(find):
             return
         self._left_alone.pop(find.key, None)
@@ -58,7 +89,7 @@ class Arrivals:
             self._not_followed(find.path, error)
             return
         try:
-            followed = self._follow(file, find, now)
+            followed = follow(file, find)
         except OSError as error:
             self._not_followed(find.path, error)
             if isinstance(error, Undecodable):
@@ -88,26 +119,27 @@ class Arrivals:
             life.file.close()
         return as_it_is
 
-    def _follow(self, file: Opened, find: Find, now: float) -> bool:
-        """False when the file must not be followed, or not yet."""
-        known = self._roll.memory.of(find.key, find.path)
-        verdict = known and recognise(known.identity, reader.sight(file, find.path, known.identity))
-        if known is None or verdict is not Verdict.SAME:
-            if file.compressed:
-                if self._compressions.is_of_open_file(file, find):
-                    return False
-                if (original := self._compressions.remembered_original(file, find.path)) is not None:
-                    known, verdict = original, Verdict.SAME
-            elif self._copies.may_be(file, find, now):
-                return False
-        self._roll.no_problem(find.path)
-        if known is not None:
+    def _go_on(self, known: Entry, gone: list[Gone], now: float, file: Opened, find: Find) -> bool:
+        """With a file whose device and inode are remembered, unless it has other content now: then that is `gone`."""
+        verdict = recognise(known.identity, reader.sight(file, find.path, known.identity))
+        if verdict is not Verdict.SAME:
             self._roll.memory.forget(known)
-            if verdict is Verdict.SAME:
-                self._resume(file, known, find, now)
+            gone.append(Gone(known, verdict, find.size))
+            return False
+        self._resume(file, known, find, now)
+        return True
+
+    def _follow(self, now: float, file: Opened, find: Find) -> bool:
+        """A file that is not remembered. False when it must not be followed, or not yet."""
+        if file.compressed:
+            if self._compressions.is_of_open_file(file, find):
+                return False
+            if (original := self._compressions.remembered_original(file, find.path)) is not None:
+                self._resume(file, original, find, now)
                 return True
-            if verdict is not Verdict.TRUNCATED or not self._truncated_while_away(known, find, now):
-                self._roll.memory.displace(known)
+        elif self._copies.may_be(file, find, now):
+            return False
+        self._roll.no_problem(find.path)
         self._begin_new(file, find, now)
         return True
 
@@ -153,6 +185,8 @@ class Arrivals:
             mtime_ns=find.mtime_ns,
             target=target(find.path),
         )
+        self._roll.memory.forget(known)
+        self._roll.no_problem(find.path)
         self._roll.add(life)
         self._roll.tell(
             "info", "file_found", path=find.path, generation=known.generation, offset=known.offset, resumed=True
@@ -170,7 +204,7 @@ class Arrivals:
         self._roll.dequeue(life)
         self._roll.counts["truncations"] += 1
         find = Find(life.path, *life.key, life.raw_size, life.mtime_ns)
-        copy = self._copies.find(life.identity(), find)
+        copy = self._copies.find(life.identity(), find.path)
         state = life.state
         file = life.file if isinstance(life.file, Plain) else self._open(find.path)
         del self._roll.lives[life.key]
@@ -201,15 +235,24 @@ class Arrivals:
         self._copies.suspects.pop(copy.key, None)
         self._roll.enqueue(life)
 
-    def _truncated_while_away(self, known: Entry, find: Find, now: float) -> bool:
-        """True when it goes on in a copy."""
+    def _goes_on_in_copy(self, gone: Gone, now: float) -> bool:
+        """What was remembered is not in its file any more: that was truncated, and maybe renamed since, or its inode is
+        another file's now. A copy shows where its name was."""
+        known = gone.known
+        copy = self._copies.find(known.identity, known.path)
+        if copy is None and gone.verdict is not Verdict.TRUNCATED:
+            return False
         self._roll.counts["truncations"] += 1
-        copy = self._copies.find(known.identity, find)
         self._roll.tell(
-            "info", "file_truncated", path=find.path, offset=known.offset, size=find.size, copy=copy and copy[1].path
+            "info", "file_truncated", path=known.path, offset=known.offset, size=gone.size, copy=copy and copy[1].path
         )
         if copy is not None:
-            self._resume(copy[0], known, copy[1], now)
+            try:
+                self._resume(copy[0], known, copy[1], now)
+            except OSError as error:
+                copy[0].close()
+                self._not_followed(copy[1].path, error)
+                return False
         return copy is not None
 
     def find_lost_names(self, now: float) -> None:
@@ -240,7 +283,6 @@ class Arrivals:
         if not (same or named_after_it):
             file.close()
             return False
-        self._roll.memory.forget(known)
         self._resume(file, known, find, now)
         life = self._roll.lives[find.key]
         life.learn(Fact.RENAMED)

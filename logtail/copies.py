@@ -73,16 +73,15 @@ class Copies:
             return marks[length] == life.head
 
         return any(
-            _same_so_far(life, file, find, begin)
+            _same_so_far(life, file, find, begin) or _is_copy(life, file, find)
             for life in self._roll.begun
             if life.open and life.state is State.FOLLOWING and head_agrees(life)
         )
 
-    def find(self, known: Identity, original: Find) -> tuple[Opened, Find] | None:
-        """The file beside a truncated one that holds what was read of it: the file, open, and its name."""
-        prefix = original.path  # as app.log.1 and app.log-20260101 are named after app.log
-        for find in siblings(original.path):
-            named_after_it = find.path.startswith(prefix)
+    def find(self, known: Identity, path: str) -> tuple[Opened, Find] | None:
+        """The file beside `path`, where one was truncated, that holds what was read of it: open, and its name."""
+        for find in siblings(path):
+            named_after_it = find.path.startswith(path)  # as app.log.1 and app.log-20260101 are after app.log
             if find.key in self._roll.lives or (find.size < known.offset and not find.path.endswith(".gz")):
                 continue
             if not (named_after_it or find.key in self.suspects):
@@ -102,6 +101,12 @@ class Copies:
         if known is None:
             return False
         return recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
+
+
+def _is_copy(life: Life, file: Opened, find: Find) -> bool:
+    """Does it hold what was read of `life`? That tells a copy of one that was truncated and grew back already."""
+    known = life.identity()
+    return recognise(known, reader.sight(file, find.path, known)) is Verdict.COPY
 
 
 def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:

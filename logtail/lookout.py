@@ -87,11 +87,7 @@ class Lookout:
                 self._look_at(life, find, now)
             except OSError as error:
                 self._trouble.met(life, error)
-        # Those remembered come first: a truncated one may go on in a copy that would else be taken for new.
-        unknown = [find for key, find in scan.finds.items() if key not in self._roll.lives]
-        for find in sorted(unknown, key=lambda find: self._roll.memory.of(find.key, find.path) is None):
-            if find.key not in self._roll.lives:
-                self._arrivals.meet(find, now)
+        self._arrivals.meet([find for key, find in scan.finds.items() if key not in self._roll.lives], now)
         self._copies.suspect_only(scan.finds.keys() - self._roll.lives.keys())
         self.took_s = self._monotonic() - now
         return scan

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from logtail import checkpoint
 from logtail.chunk import Chunk
 from logtail.tail import Tail
 
@@ -123,3 +125,12 @@ def log(tmp_path: Path) -> Path:
 def append(path: Path, content: bytes) -> None:
     with path.open("ab") as file:
         file.write(content)
+
+
+def reuse_inode(state: Path, old: Path, new: Path) -> None:
+    """As if `new` had been given the inode of `old`, a remembered file that is gone: in the checkpoint."""
+    saved = checkpoint.load(state)
+    assert saved is not None
+    inode = new.stat().st_ino
+    files = [msgspec.structs.replace(each, inode=inode) if each.path == str(old) else each for each in saved.files]
+    checkpoint.write(state, checkpoint.encode(msgspec.structs.replace(saved, files=files)))

@@ -8,14 +8,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from logtail import checkpoint
 from logtail.decoded import Decoded, Gunzip, Opener, Undecodable
 from logtail.opened import Opened
 
-from .conftest import Follow, append
+from .conftest import Follow, append, reuse_inode
 
 TEXT = b"".join(b"line %d %d\n" % (n, random.Random(n).getrandbits(200)) for n in range(20_000))
 
@@ -132,7 +130,7 @@ async def test_case_11_gzip_made_while_away_is_known_though_another_file_has_the
     log.with_name("app.log.1.gz").write_bytes(gzip.compress(b"one\ntwo\n"))
     log.unlink()
     log.with_name("new.log").write_bytes(b"three\n")
-    _remember_inode(tmp_path / "state/tail.json", log.with_name("new.log").stat().st_ino)
+    reuse_inode(tmp_path / "state/tail.json", log, log.with_name("new.log"))
     tail = await follow("*.log*")
     chunks = {chunk.source: chunk.data for chunk in [await tail.chunk(), await tail.chunk()]}
     assert chunks.pop(first.source) == b"two\n"
@@ -140,14 +138,6 @@ async def test_case_11_gzip_made_while_away_is_known_though_another_file_has_the
     await tail.tail.close()
     tail = await follow("*.log*")
     assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
-
-
-def _remember_inode(path: Path, inode: int) -> None:
-    """As if the only file in this checkpoint had had this inode: a file system gives one out again as it likes."""
-    saved = checkpoint.load(path)
-    assert saved is not None
-    files = [msgspec.structs.replace(each, inode=inode) for each in saved.files]
-    checkpoint.write(path, checkpoint.encode(msgspec.structs.replace(saved, files=files)))
 
 
 async def test_case_11_an_unknown_gzip_file_is_read_decompressed(follow: Follow, log: Path) -> None:

@@ -19,7 +19,7 @@ from logtail.follow import DELETED_AFTER_S, QUIET_S, State
 from logtail.pace import HINTED_POLL_S
 from logtail.tail import Tail
 
-from .conftest import PATIENCE_S, Events, Follow, append
+from .conftest import PATIENCE_S, Events, Follow, append, reuse_inode
 
 
 async def test_lines_as_they_come(follow: Follow, log: Path) -> None:
@@ -371,6 +371,70 @@ async def test_case_03_a_copy_of_a_file_of_which_nothing_was_read_is_found_by_th
     append(log, b"two\n")
     assert sorted(await tail.lines(2)) == [b"one", b"two"]
     assert b"".join(chunk.data for chunk in await tail.drained()) == b""
+
+
+async def test_case_03_a_matching_copy_of_a_file_that_grew_back_at_once_is_not_replayed(
+    follow: Follow, log: Path
+) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow("*.log*")
+    assert await tail.lines(2) == [b"one", b"two"]
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    os.truncate(log, 0)
+    append(log, b"three\nfour\nfive\n")
+    assert await tail.lines(3) == [b"three", b"four", b"five"]
+    assert (await tail.event("file_truncated"))["copy"] == str(log.with_name("app.log.1"))
+    assert b"".join(chunk.data for chunk in await tail.drained()) == b""
+
+
+async def test_case_03_copied_truncated_and_renamed_while_away(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow("*.log*")
+    assert await tail.lines(2) == [b"one", b"two"]
+    await tail.tail.close()
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    os.truncate(log, 0)
+    append(log, b"three\n")
+    append(log.rename(log.with_name("app.log.2")), b"four\n")
+    tail = await follow("*.log*")
+    assert await tail.lines(2) == [b"three", b"four"]
+    assert (await tail.event("file_truncated"))["copy"] == str(log.with_name("app.log.1"))
+    assert b"".join(chunk.data for chunk in await tail.drained()) == b""
+
+
+async def test_case_02_a_copy_made_while_away_is_known_though_it_has_the_inode_of_another_remembered_file(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    other, copy = log.with_name("other.log"), log.with_name("app.log.1")
+    log.write_bytes(b"one\ntwo\n")
+    other.touch()
+    tail = await follow("*.log*")
+    assert await tail.lines(2) == [b"one", b"two"]
+    await tail.tail.close()
+    other.unlink()
+    shutil.copyfile(log, copy)
+    os.truncate(log, 0)
+    append(log.rename(log.with_name("app.log.2")), b"three\n")
+    reuse_inode(tmp_path / "state/tail.json", other, copy)
+    tail = await follow("*.log*")
+    assert await tail.lines(1) == [b"three"]
+    assert (await tail.event("file_truncated"))["copy"] == str(copy)
+    assert b"".join(chunk.data for chunk in await tail.drained()) == b""
+
+
+async def test_case_02_deleted_while_away_is_said_though_another_file_has_its_inode(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await tail.tail.close()
+    log.unlink()
+    log.with_name("new.log").write_bytes(b"two\n")
+    reuse_inode(tmp_path / "state/tail.json", log, log.with_name("new.log"))
+    tail = await follow()
+    assert await tail.lines(1) == [b"two"]
+    assert tail.events.of("file_gone") == [{"path": str(log), "offset": 4}]
 
 
 async def test_a_copy_made_while_nobody_looked_is_not_replayed(follow: Follow, log: Path) -> None:
