@@ -16,7 +16,7 @@ from adapter_logformat.convert import convert, listing
 from adapter_logformat.formats.registry import NAMES
 from adapter_logformat.pipeline import Options
 from adapter_logformat.profiles import PROFILES
-from adapter_logformat.settings import AUTO, is_zone
+from adapter_logformat.settings_inputs import AUTO, is_zone
 
 EXIT_CLEAN, EXIT_MISTAKE, EXIT_IO = 0, 64, 74
 

@@ -23,7 +23,8 @@ from adapter_logformat.output import Found, Output, Place
 from adapter_logformat.pipeline import Limits, Options, Stream, Tally
 from adapter_logformat.redact import Redactor, Rule
 from adapter_logformat.replay import ALL, Part, Replay, Step, to_take_again
-from adapter_logformat.settings import InputSettings, RegexFormat, Settings, StartRegex, glob_regex
+from adapter_logformat.settings import Settings
+from adapter_logformat.settings_inputs import InputSettings, RegexFormat, StartRegex, glob_regex
 from adapter_logformat.writer import Append, Writer
 from chassis.command import Context
 from chassis.errors import OperatorError
