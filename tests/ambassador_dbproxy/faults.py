@@ -5,12 +5,15 @@ import contextlib
 import socket
 import struct
 
+TCP_REPAIR = 19  # of linux/tcp.h; a socket that is closed while it is set is forgotten without a word
+
 
 class FaultyProxy:
     """Stands at `port` in front of `address`. The faults may be changed while it runs; they hold for new bytes.
 
     `slice_bytes`: pieces of that size, each sent alone. `latency_s`: before each piece. `reset_after`: bytes of the
     answer after which both sides are reset. `blackhole`: connections are accepted, and nothing is ever passed on.
+    `vanish` leaves both sides with half-open connections.
     """
 
     def __init__(self, address: str) -> None:
@@ -21,11 +24,19 @@ class FaultyProxy:
         self.blackhole = False
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     def lead_to(self, address: str) -> None:
         """New connections go there."""
         self._to = _host_and_port(address)
+
+    def vanish(self) -> None:
+        """Be gone as after a power cut: no end-of-file and no reset is sent. PermissionError where that needs root."""
+        for writer in self._writers:
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+            writer.transport.abort()
 
     @property
     def port(self) -> int:
@@ -53,17 +64,21 @@ class FaultyProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
+        self._writers.add(writer)
         try:
             if self.blackhole:
                 await asyncio.Event().wait()
             there = await asyncio.open_connection(*self._to)
+            self._writers.add(there[1])
             try:
                 await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer, answer=True))
             finally:
+                self._writers.discard(there[1])
                 _reset(there[1])
         except (OSError, asyncio.CancelledError):
             pass
         finally:
+            self._writers.discard(writer)
             _reset(writer)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answer: bool = False) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+
+from ambassador_dbproxy.dial import tune
 
 Make = Callable[..., Any]
 
@@ -134,6 +137,55 @@ async def test_a_session_that_falls_silent_is_cut_by_a_switch_only(
             await asyncio.to_thread(through.command, "switch", "prod")
             with pytest.raises(psycopg.errors.AdminShutdown):
                 await asked
+
+
+def vanish(proxy: Any) -> None:
+    try:
+        proxy.vanish()
+    except PermissionError:
+        pytest.skip("leaving a connection half open needs CAP_NET_ADMIN")
+
+
+async def test_a_server_that_is_gone_without_a_word_is_noticed_by_the_next_query(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    async with faults.FaultyProxy(cluster.address) as behind:
+        through = ambassador(postgres_settings(dev=target(cluster, hosts=[behind.address]))).ready()
+        connection = await connect(through.port)
+        vanish(behind)
+        with pytest.raises(psycopg.OperationalError):
+            await connection.execute("SELECT 1")
+        await connection.close()
+        while await sessions(through):
+            pass  # each look takes its time
+        async with await connect(through.port) as connection:
+            await connection.execute("SELECT 1")
+
+
+async def test_an_app_that_is_gone_without_a_word_is_noticed_by_its_answer(
+    cluster: Any, faults: Any, ambassador: Make, postgres_settings: Make, target: Make
+) -> None:
+    through = ambassador(postgres_settings(dev=target(cluster))).ready()
+    async with faults.FaultyProxy(f"127.0.0.1:{through.port}") as before:
+        connection = await connect(before.port)
+        asked = asyncio.create_task(connection.execute("SELECT pg_sleep(1), repeat('x', 100000)"))
+        running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1)%'"
+        while not int(await asyncio.to_thread(cluster.sql, running)):
+            pass  # each look takes its time
+        vanish(before)
+        while await sessions(through):
+            pass  # each look takes its time
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        await connection.close()
+
+
+def test_silence_is_asked_about_and_has_an_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as sock:
+        tune(sock)
+        options = [socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT]
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert [sock.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [30, 10, 3, 60_000]
 
 
 async def test_a_storm_while_the_target_is_down(
