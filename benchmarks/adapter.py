@@ -23,8 +23,8 @@ from benchmarks.workloads import Workload
 NAME, ABOUT = "adapter", "the log format adapter beside rsyslog, syslog-ng, Fluent Bit and Vector"
 FULL_LINES = 2_000_000
 QUICK_LINES = 10_000
-PEERS_SHARE = 4
-"""The slower peers take the first quarter of the lines; their speed is the same for them."""
+PEERS_SHARE = 8
+"""The slower peers take the first eighth of the lines; their speed is the same for them."""
 JAVA_SHARE = 4
 """The Java log has a quarter of the lines of the others."""
 JAVA_LINES_PER_RECORD = 50 / 20

@@ -25,7 +25,7 @@ NAME, ABOUT = "dbproxy-redis", "the database ambassador beside HAProxy and nginx
 SETUPS = (proxies.HAPROXY, proxies.NGINX)
 LOADS = ((1, 1), (8, 1), (50, 1), (1, 16), (8, 16), (50, 16))  # connections, requests in flight on each
 QUICK_LOADS = LOADS[::5]
-SECONDS = 0.7
+SECONDS = 0.5
 PROBE_REQUESTS = 4000
 QUICK_REQUESTS = 1000
 

@@ -84,6 +84,8 @@ class Demand(msgspec.Struct, frozen=True):
     reached: float
     wanted: float
     at_least: bool
+    within_spread: bool = False
+    """Missed, but a round of one and a round of the other would have met it."""
 
     @property
     def met(self) -> bool:
@@ -104,7 +106,8 @@ class Demand(msgspec.Struct, frozen=True):
         words = "at least" if self.at_least else "at most"
         if self.beside is None:
             return f"{what} {self.reached:.2f}, {words} {self.wanted:.2f} {kind.unit}"
-        return f"{what} {self.reached:.2f} x {self.beside}, {words} {self.wanted:.2f} x"
+        spread = ", within the spread of the rounds" if self.within_spread else ""
+        return f"{what} {self.reached:.2f} x {self.beside}, {words} {self.wanted:.2f} x{spread}"
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -149,12 +152,15 @@ def beside(
     rows: Sequence[Row], work: str, name: str, yardstick: str, quantity: str, wanted: float, *, at_least: bool
 ) -> list[Demand]:
     """The ratio of `name` to `yardstick` at the same work, if both ran; else nothing can be said."""
-    by_name = {row.name: row for row in rows if row.work == work}
-    if name not in by_name or yardstick not in by_name:
+    by_name = {row.name: row.figures.get(quantity) for row in rows if row.work == work}
+    own, measure = by_name.get(name), by_name.get(yardstick)
+    if own is None or measure is None or not measure.median or not measure.highest or not measure.lowest:
         return []
-    measure = by_name[yardstick].median(quantity)
-    ratio = round(by_name[name].median(quantity) / measure, 4) if measure else 0.0
-    return [Demand(work, name, quantity, yardstick, ratio, round(wanted, 4), at_least)]
+    ratio = round(own.median / measure.median, 4)
+    best = own.highest / measure.lowest if at_least else own.lowest / measure.highest
+    demand = Demand(work, name, quantity, yardstick, ratio, round(wanted, 4), at_least)
+    within = not demand.met and (best >= wanted if at_least else best <= wanted)
+    return [msgspec.structs.replace(demand, within_spread=within)]
 
 
 def bound(rows: Sequence[Row], work: str, name: str, quantity: str, wanted: float, *, at_least: bool) -> list[Demand]:

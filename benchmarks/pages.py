@@ -77,7 +77,13 @@ def behind(outcomes: Sequence[Outcome]) -> str:
 def _missed(demand: Demand) -> str:
     kind, sign = QUANTITIES[demand.quantity], "≥" if demand.at_least else "≤"
     unit = kind.unit if demand.beside is None else f"of {demand.beside}"
-    cells = (demand.name, demand.work, f"{kind.title}: **{demand.reached:.2f}** {unit}", f"{sign} {demand.wanted:.2f}")
+    spread = ", within the spread of the rounds" if demand.within_spread else ""
+    cells = (
+        demand.name,
+        demand.work,
+        f"{kind.title}: **{demand.reached:.2f}** {unit}{spread}",
+        f"{sign} {demand.wanted:.2f}",
+    )
     return f"| {' | '.join(cells)} |"
 
 

@@ -23,8 +23,8 @@ from benchmarks.workloads import Workload
 NAME, ABOUT = "shipper", "the log shipper beside rsyslog, syslog-ng, Fluent Bit and Vector"
 FULL_LINES = 2_000_000
 QUICK_LINES = 10_000
-PEERS_SHARE = 4
-"""The slower peers take the first quarter of the lines; their speed is the same for them."""
+PEERS_SHARE = 8
+"""The slower peers take the first eighth of the lines; their speed is the same for them."""
 YARDSTICK = "rsyslog as documented"
 FLUENT_BIT = "Fluent Bit best"
 MOST_RESIDENT_MIB = 64.0
