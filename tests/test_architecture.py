@@ -68,6 +68,7 @@ AT_THE_BORDER = {
         "inputs.intake",
         "inputs.listeners",
         "journal",
+        "keeper",
         "outlets",
         "output",
         "replay",
@@ -109,9 +110,12 @@ AT_THE_BORDER = {
     },
     "podmates": {
         "child",
+        "cluster",
         "databases",
         "demo",
+        "desk",
         "interruption",
+        "kind_demo",
         "launcher",
         "ledger",
         "load",
@@ -131,6 +135,7 @@ AT_THE_BORDER = {
         "sample_app.event_log",
         "sample_app.shop",
         "terminal",
+        "tool",
     },
 }
 THE_OUTSIDE_WORLD = {

@@ -35,6 +35,11 @@ class Intake:
         self._room.set()
 
     @property
+    def is_empty(self) -> bool:
+        """Not even the news that a sender is gone, which has no bytes, is in it."""
+        return not self._parcels
+
+    @property
     def has_room(self) -> bool:
         return self._room.is_set()
 
