@@ -139,6 +139,8 @@ class World:
         self.must: set[bytes] = set()
         self.may: set[bytes] = set()
         self.poisoned: set[bytes] = set()
+        self._held: set[bytes] = set()
+        """Those that may be gone, unless this life of the shipper has read them."""
         self.kills = 0
         self._number = 0
         self._rotation = 0
@@ -169,6 +171,7 @@ class World:
 
     def start(self) -> None:
         self._starts += 1
+        self._held.clear()
         config = self.root / "logshipper.yaml"
         sink = self.settings["sink"] | {"headers": {"X-Life": str(self._starts)}}
         config.write_text(json.dumps(self.settings | {"sink": sink}))
@@ -210,7 +213,7 @@ class World:
     @property
     def is_calm(self) -> bool:
         """Everything can be shipped now. A sink that has refused all it was sent is not believed, and waited for."""
-        return self.server.mood == "ok" and not self.poisoned - self.dead()
+        return self.server.mood == "ok" and not (self.poisoned | self._held) - self.dead()
 
     def _give_up_unlinked(self) -> None:
         """Without a descriptor nothing leads to them any more."""
@@ -322,6 +325,8 @@ class World:
     def _may_be_gone(self, file: LogFile) -> None:
         lost = set(file.lines) - self.server.arrived.keys()
         self.must -= lost
+        if self.is_up:
+            self._held |= lost & self.poisoned
         self.poisoned -= lost - self.dead()
         self.may |= lost
 
