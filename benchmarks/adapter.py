@@ -101,8 +101,9 @@ def measure(options: argparse.Namespace) -> command.Found:
             make = workloads.Maker(options.workloads, lines // (JAVA_SHARE if kind == "java" else 1), PEERS_SHARE)
             contestants += [_theirs(setup, program, kind, make, Path(name)) for setup, program in setups[kind]]
             contestants.append(_ours(kind, make, Path(name)))
-        rows = command.rounds(options).play(contestants)
-    return rows, list(_demands(rows)), who
+        rounds = command.rounds(options)
+        rows = rounds.play(contestants)
+    return rows, list(_demands(rows)), [*who, *rounds.dropped]
 
 
 def _peers() -> tuple[dict[str, list[tuple[Setup, peers.Program]]], list[Peer]]:

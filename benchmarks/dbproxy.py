@@ -255,7 +255,7 @@ def measure(options: argparse.Namespace) -> command.Found:
         for workload in chosen:
             ways = [bench.ways[way] for way in workload.ways if way in bench.ways]
             rows += rounds.play([bench.contestant(workload, way) for way in ways])
-    return rows, list(_demands(chosen, rows)), proxies.who_ran(proxies.SETUPS)
+    return rows, list(_demands(chosen, rows)), [*proxies.who_ran(proxies.SETUPS), *rounds.dropped]
 
 
 def _demands(chosen: Sequence[Workload], rows: Sequence[Row]) -> Iterator[Demand]:

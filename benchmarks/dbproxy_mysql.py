@@ -47,7 +47,8 @@ def measure(options: argparse.Namespace) -> command.Found:
         rounds = command.rounds(options)
         for what, clients in chosen:
             rows += rounds.play([_contestant(what, way, clients, queries) for way in ways])
-    return rows, [demand for what, _ in chosen for demand in like_haproxy(rows, what)], proxies.who_ran(SETUPS)
+    demands = [demand for what, _ in chosen for demand in like_haproxy(rows, what)]
+    return rows, demands, [*proxies.who_ran(SETUPS), *rounds.dropped]
 
 
 def work(clients: int) -> str:

@@ -44,7 +44,7 @@ def measure(options: argparse.Namespace) -> command.Found:
         for load in loads:
             rows += rounds.play([_contestant(way, load, 0 if options.quick else options.seconds) for way in ways])
     demands = [demand for load in loads for demand in like_haproxy(rows, work(*load))]
-    return rows, demands, proxies.who_ran(SETUPS)
+    return rows, demands, [*proxies.who_ran(SETUPS), *rounds.dropped]
 
 
 def work(connections: int, in_flight: int) -> str:

@@ -118,7 +118,13 @@ def _fluent_bit(kind: str) -> Setup:
         "mem_buf_limit": "16mb",
     }
     parse = {"name": "parser", "match": "*", "key_name": "log", "parser": "lines", "reserve_data": False}
-    tail |= {"multiline.parser": "java"} if kind == "java" else {"parser": "lines"}
+    # The built-in rule for Java leaves the line with the error apart from its trace.
+    tail |= {"multiline.parser": "traces"} if kind == "java" else {"parser": "lines"}
+    rules = [
+        {"state": "start_state", "regex": r"/^\d{4}-\d\d-\d\d /", "next_state": "trace"},
+        {"state": "trace", "regex": r"/^(?!\d{4}-\d\d-\d\d )/", "next_state": "trace"},
+    ]
+    traces = {"name": "traces", "type": "regex", "flush_timeout": 1000, "rules": rules}
     http = {
         "name": "http",
         "match": "*",
@@ -131,6 +137,7 @@ def _fluent_bit(kind: str) -> Setup:
     content = {
         "service": {"flush": 0.2, "log_level": "warn"},
         "parsers": [{"name": "lines"} | _FLUENT_BIT_PARSERS[kind]],
+        "multiline_parsers": [traces] if kind == "java" else [],
         "pipeline": {"inputs": [tail], "filters": [parse] if kind == "java" else [], "outputs": [http]},
     }
     text = json.dumps(content, indent=1).replace('"{port}"', "{port}")

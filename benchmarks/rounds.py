@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from benchmarks import machine
-from benchmarks.outcome import QUANTITIES, Figure, Row
+from benchmarks.outcome import QUANTITIES, Figure, Peer, Row
+from benchmarks.processes import Failed
 
 NOISY = 1.08
 MOST_REPEATS = 2
@@ -50,6 +51,7 @@ class Contestant:
     warm_up: Callable[[], object] | None = None
     size: float | None = None
     runs: list[Measured] = field(default_factory=list)
+    failed: bool = False
 
     def row(self) -> Row:
         return Row(
@@ -78,6 +80,7 @@ class Rounds:
         self._count = count
         self._core = core
         self._tell = tell
+        self.dropped: list[Peer] = []
         self._repeats_left = 0
         """So that a noisy hour makes a benchmark half as long again at the most."""
         self._quietest = min(self._probe() for _ in range(5))
@@ -87,14 +90,36 @@ class Rounds:
         if self._count > 1:
             for contestant in contestants:
                 if contestant.warm_up is not None:
-                    contestant.warm_up()
+                    self._warm_up(contestant, contestant.warm_up)
         self._repeats_left = len(contestants) * self._count // 2
         for number in range(1, self._count + 1):
             for contestant in contestants:
-                measured = self._run(contestant)
+                if contestant.failed:
+                    continue
+                try:
+                    measured = self._run(contestant)
+                except (Failed, Undelivered) as error:
+                    if contestant.ours:
+                        raise
+                    self._drop(contestant, str(error))
+                    continue
                 contestant.runs.append(measured)
                 self._tell(f"{number}/{self._count}  {_told(contestant, measured)}")
-        return [contestant.row() for contestant in contestants]
+        return [contestant.row() for contestant in contestants if not contestant.failed]
+
+    def _warm_up(self, contestant: Contestant, warm_up: Callable[[], object]) -> None:
+        try:
+            warm_up()
+        except Failed as error:
+            if contestant.ours:
+                raise
+            self._drop(contestant, str(error))
+
+    def _drop(self, contestant: Contestant, why: str) -> None:
+        """A peer that fails is no reason not to measure the others; it is named among those that did not run."""
+        contestant.failed = True
+        self.dropped.append(Peer(f"{contestant.name}, {contestant.work}", why_not=" ".join(why.split())[:300]))
+        self._tell(f"dropped: {contestant.name}: {why}")
 
     def _run(self, contestant: Contestant) -> Measured:
         """The least noisy of a few tries, the first that is quiet enough ending them."""

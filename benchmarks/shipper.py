@@ -116,8 +116,9 @@ def measure(options: argparse.Namespace) -> command.Found:
     with tempfile.TemporaryDirectory(prefix="podmates-bench-") as name:
         theirs, who = _peers(make, Path(name))
         ours = [_ours(case, make, Path(name)) for case in cases() if command.chosen(options, case.name)]
-        rows = command.rounds(options).play([*theirs, *ours])
-    return rows, list(_demands(rows)), who
+        rounds = command.rounds(options)
+        rows = rounds.play([*theirs, *ours])
+    return rows, list(_demands(rows)), [*who, *rounds.dropped]
 
 
 def _peers(make: workloads.Maker, into: Path) -> tuple[list[Contestant], list[Peer]]:

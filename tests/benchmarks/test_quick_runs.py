@@ -34,10 +34,10 @@ def contestants(outcome: Outcome, work: str) -> set[str]:
 
 
 def test_the_shipper_delivers_every_line(tmp_path: Path) -> None:
-    outcome = run("shipper", tmp_path, "--lines", "3000", "--only", "plain", "--only", "gzip")
-    for name in ("unchanged, plain", "unchanged, gzip", "merged, plain", "unchanged, plain, batches of 4MiB"):
+    outcome = run("shipper", tmp_path, "--lines", "3000", "--only", "plain", "--only", "merged, zstd")
+    for name in ("unchanged, plain", "merged, zstd", "merged, plain", "unchanged, plain, batches of 4MiB"):
         assert name in contestants(outcome, "JSON lines")
-    assert {"wrapped, plain", "wrapped, gzip"} <= contestants(outcome, "text lines")
+    assert "wrapped, plain" in contestants(outcome, "text lines")
     assert all(row.expected == 3000 for row in outcome.rows)
     ran_or_told = {peer.name: bool(peer.setups) ^ bool(peer.why_not) for peer in outcome.peers}
     assert ran_or_told == dict.fromkeys(("rsyslog", "syslog-ng", "Fluent Bit", "Vector"), True)
