@@ -4,12 +4,13 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PACKAGES := chassis logtail sidecar_logshipper adapter_logformat ambassador_dbproxy podmates
 
-.PHONY: help demo test check bench soak fuzz suites images format lock clean
+.PHONY: help demo pod-demo kind-demo test check bench soak fuzz suites images format lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
 	@echo "make pod-demo the same in real containers, from the manifests in k8s/examples (podman; make images first)"
+	@echo "make kind-demo  the same in a Kubernetes cluster made by kind (ARGS=up, show, break or down; CLUSTER=existing)"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
 	@echo "make bench    side by side with rsyslog, HAProxy and others: 15 minutes, with ARGS='--rounds 3' 10, with --quick one"
@@ -26,6 +27,10 @@ demo: .venv/.demo
 
 pod-demo: .venv/.demo
 	@$(BIN)/podmates pod-demo $(ARGS)
+
+# Without ARGS: up, show and break. `make kind-demo ARGS=down` takes the cluster away again.
+kind-demo: .venv/.demo
+	@CLUSTER=$(CLUSTER) REGISTRY=$(REGISTRY) $(BIN)/podmates kind-demo $(ARGS)
 
 test: .venv/.dev
 	@sh tests/debian_packages.sh

@@ -10,25 +10,32 @@ from pathlib import Path
 
 import aiohttp
 
+from chassis import __version__
 from podmates import run_directory
 from podmates.child import ChildFailed
+from podmates.cluster import Cluster, KindCluster
 from podmates.databases import DatabaseFailed
 from podmates.demo import Demo, StepFailed
 from podmates.interruption import Interruption
+from podmates.kind_demo import KindDemo, KindStepFailed
 from podmates.launcher import Launcher
 from podmates.pod_demo import PodDemo, PodStepFailed
-from podmates.podman import Podman, PodmanFailed
+from podmates.podman import Podman
 from podmates.postgres_binaries import PostgresMissing
 from podmates.terminal import Terminal
+from podmates.tool import ToolFailed
 
 EXIT_PROVEN, EXIT_FAILED = 0, 1
+KUBECONFIG = Path(__file__).resolve().parent.parent / "build" / "kind" / "kubeconfig"
+KIND_ENDS = ("All that was asked for was done, and what was proven holds.", "Interrupted; what is there stays.")
 FORESEEN = (
     ChildFailed,
     StepFailed,
     PodStepFailed,
+    KindStepFailed,
     DatabaseFailed,
     PostgresMissing,
-    PodmanFailed,
+    ToolFailed,
     OSError,
     aiohttp.ClientError,
 )
@@ -39,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     terminal = Terminal.on(sys.stdout, colours="NO_COLOR" not in os.environ)
     try:
+        if options.command == "kind-demo":
+            steps = options.steps or ["up", "show", "break"]
+            return asyncio.run(_judged(terminal, lambda _: _kind_demo(terminal, steps, options.within), *KIND_ENDS))
         if options.command == "pod-demo":
             return asyncio.run(_judged(terminal, lambda _: _pod_demo(terminal, options.seconds)))
         with run_directory.fresh() as directory:
@@ -64,12 +74,29 @@ def _parser() -> argparse.ArgumentParser:
         description="Plays k8s/examples/three-mates.classic.yaml and what it needs with `podman kube play`. The images "
         "must be there (make images). Exit status 0 only if the counted proof holds.",
     )
+    kind_demo = commands.add_parser(
+        "kind-demo",
+        help="the same in a Kubernetes cluster",
+        description="Steps: up, show, break, down; without any: up, show and break. In a cluster of its own, made by "
+        "kind (make images first); with CLUSTER=existing in that of KUBECONFIG, whose nodes take the images from "
+        "REGISTRY. Exit status 0 only if all counted proofs hold.",
+    )
+    kind_demo.add_argument("steps", nargs="*", metavar="STEP", type=_step, help="up, show, break, down")
+    kind_demo.add_argument(
+        "--within", type=_seconds, default=60.0, metavar="N", help="records have so long to arrive (default 60)"
+    )
     for command in (demo, pod_demo):
         command.add_argument(
             "--seconds", type=_seconds, default=15.0, metavar="N", help="length of the load (default 15)"
         )
     demo.add_argument("--keep", action="store_true", help="leave it running after the proof, until Ctrl-C")
     return parser
+
+
+def _step(text: str) -> str:
+    if text not in ("up", "show", "break", "down"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of up, show, break, down")
+    return text
 
 
 def _seconds(text: str) -> float:
@@ -93,7 +120,39 @@ async def _pod_demo(terminal: Terminal, seconds: float) -> bool:
         return await PodDemo(terminal, podman, session).run(seconds)
 
 
-async def _judged(terminal: Terminal, demo: Callable[[Interruption], Awaitable[bool]]) -> int:
+async def _kind_demo(terminal: Terminal, steps: Sequence[str], arrives_within_s: float) -> bool:
+    cluster = Cluster(os.environ) if os.environ.get("CLUSTER") == "existing" else KindCluster(os.environ, KUBECONFIG)
+    demo = KindDemo(terminal, cluster, __version__, os.environ.get("REGISTRY", ""), arrives_within_s)
+    if steps != ["down"] and (lacking := await demo.lacks()):
+        terminal.step("Before it can begin")
+        for each in lacking:
+            terminal.verdict(False, each)
+        raise KindStepFailed(f"{len(lacking)} of what the demo needs is missing")
+    good = True
+    try:
+        for step in steps:
+            match step:
+                case "up":
+                    await demo.up()
+                case "show":
+                    good &= await demo.show()
+                case "break":
+                    good &= await demo.breaks()
+                case "down":
+                    await demo.down()
+    except (ToolFailed, KindStepFailed):
+        terminal.step("What the cluster says")
+        terminal.block("\n".join(await demo.troubles()), most_lines=60)
+        raise
+    return good
+
+
+async def _judged(
+    terminal: Terminal,
+    demo: Callable[[Interruption], Awaitable[bool]],
+    proven: str = "The proof holds.",
+    interrupted: str = "Interrupted; everything was stopped.",
+) -> int:
     """Runs `demo` under the eyes of Ctrl-C, says how it ended, and returns the exit status."""
     task = asyncio.current_task()
     assert task is not None
@@ -102,7 +161,7 @@ async def _judged(terminal: Terminal, demo: Callable[[Interruption], Awaitable[b
     try:
         good = await demo(interruption)
     except asyncio.CancelledError:
-        terminal.final(False, "Interrupted; everything was stopped.")
+        terminal.final(False, interrupted)
         return 128 + (interruption.signal or 0)
     except BaseExceptionGroup as failures:
         foreseen, bugs = failures.split(FORESEEN)
@@ -112,7 +171,7 @@ async def _judged(terminal: Terminal, demo: Callable[[Interruption], Awaitable[b
         return _failed(terminal, min(_leaves(foreseen), key=_rank))
     except FORESEEN as failure:
         return _failed(terminal, failure)
-    terminal.final(good, "The proof holds." if good else "The proof does not hold.")
+    terminal.final(good, proven if good else "The proof does not hold.")
     return EXIT_PROVEN if good else EXIT_FAILED
 
 

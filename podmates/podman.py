@@ -13,12 +13,9 @@ from pathlib import Path
 import yaml
 
 from podmates.kube_play import Document, empty_volumes
+from podmates.tool import ToolFailed, run_tool
 
 COMMAND_WITHIN_S = 120
-
-
-class PodmanFailed(Exception):
-    """A podman command ended with an error; the text holds the command and its own words."""
 
 
 class Podman:
@@ -29,33 +26,13 @@ class Podman:
         self._network = network
 
     async def run(self, *arguments: str, given: bytes = b"") -> str:
-        """What the command says on standard output. PodmanFailed when it fails."""
-        try:
-            process = await asyncio.create_subprocess_exec(
-                "podman",
-                *arguments,
-                env=self._environ,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except FileNotFoundError:
-            raise PodmanFailed("podman is not installed; on Debian: apt-get install podman runc netavark") from None
-        try:
-            async with asyncio.timeout(COMMAND_WITHIN_S):
-                out, err = await process.communicate(given)
-        finally:
-            if process.returncode is None:
-                process.kill()
-        if process.returncode:
-            raise PodmanFailed(f"podman {' '.join(arguments)}: {err.decode('utf-8', 'replace').strip()}")
-        return out.decode("utf-8", "replace").strip()
+        """What the command says on standard output. ToolFailed when it fails."""
+        return await run_tool("podman", *arguments, environ=self._environ, given=given, within_s=COMMAND_WITHIN_S)
 
     async def has_image(self, image: str) -> bool:
         try:
             await self.run("image", "exists", image)
-        except PodmanFailed:
+        except ToolFailed:
             return False
         return True
 

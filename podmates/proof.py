@@ -48,7 +48,7 @@ class Evidence:
     sent_again: int = 0  # whole records the log server had already acknowledged and recognised
     log_server_kills: int = 0
     first_failure: str = ""
-    app_pids: Sequence[int] = ()
+    app_pids: Sequence[int] | None = ()  # None: processes have no telling number there, and nothing is claimed of them
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ def _claims(evidence: Evidence, total: Row, *, strangers: int, wrong: int) -> li
     access = sum(item.kind == "access" and item.event is not None for item in evidence.written)
     repeats = "" if not evidence.sent_again else f", {evidence.sent_again} sent again and recognised"
     ended = "" if not evidence.sessions_replaced else f", {evidence.sessions_replaced} sessions replaced"
-    pids = sorted(set(evidence.app_pids))
+    pids = sorted(set(evidence.app_pids or ()))
+    restart = Claim("the app was never restarted", f"pid {', '.join(map(str, pids))}", len(pids) == 1)
     return [
         Claim(
             "requests made = access events logged",
@@ -213,5 +214,5 @@ def _claims(evidence: Evidence, total: Row, *, strangers: int, wrong: int) -> li
             f"{evidence.queries_failed} of {evidence.queries}{ended}",
             evidence.queries_failed == 0 and evidence.queries > 0,
         ),
-        Claim("the app was never restarted", f"pid {', '.join(map(str, pids))}", len(pids) == 1),
+        *([] if evidence.app_pids is None else [restart]),
     ]

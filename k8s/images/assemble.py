@@ -18,7 +18,7 @@ PACKAGES = {
     "logshipper": ("chassis", "logtail", "sidecar_logshipper"),
     "logformat": ("chassis", "logtail", "adapter_logformat"),
     "dbproxy": ("chassis", "ambassador_dbproxy"),
-    "demo-app": ("podmates/__init__.py", "podmates/sample_app"),
+    "demo-app": ("podmates/__init__.py", "podmates/desk.py", "podmates/load.py", "podmates/sample_app"),
     "demo-database": (
         "podmates/__init__.py",
         "podmates/account.py",
