@@ -270,7 +270,7 @@ class Arrivals:
             except OSError as error:
                 self._not_followed(known.path, error)
                 continue  # it is there, and cannot be opened now: still remembered
-            if not found:
+            if not found and not self._goes_on_in_copy(Gone(known, Verdict.NEW, 0), now):
                 self._roll.tell("warning", "file_gone", path=known.path, offset=known.offset)
                 self._roll.memory.give_up(known)
 

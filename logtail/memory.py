@@ -65,9 +65,10 @@ class Memory:
         self._displaced.append(gone)
 
     def forget(self, gone: Entry) -> None:
+        """Only itself: its inode may be remembered for another file by now."""
         if gone in self._displaced:
             self._displaced.remove(gone)
-        else:
+        elif self._entries.get((gone.device, gone.inode)) == gone:
             self.forget_key((gone.device, gone.inode))
 
     def forget_key(self, key: Key) -> None:

@@ -402,6 +402,20 @@ async def test_case_03_copied_truncated_and_renamed_while_away(follow: Follow, l
     assert b"".join(chunk.data for chunk in await tail.drained()) == b""
 
 
+async def test_case_03_copied_truncated_and_deleted_while_away(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow()
+    assert await tail.lines(2) == [b"one", b"two"]
+    await tail.tail.close()
+    append(log, b"three\n")
+    shutil.copyfile(log, log.with_name("app.log.1"))
+    os.truncate(log, 0)
+    log.unlink()
+    tail = await follow()
+    assert await tail.lines(1) == [b"three"]
+    assert tail.events.of("file_gone") == []
+
+
 async def test_case_02_a_copy_made_while_away_is_known_though_it_has_the_inode_of_another_remembered_file(
     follow: Follow, log: Path, tmp_path: Path
 ) -> None:
