@@ -17,6 +17,19 @@ from chassis.settings import Address, OperatorError
 BACKLOG = 1024
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 30, 10, 3
 UNACKNOWLEDGED_MS = 60_000  # TCP_USER_TIMEOUT: as long as keepalive takes to give a silent peer up
+_TUNED = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in (
+            ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
+            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
+            ("TCP_KEEPCNT", KEEPALIVE_PROBES),
+            ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS),
+        )
+        if hasattr(socket, option)  # missing outside Linux; the kernel's defaults then hold
+    ),
+)
 
 
 class Unreachable(Exception):
@@ -71,16 +84,13 @@ def tune(sock: socket.socket) -> None:
     """Keepalive, and a limit on unacknowledged data. Accepted sockets inherit both from the listening one."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (
-        ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
-        ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL_S),
-        ("TCP_KEEPCNT", KEEPALIVE_PROBES),
-        ("TCP_USER_TIMEOUT", UNACKNOWLEDGED_MS),
-    ):
-        # Missing outside Linux; the kernel's defaults then hold.
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    # What a transport gives as its socket makes a real one for each call.
+    real = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
+    try:
+        for level, option, value in _TUNED:
+            real.setsockopt(level, option, value)
+    finally:
+        real.detach()
 
 
 def _bind_tcp(listen: Address) -> socket.socket:

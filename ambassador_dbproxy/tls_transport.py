@@ -14,6 +14,8 @@ from typing import Any, cast
 
 SLICE_BYTES = 16384
 """One TLS record's worth. Memory BIOs never shrink, so that they are fed no more than this at a time."""
+SMALL_BYTES = 512
+"""Reading allocates all that is asked for, so that small records are read with no more than this."""
 _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -147,20 +149,20 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """What `data` completes; at the end of the stream `_ended_reading` is set."""
         if len(data) <= SLICE_BYTES:
             self._from_peer.write(data)
-            pieces = self._records()
+            pieces = self._records(max(len(data), SMALL_BYTES))
         else:
             pieces = []
             for at in range(0, len(data), SLICE_BYTES):
                 self._from_peer.write(data[at : at + SLICE_BYTES])
-                pieces += self._records()
+                pieces += self._records(SLICE_BYTES)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _records(self) -> list[bytes]:
+    def _records(self, size: int) -> list[bytes]:
         tls, incoming = self._tls, self._from_peer
         pieces: list[bytes] = []
         try:
             while incoming.pending or tls.pending():
-                if not (piece := tls.read(SLICE_BYTES)):
+                if not (piece := tls.read(size)):
                     self._ended_reading = True
                     break
                 pieces.append(piece)

@@ -10,7 +10,7 @@ import hashlib
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
 from ambassador_dbproxy.postgres.scram import Challenge, ScramClient, ScramError
@@ -27,7 +27,7 @@ _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SAS
 _MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
 
 
-class LoginState(Enum):
+class LoginState(IntEnum):
     """How far the login has come."""
 
     STARTED = auto()  # start-up packet sent

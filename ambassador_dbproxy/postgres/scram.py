@@ -91,7 +91,7 @@ class ScramClient:
         auth_message = f"{self._first_bare},{self._server_first},{without_proof}".encode()
         client_key = _hmac(salted, b"Client Key")
         signature = _hmac(hashlib.sha256(client_key).digest(), auth_message)
-        proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
+        proof = (int.from_bytes(client_key) ^ int.from_bytes(signature)).to_bytes(len(client_key))
         self._server_signature = _hmac(_hmac(salted, b"Server Key"), auth_message)
         return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
 
