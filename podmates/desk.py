@@ -20,6 +20,7 @@ from podmates.load import Load, LoadCounts
 APP, LOG_SERVER = "http://webapp:8080", "http://victorialogs:9428"
 BOOK = Path("/var/lib/desk/book.jsonl")
 LOOK_EVERY_S = 0.1
+ENDS = {signal.SIGTERM, signal.SIGINT}
 
 
 def entry(counts: LoadCounts) -> dict[str, int | str]:
@@ -42,9 +43,8 @@ def totals(book: str) -> dict[str, int | str]:
 
 
 async def load(app: str, book: Path) -> None:
-    """Requests until `finish` is said, then one entry in the book."""
+    """Requests until `finish` is said, then one entry in the book. `begin` is said before, by whom `finish` will be."""
     told = book.with_name("finish")
-    told.unlink(missing_ok=True)
     async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
         requests = Load(session, app, secrets.token_hex(3))
         running = tasks.create_task(requests.run(), name="load")
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-server", default=LOG_SERVER)
     parser.add_argument("--book", default=BOOK, type=Path)
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
-    for name in ("wait", "load", "finish", "stats", "totals"):
+    for name in ("wait", "begin", "load", "finish", "stats", "totals"):
         commands.add_parser(name)
     commands.add_parser("ask").add_argument("path")
     commands.add_parser("records").add_argument("query")
@@ -105,7 +105,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _do(options: argparse.Namespace) -> None:
     match options.command:
         case "wait":
-            signal.sigwait({signal.SIGTERM, signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+            signal.sigwait(ENDS)
+        case "begin":
+            options.book.with_name("finish").unlink(missing_ok=True)
         case "load":
             asyncio.run(load(options.app, options.book))
         case "finish":

@@ -128,6 +128,7 @@ class KindDemo:
     @asynccontextmanager
     async def _load(self) -> AsyncIterator[None]:
         """Requests to the app while the block runs; what became of them is in the desk's book."""
+        await self._desk("begin")
         running = asyncio.create_task(self._cluster.kubectl(*DESK, "load", within_s=LOAD_WITHIN_S), name="load")
         try:
             yield

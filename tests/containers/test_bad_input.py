@@ -73,7 +73,8 @@ def test_a_volume_that_cannot_be_written_is_named(played: Callable[..., Pod], tm
     tmp_path.chmod(0o755)
     pod = played("adapter.classic", mistake)
     refused = event(pod, "adapter", "cannot_start")
-    assert (refused["setting"], refused["reason"]) == ("state_dir", "cannot write the journal: Permission denied")
+    assert refused["setting"] == "state_dir"
+    assert "Permission denied" in refused["reason"]
     assert exit_status(pod, "adapter") == OPERATOR_MISTAKE
     # The shipper goes on, since a log that is shipped twice is better than one that is not shipped; its log says so.
     told = event(pod, "log-agent", "checkpoint_write_failed")

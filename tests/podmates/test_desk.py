@@ -12,6 +12,8 @@ from podmates import desk
 from podmates.load import LoadCounts
 from podmates.victorialogs import as_sent, exactly
 
+ASKED = web.AppKey("ASKED", asyncio.Event)
+
 
 @pytest.fixture
 def book(tmp_path: Path) -> Path:
@@ -19,6 +21,7 @@ def book(tmp_path: Path) -> Path:
 
 
 async def answer(request: web.Request) -> web.Response:
+    request.app[ASKED].set()
     if request.path == "/select/logsql/query":
         return web.Response(text=json.dumps({"query": (await request.post())["query"]}))
     statuses = {"price": 500, "invoice": 502}
@@ -29,8 +32,9 @@ def kept_in(book: Path) -> dict[str, int | str]:
     return desk.totals(book.read_text())
 
 
-async def serve() -> TestServer:
+async def serve(asked: asyncio.Event | None = None) -> TestServer:
     app = web.Application()
+    app[ASKED] = asked or asyncio.Event()
     app.router.add_route("*", "/{path:.*}", answer)
     server = TestServer(app)
     await server.start_server()
@@ -43,6 +47,12 @@ class TestTheBook:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         assert desk.totals(text) == {"made": 5, "failed": 1, "outages": 1, "first_failure": "x"}
 
+    def test_what_was_finished_may_begin_again(self, book: Path) -> None:
+        told = book.with_name("finish")
+        for word, there in (("finish", True), ("begin", False), ("begin", False)):
+            assert desk.main(["--book", str(book), word]) == 0
+            assert told.exists() is there
+
     def test_unanswered_requests_are_told_apart(self) -> None:
         counts = LoadCounts(made=3, failed=2)
         counts.statuses.update([0, 200, 503])
@@ -50,12 +60,11 @@ class TestTheBook:
 
 
 async def test_the_load_runs_until_it_is_told_to_finish_and_is_written_down(book: Path) -> None:
-    server = await serve()
+    asked = asyncio.Event()
+    server = await serve(asked)
     loading = asyncio.create_task(desk.load(str(server.make_url("")).rstrip("/"), book))
-    await asyncio.sleep(0)  # it has begun: what was said before is forgotten
-    while not loading.done():
-        book.with_name("finish").touch()
-        await asyncio.sleep(0.05)
+    await asked.wait()
+    assert desk.main(["--book", str(book), "finish"]) == 0
     await loading
     kept = kept_in(book)
     assert kept["made"] > 0

@@ -45,8 +45,9 @@ def records(query: str) -> str:
 
 def desk(command: str, *arguments: str) -> str:
     match command:
-        case "load":
+        case "begin":
             (HERE / "finish").unlink(missing_ok=True)
+        case "load":
             while not (HERE / "finish").exists():
                 time.sleep(0.02)
         case "finish":
