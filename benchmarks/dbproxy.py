@@ -19,14 +19,13 @@ from benchmarks import command, machine, proxies
 from benchmarks.outcome import Demand, Row, beside
 from benchmarks.postgres_server import Server
 from benchmarks.processes import Failed
-from benchmarks.proxies import AMBASSADOR, Way
+from benchmarks.proxies import AMBASSADOR, DIRECT, Way, Ways
 from benchmarks.rounds import Contestant, Measured
 
 NAME, ABOUT = "dbproxy", "the database ambassador beside HAProxy, nginx and PgBouncer: PostgreSQL"
 PLAIN = ("HAProxy", "nginx", "PgBouncer", AMBASSADOR)
 TUNED = ("HAProxy tuned", "nginx tuned", "PgBouncer tuned")
 TLS = ("PgBouncer over TLS", f"{AMBASSADOR} over TLS")
-DIRECT = "direct"
 QUICK_TRANSACTIONS = 20
 COPY_BYTES = 100_000_000
 QUICK_COPY_BYTES = 1_000_000
@@ -86,22 +85,14 @@ class Bench:
         self._seconds = 0 if options.quick else options.seconds
         self._lines = (QUICK_COPY_BYTES if options.quick else COPY_BYTES) // COPY_LINE_BYTES
         self.server = self._stack.enter_context(Server(directory, other, 1 if options.quick else 5))
-        self.ways: dict[str, Way] = {DIRECT: Way(DIRECT, self.server.port)}
+        self.ways = self._stack.enter_context(Ways(self.server.port, directory, core))
         needed = {way for workload in chosen for way in workload.ways if not wanted or way in wanted}
-        for setup in proxies.SETUPS:
-            if setup.contestant in needed:
-                self._add(proxies.peer(setup, self.server.port, directory, core))
+        self.ways.add_peers([setup for setup in proxies.SETUPS if setup.contestant in needed])
         for name, tls in ((AMBASSADOR, False), (f"{AMBASSADOR} over TLS", True)):
             if name in needed:
-                self._add(proxies.ambassador(self.server.port, directory, core, "postgres", tls=tls))
+                self.ways.add_ambassador("postgres", tls=tls)
         if any(workload.copy for workload in chosen):
             self._make_lines()
-
-    def _add(self, way: Way | None) -> None:
-        if way is not None:
-            assert way.process is not None
-            self.ways[way.name] = way
-            self._stack.enter_context(way.process)
 
     def __enter__(self) -> "Bench":
         return self
@@ -253,9 +244,10 @@ def measure(options: argparse.Namespace) -> command.Found:
     ):
         rounds = command.rounds(options)
         for workload in chosen:
-            ways = [bench.ways[way] for way in workload.ways if way in bench.ways]
+            ways = [bench.ways.found[way] for way in workload.ways if way in bench.ways.found]
             rows += rounds.play([bench.contestant(workload, way) for way in ways])
-    return rows, list(_demands(chosen, rows)), [*proxies.who_ran(proxies.SETUPS), *rounds.dropped]
+        peers = [*bench.ways.peers, *rounds.dropped]
+    return rows, list(_demands(chosen, rows)), peers
 
 
 def _demands(chosen: Sequence[Workload], rows: Sequence[Row]) -> Iterator[Demand]:

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import command, machine, proxies
-from benchmarks.dbproxy import DIRECT, transactions, used
+from benchmarks.dbproxy import transactions, used
 from benchmarks.outcome import Demand, Row, beside
 from benchmarks.processes import Failed, Pinned, found, on_core, wait_until
-from benchmarks.proxies import AMBASSADOR, DATABASE, PASSWORD, USER, Way, accepts, free_port
+from benchmarks.proxies import AMBASSADOR, DATABASE, PASSWORD, USER, Way, Ways, accepts, free_port
 from benchmarks.rounds import Contestant, Measured
 
 NAME, ABOUT = "dbproxy-mysql", "the database ambassador beside HAProxy and nginx: MariaDB"
@@ -46,9 +46,9 @@ def measure(options: argparse.Namespace) -> command.Found:
     with tempfile.TemporaryDirectory(prefix="bench-mysql-") as name, _ways(Path(name)) as ways:
         rounds = command.rounds(options)
         for what, clients in chosen:
-            rows += rounds.play([_contestant(what, way, clients, queries) for way in ways])
+            rows += rounds.play([_contestant(what, way, clients, queries) for way in ways.found.values()])
     demands = [demand for what, _ in chosen for demand in like_haproxy(rows, what)]
-    return rows, demands, [*proxies.who_ran(SETUPS), *rounds.dropped]
+    return rows, demands, [*ways.peers, *rounds.dropped]
 
 
 def work(clients: int) -> str:
@@ -91,21 +91,16 @@ def _slap(way: Way, clients: int, queries: int) -> Measured:
 
 
 @contextlib.contextmanager
-def _ways(directory: Path) -> Iterator[list[Way]]:
-    """Each way to the server, for as long as this lasts."""
+def _ways(directory: Path) -> Iterator[Ways]:
+    """What leads to the server, for as long as this lasts."""
     core, other = machine.cores()
     for program in ("mariadb-install-db", "mariadb-slap", "mariadb"):
         if shutil.which(program) is None:
             raise Failed(f"{program} is not on this machine (apt-get install mariadb-server-core mariadb-client)")
     with contextlib.ExitStack() as stack:
-        server = _server(directory, other, stack)
-        running = [proxies.peer(setup, server, directory, core) for setup in SETUPS]
-        running.append(proxies.ambassador(server, directory, core, "mysql"))
-        ways = [Way(DIRECT, server)]
-        for way in running:
-            if way is not None and way.process is not None:
-                stack.enter_context(way.process)
-                ways.append(way)
+        ways = stack.enter_context(Ways(_server(directory, other, stack), directory, core))
+        ways.add_peers(SETUPS)
+        ways.add_ambassador("mysql")
         yield ways
 
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import command, machine, proxies
-from benchmarks.dbproxy import DIRECT, transactions, used
+from benchmarks.dbproxy import transactions, used
 from benchmarks.dbproxy_mysql import like_haproxy
 from benchmarks.outcome import Row
 from benchmarks.processes import Failed, Pinned, found, on_core, wait_until
-from benchmarks.proxies import AMBASSADOR, PASSWORD, USER, Way, accepts, free_port
+from benchmarks.proxies import AMBASSADOR, PASSWORD, USER, Way, Ways, accepts, free_port
 from benchmarks.rounds import Contestant, Measured
 
 NAME, ABOUT = "dbproxy-redis", "the database ambassador beside HAProxy and nginx: Redis"
@@ -42,9 +42,11 @@ def measure(options: argparse.Namespace) -> command.Found:
     with tempfile.TemporaryDirectory(prefix="podmates-bench-") as name, _ways(Path(name)) as ways:
         rounds = command.rounds(options)
         for load in loads:
-            rows += rounds.play([_contestant(way, load, 0 if options.quick else options.seconds) for way in ways])
+            rows += rounds.play(
+                [_contestant(way, load, 0 if options.quick else options.seconds) for way in ways.found.values()]
+            )
     demands = [demand for load in loads for demand in like_haproxy(rows, work(*load))]
-    return rows, demands, [*proxies.who_ran(SETUPS), *rounds.dropped]
+    return rows, demands, [*ways.peers, *rounds.dropped]
 
 
 def work(connections: int, in_flight: int) -> str:
@@ -80,7 +82,7 @@ def _requests(way: Way, connections: int, in_flight: int, count: int) -> Measure
 
 
 @contextlib.contextmanager
-def _ways(directory: Path) -> Iterator[list[Way]]:
+def _ways(directory: Path) -> Iterator[Ways]:
     """A server, and what leads to it, each as a process of its own for as long as this lasts."""
     core, other = machine.cores()
     server = found("redis-server", "REDIS_SERVER")
@@ -96,10 +98,7 @@ def _ways(directory: Path) -> Iterator[list[Way]]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(Pinned("redis", [str(server), f"{directory}/redis.conf"], other, directory, **quiet))
         wait_until(lambda: accepts(port), "redis-server listens")
-        ways = [Way(DIRECT, port)]
-        running = [proxies.peer(setup, port, directory, core) for setup in SETUPS]
-        for way in [*running, proxies.ambassador(port, directory, core, "redis")]:
-            if way is not None and way.process is not None:
-                stack.enter_context(way.process)
-                ways.append(way)
+        ways = stack.enter_context(Ways(port, directory, core))
+        ways.add_peers(SETUPS)
+        ways.add_ambassador("redis")
         yield ways

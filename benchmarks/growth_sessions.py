@@ -1,5 +1,6 @@
 """Growth over connections: what idle sessions weigh in the ambassador, and what a query costs among many of them."""
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -61,28 +62,31 @@ class Sessions(Pinned):
 
 
 def measure(quick: bool) -> tuple[list[Row], list[Demand], list[Peer]]:
-    rows = [*_plain(quick), *_encrypted(quick)]
+    plain, peers = _plain(quick)
+    rows = [*plain, *_encrypted(quick)]
     demands = [
         *bound(rows, IDLE, f"{AMBASSADOR}, plain", "session_kib", MOST_KIB["plain"], at_least=False),
         *bound(rows, IDLE, f"{AMBASSADOR}, plain", "peak_mib", MOST_MIB, at_least=False),
         *bound(rows, IDLE, f"{AMBASSADOR}, over TLS", "session_kib", MOST_KIB["over TLS"], at_least=False),
     ]
-    return rows, demands, proxies.who_ran((proxies.HAPROXY,))
+    return rows, demands, peers
 
 
-def _plain(quick: bool) -> Iterator[Row]:
+def _plain(quick: bool) -> tuple[list[Row], list[Peer]]:
     """The ambassador and HAProxy, each with more and more sessions that stay open."""
     core, other = machine.cores()
     sizes, queries = (QUICK_SIZES, QUICK_QUERIES) if quick else (SIZES, QUERIES)
-    with tempfile.TemporaryDirectory(prefix="bench-growth-") as name, Sessions(other, Path(name)) as sessions:
-        directory = Path(name)
-        ours = proxies.ambassador(sessions.port, directory, core, "postgres")
-        haproxy = proxies.peer(proxies.HAPROXY, sessions.port, directory, core)
-        for way in (ours, haproxy):
-            if way is None or way.process is None:
-                continue
-            with way.process:
-                yield from _grow(way, sessions, sizes, queries)
+    rows: list[Row] = []
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-growth-")))
+        sessions = stack.enter_context(Sessions(other, directory))
+        ways = stack.enter_context(proxies.Ways(sessions.port, directory, core))
+        ways.add_ambassador("postgres")
+        ways.add_peers([proxies.HAPROXY])
+        for way in ways.found.values():
+            if way.process is not None:
+                rows += _grow(way, sessions, sizes, queries)
+    return rows, ways.peers
 
 
 def _grow(way: Way, sessions: Sessions, sizes: Sequence[int], queries: int) -> Iterator[Row]:

@@ -4,17 +4,21 @@ Each has one thread on one core. `tuned` is what their manuals offer for speed: 
 PgBouncer larger packets taken in longer loops. Their logs of connections are off, the ambassador's metrics are on.
 """
 
+import contextlib
 import os
 import socket
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from benchmarks import machine, peers
 from benchmarks.outcome import Peer
-from benchmarks.processes import Mate, Pinned, wait_until
+from benchmarks.processes import Failed, Mate, Pinned, wait_until
 
-AMBASSADOR = "ambassador"
+AMBASSADOR, DIRECT = "ambassador", "direct"
 USER, PASSWORD, DATABASE = "app", "a-password", "bench"
 _HAPROXY = """\
 global
@@ -121,11 +125,51 @@ class Way:
         return None if self.process is None else self.process.pid
 
 
-def peer(setup: Setup, server: int, directory: Path, core: int) -> Way | None:
-    """The running peer in front of the port `server`; none if it is not on this machine."""
-    program = peers.find(setup.peer)
-    if program is None:
-        return None
+class Ways:
+    """What leads to one server, for as long as this lasts; peers that are missing or do not start are named."""
+
+    def __init__(self, server: int, directory: Path, core: int) -> None:
+        self.found: dict[str, Way] = {DIRECT: Way(DIRECT, server)}
+        self.peers: list[Peer] = []
+        self._server = server
+        self._directory = directory
+        self._core = core
+        self._running = contextlib.ExitStack()
+
+    def add_peers(self, setups: Sequence[Setup]) -> None:
+        for name in dict.fromkeys(setup.peer for setup in setups):
+            program = peers.find(name)
+            if program is None:
+                self.peers.append(peers.missing(name))
+                continue
+            started: dict[str, str] = {}
+            for setup in (setup for setup in setups if setup.peer == name):
+                try:
+                    self._add(_start(setup, program, self._server, self._directory, self._core))
+                    started[setup.name or "as documented"] = setup.text
+                except Failed as error:
+                    self.peers.append(Peer(setup.contestant, why_not=" ".join(str(error).split())[:300]))
+            if started:
+                self.peers.append(peers.ran(program, started))
+
+    def add_ambassador(self, protocol: str, *, tls: bool = False) -> None:
+        self._add(ambassador(self._server, self._directory, self._core, protocol, tls=tls))
+
+    def _add(self, way: Way) -> None:
+        assert way.process is not None
+        self._running.enter_context(way.process)
+        self.found[way.name] = way
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._running.close()
+
+
+def _start(setup: Setup, program: peers.Program, server: int, directory: Path, core: int) -> Way:
     port = free_port()
     where = directory / setup.contestant.replace(" ", "-")
     where.mkdir()
@@ -139,16 +183,12 @@ def peer(setup: Setup, server: int, directory: Path, core: int) -> Way | None:
     return _listening(Way(setup.contestant, port, Pinned(setup.contestant, program.command(*arguments), core, where)))
 
 
-def ambassador(
-    server: int, directory: Path, core: int, protocol: str, *, tls: bool = False, login: bool = True
-) -> Way:  # fmt: skip
-    """Ours; `login`: with the credentials of USER, else the client's own pass through."""
+def ambassador(server: int, directory: Path, core: int, protocol: str, *, tls: bool = False) -> Way:
+    """Ours, with the credentials of USER."""
     where = directory / f"{AMBASSADOR}{'-tls' * tls}"
     where.mkdir()
     (where / "password").write_text(PASSWORD)
-    target: dict[str, object] = {"hosts": [f"127.0.0.1:{server}"]}
-    if login:
-        target |= {"user": USER, "password_file": f"{where}/password"}
+    target: dict[str, object] = {"hosts": [f"127.0.0.1:{server}"], "user": USER, "password_file": f"{where}/password"}
     if protocol == "postgres":
         target |= {"database": DATABASE, "tls": {"mode": "require" if tls else "disable"}}
     listener = {
@@ -164,16 +204,6 @@ def ambassador(
     return _listening(Way(f"{AMBASSADOR}{' over TLS' * tls}", port, mate))
 
 
-def who_ran(setups: tuple[Setup, ...]) -> list[Peer]:
-    """The peers of these setups, with their settings or why they did not run."""
-    found = []
-    for name in dict.fromkeys(setup.peer for setup in setups):
-        program = peers.find(name)
-        its = {setup.name or "as documented": setup.text for setup in setups if setup.peer == name}
-        found.append(peers.missing(name) if program is None else peers.ran(program, its))
-    return found
-
-
 def _listening(way: Way) -> Way:
     assert way.process is not None
 
@@ -182,7 +212,11 @@ def _listening(way: Way) -> Way:
         way.process.check()
         return accepts(way.port)
 
-    wait_until(listens, f"{way.name} listens", within_s=20)
+    try:
+        wait_until(listens, f"{way.name} listens", within_s=20)
+    except Failed:
+        way.process.stop()
+        raise
     return Way(way.name, way.port, way.process, machine.memory(way.process.pid).resident)
 
 
