@@ -11,7 +11,8 @@ from xml.sax.saxutils import escape
 WIDTH = 760
 LABELS_WIDTH = 250
 BAR, BAR_GAP, GROUP_GAP = 15, 5, 34
-LINES_HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 74, 24, 62, 48
+LINES_HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 74, 44, 62, 48
+LEAST_APART = 60
 TICKS = 5
 COLOURS = ("ours", "other", "third", "fourth")
 # An image knows the reader's scheme by itself; middle tones stand where it does not.
@@ -45,11 +46,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of size and value, in the order of their sizes."""
+    """Points of size and value, in the order of their sizes. A guide is dashed, and only there to compare with."""
 
     name: str
     points: Sequence[tuple[float, float]]
     ours: bool
+    guide: bool = False
 
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], *, mark: float | None = None) -> str:
@@ -79,7 +81,7 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], *, mark: float
 
 def lines(title: str, across_name: str, unit: str, series: Sequence[Series]) -> str:
     """Values from zero over sizes on a logarithmic axis."""
-    sizes = sorted({size for each in series for size, _ in each.points})
+    sizes = sorted({size for each in series if not each.guide for size, _ in each.points})
     ticks = nice_ticks(max((value for each in series for _, value in each.points), default=1.0))
     first, last = math.log10(sizes[0]), math.log10(sizes[-1])
     bottom = LINES_HEIGHT - BOTTOM
@@ -98,10 +100,11 @@ def lines(title: str, across_name: str, unit: str, series: Sequence[Series]) -> 
     at = float(LEFT + 20)
     for each, colour in zip(series, _colours(series), strict=True):
         path = " ".join(f"{x_of(size):.1f},{y_of(value):.1f}" for size, value in each.points)
-        parts.append(f'<polyline class="line line-{colour}" points="{path}"/>')
+        dashes = ' stroke-dasharray="5 4"' if each.guide else ""
+        parts.append(f'<polyline class="line line-{colour}"{dashes} points="{path}"/>')
         parts += [
             f'<circle class="fill-{colour}" cx="{x_of(size):.1f}" cy="{y_of(value):.1f}" r="3.2"/>'
-            for size, value in each.points
+            for size, value in (() if each.guide else each.points)
         ]
         parts.append(f'<rect class="fill-{colour}" x="{at:.0f}" y="{TOP - 23}" width="12" height="12" rx="2"/>')
         parts.append(_text(at + 17, TOP - 13, each.name, "start"))
@@ -136,7 +139,7 @@ def _apart(sizes: Sequence[float], x_of: Callable[[float], float]) -> list[float
     """Those whose words do not run into the one before."""
     kept: list[float] = []
     for size in sizes:
-        if not kept or x_of(size) - x_of(kept[-1]) > 46:
+        if not kept or x_of(size) - x_of(kept[-1]) > LEAST_APART:
             kept.append(size)
     return kept
 

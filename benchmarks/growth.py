@@ -59,14 +59,14 @@ def measure(options: argparse.Namespace) -> command.Found:
 def judged(rows: Sequence[Row]) -> Iterator[Demand]:
     """What is asked of the largest size."""
     for work, name, quantity in PROPORTIONAL:
-        points = _points(rows, work, name, quantity)
+        points = points_of(rows, work, name, quantity)
         if len(points) > 2:
-            (first, base), (before, lower), (last, reached) = points[0], points[-2], points[-1]
-            line = base + max(0.0, lower - base) * (last - first) / (before - first)
-            beside = f"a line through {first:,.0f} and {before:,.0f}"
-            yield Demand(work, name, quantity, beside, reached / line, MOST_OF_LINE, at_least=False)
+            last, reached = points[-1]
+            beside = f"a line through {points[0][0]:,.0f} and {points[-2][0]:,.0f}"
+            ratio = reached / in_proportion(points, last)
+            yield Demand(work, name, quantity, beside, ratio, MOST_OF_LINE, at_least=False)
     for work, name, quantity, start in FLAT:
-        points = [point for point in _points(rows, work, name, quantity) if point[0] >= start]
+        points = [point for point in points_of(rows, work, name, quantity) if point[0] >= start]
         if len(points) > 1:
             (first, base), (_, reached) = points[0], points[-1]
             less = QUANTITIES[quantity].better == "less"
@@ -74,7 +74,14 @@ def judged(rows: Sequence[Row]) -> Iterator[Demand]:
             yield Demand(work, name, quantity, f"that at {first:,.0f}", reached / base, wanted, at_least=not less)
 
 
-def _points(rows: Sequence[Row], work: str, name: str, quantity: str) -> list[tuple[float, float]]:
+def in_proportion(points: Sequence[tuple[float, float]], size: float) -> float:
+    """What the cost at `size` is on the line through the first point and the last but one."""
+    (first, base), (before, lower) = points[0], points[-2]
+    return base + max(0.0, lower - base) * (size - first) / (before - first)
+
+
+def points_of(rows: Sequence[Row], work: str, name: str, quantity: str) -> list[tuple[float, float]]:
+    """Sizes and medians, in their order."""
     own = [row for row in rows if (row.work, row.name) == (work, name) and quantity in row.figures]
     return sorted((row.size or 0.0, row.median(quantity)) for row in own)
 

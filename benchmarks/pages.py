@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks import charts, report, results_files
+from benchmarks import charts, growth, report, results_files
 from benchmarks.outcome import QUANTITIES, Demand, Outcome, Row
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE = DOCS / "benchmarks.md"
 CHARTS = DOCS / "benchmarks"
+GUIDE_STEPS = 40
 TITLES = {
     "shipper": "The log shipper",
     "adapter": "The log format adapter",
@@ -235,6 +236,15 @@ def _groups(outcome: Outcome, quantity: str, yardstick: str) -> Iterator[tuple[s
 def _series(rows: Sequence[Row], quantity: str) -> Iterator[charts.Series]:
     for name in dict.fromkeys(row.name for row in rows):
         own = [row for row in rows if row.name == name and quantity in row.figures]
-        points = sorted((row.size, row.median(quantity)) for row in own if row.size is not None)
-        if points:
-            yield charts.Series(name, points, own[0].ours)
+        if not own:
+            continue
+        points = growth.points_of(own, own[0].work, name, quantity)
+        yield charts.Series(name, points, own[0].ours)
+        if (own[0].work, name, quantity) in growth.PROPORTIONAL and len(points) > 2:
+            steps = [
+                points[0][0] * (points[-1][0] / points[0][0]) ** (step / GUIDE_STEPS) for step in range(GUIDE_STEPS + 1)
+            ]
+            guide = [(size, growth.in_proportion(points, size)) for size in steps]
+            yield charts.Series(
+                f"in proportion, by {points[0][0]:,.0f} and {points[-2][0]:,.0f}", guide, False, guide=True
+            )

@@ -19,6 +19,7 @@ from benchmarks.workloads import Workload
 BUFFER_BYTES = 256 * 1024
 SETTLED_S = 0.3
 """So long after its start a daemon only waits."""
+IDLE_LOOK_S = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,20 @@ def measure(setup: Setup, program: Program, workload: Workload, into: Path, reco
 
         wait_until(is_done, f"{setup.contestant} has delivered everything")
         wall = time.monotonic() - began
+        _until_idle(daemon)
         cpu = machine.cpu_s(daemon.pid) - startup
         peak = machine.memory(daemon.pid).peak
         daemon.stop()
         arrived = sink.look() if sink is not None else growing.look()
     return Measured.of_lines(workload.lines if arrived == wanted else arrived, cpu, startup, wall, peak, idle)
+
+
+def _until_idle(daemon: Pinned) -> None:
+    """What is within a buffer's size of the end may not have been read yet; a daemon told to end would leave it."""
+    used = -1.0
+    while (now := machine.cpu_s(daemon.pid)) != used:
+        used = now
+        time.sleep(IDLE_LOOK_S)
 
 
 def start(setup: Setup, program: Program, directory: Path, sink: Sink | None) -> Pinned:
