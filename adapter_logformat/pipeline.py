@@ -267,7 +267,8 @@ class Stream:
         limits = options.limits
         roomy = limits.lines >= FAST_LINES and limits.record_bytes >= FAST_BYTES
         joins = options.join and options.start is None
-        if options.profile not in WOVEN:
+        # The whole-chunk form of the metrics reads what profile `otel` wrote.
+        if options.profile not in WOVEN or (options.measures is not None and options.profile != "otel"):
             return None
         if format.fast is None or format.generic or not joins or options.keep_original == "always" or not roomy:
             return None

@@ -45,6 +45,8 @@ class JsonFast:
 
     def __init__(self, render: Render) -> None:
         self._render = render
+        self._opens = b"{" not in render(Record("", attributes={"of": {"an": "object"}}), "")[1:]
+        """The profile opens objects into keys of the record."""
         self._looms: dict[tuple[object, ...], Loom] = {}
         self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
         self._shape: Shape | None = None
@@ -225,6 +227,8 @@ class JsonFast:
         for key, (kind, target) in plan.targets.items():
             column = values[key]
             columns.append(())
+            if kind == "own" and self._opens and any(isinstance(value, dict) for value in column):
+                return None  # each object makes keys of its own
             if kind == "own" or (kind in PLAIN and _only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
                 columns[-1] = texts(column)
             elif kind == "trace":

@@ -14,7 +14,7 @@ Render = Callable[[Record, str], bytes]
 
 ProfileName = Literal["otel", "ecs", "otlp", "gelf", "flat"]
 PROFILES: Final[tuple[str, ...]] = get_args(ProfileName)
-WOVEN: Final = frozenset({"otel"})
+WOVEN: Final = frozenset({"otel", "flat"})
 """Profiles whose records can be woven from columns, as they write every value as it is; the others convert each one
 (a time to nanoseconds, a number to text), so their records are rendered one by one."""
 

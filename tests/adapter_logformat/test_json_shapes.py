@@ -32,7 +32,8 @@ RAW_NUMBERS = st.sampled_from(
 TEXTS = st.one_of(
     st.text(max_size=8), st.sampled_from(["plain", "é", 'a "b"', "\\", "\x7f", "\u2028", "{}", '{"a":1}', "a\nb"])
 )
-VALUES = st.one_of(TEXTS, NUMBERS, st.sampled_from([None, True, False]))
+NESTED = st.sampled_from([{}, {"b": 1}, {"b": {"c": [1]}}, [1, {"d": 2}]])
+VALUES = st.one_of(TEXTS, NUMBERS, st.sampled_from([None, True, False]), NESTED)
 LEVELS = st.sampled_from(["info", "INFO", "warn", "strange", 30, 35, "", None])
 
 
@@ -56,10 +57,13 @@ def lines(draw: st.DrawFn) -> list[str]:
     return made
 
 
-@given(st.lists(lines(), min_size=2, max_size=4))
+WOVEN = st.sampled_from(["otel", "flat"])
+
+
+@given(st.lists(lines(), min_size=2, max_size=4), WOVEN)
 @settings(max_examples=80, deadline=None)
-def test_chunks_of_learned_shapes_come_out_as_if_decoded(chunks: list[list[str]]) -> None:
-    fast, slow = Stream(Options()), Slow(Options())
+def test_chunks_of_learned_shapes_come_out_as_if_decoded(chunks: list[list[str]], profile: str) -> None:
+    fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for chunk in [chunks[0], *chunks]:
         raw = "".join(line + "\n" for line in chunk).encode("utf-8", "replace")
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
@@ -96,10 +100,10 @@ def alike(draw: st.DrawFn) -> bytes:
     return b"".join(json.dumps(row, separators=separators, ensure_ascii=False).encode() + b"\n" for row in rows)
 
 
-@given(st.lists(alike(), min_size=1, max_size=3))
+@given(st.lists(alike(), min_size=1, max_size=3), WOVEN)
 @settings(max_examples=120, deadline=None)
-def test_clean_lines_come_out_as_if_decoded(chunks: list[bytes]) -> None:
-    fast, slow = Stream(Options()), Slow(Options())
+def test_clean_lines_come_out_as_if_decoded(chunks: list[bytes], profile: str) -> None:
+    fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks, chunks[0]]:
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
 

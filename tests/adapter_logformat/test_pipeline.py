@@ -247,9 +247,9 @@ def access_lines(draw: st.DrawFn) -> bytes:
     return b"".join(made)
 
 
-@given(st.lists(access_lines(), min_size=1, max_size=3))
+@given(st.lists(access_lines(), min_size=1, max_size=3), st.sampled_from(["otel", "flat"]))
 @settings(max_examples=150, deadline=None)
-def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes]) -> None:
-    fast, slow = Stream(Options()), Slow(Options())
+def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes], profile: str) -> None:
+    fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks]:
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
