@@ -24,6 +24,10 @@ class Clock:
         self._began = datetime.datetime.now(datetime.UTC)
         self._load = os.getloadavg()[0]
 
+    @property
+    def taken_at(self) -> str:
+        return self._began.isoformat(timespec="seconds")
+
     def outcome(
         self, benchmark: str, about: str, rows: Sequence[Row], demands: Sequence[Demand], peers: Sequence[Peer], *,
         quick: bool,
@@ -35,7 +39,7 @@ class Clock:
             benchmark=benchmark,
             about=about,
             quick=quick,
-            taken_at=self._began.isoformat(timespec="seconds"),
+            taken_at=self.taken_at,
             took_s=round(took.total_seconds(), 1),
             machine=facts,
             peers=list(peers),

@@ -36,7 +36,7 @@ def test_a_demand_is_a_ratio_a_figure_or_cannot_be_said() -> None:
 def test_what_is_behind_comes_first_and_the_worst_before_all() -> None:
     lines = pages.behind([outcome()]).splitlines()
     assert lines[0] == "1 of 3 demands are met. Behind, the worst first:"
-    assert [line.split(" | ")[0] for line in lines[4:]] == ["| merged, plain", "| unchanged, plain"]
+    assert [line.split(" | ")[1].partition(" (")[0] for line in lines[4:]] == ["merged, plain", "unchanged, plain"]
     shown = report.text(outcome(), colour=True).splitlines()
     assert shown[1] == f"{report.RED}BEHIND {DEMANDS[2]}{report.PLAIN}"
 
