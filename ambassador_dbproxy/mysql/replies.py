@@ -1,4 +1,7 @@
-"""Which shape of response each command has (protocol documentation, "Command Phase"). Pure."""
+"""Which shape of response each command has, and the phases it goes through (protocol documentation, "Command Phase").
+
+Pure values; what moves from phase to phase is `tracking`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,15 @@ class Reply(IntEnum):
     ONE = 4  # one packet of free form
     LOGIN = 5  # authentication packets up to OK or ERR
     UNKNOWN = 6
+
+
+class Phase(IntEnum):
+    """What the next packet of the server is."""
+
+    IDLE = 0  # nothing is owed
+    FIRST = 1  # of a response
+    ENDS = 2  # somewhere before as many end marks as `_ends`
+    COUNTED = 3  # one of `_count` packets
 
 
 _COMMANDS = {

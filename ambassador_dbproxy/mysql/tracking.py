@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from enum import IntEnum
 
 from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.errors import ERR, INFILE, OK, SWITCH, end_status, read_error
 from ambassador_dbproxy.mysql.greeting import COM_CHANGE_USER
-from ambassador_dbproxy.mysql.replies import REPLIES, Reply
+from ambassador_dbproxy.mysql.replies import REPLIES, Phase, Reply
 from ambassador_dbproxy.mysql.wire import HEAD_BYTES, LARGEST_BODY, ProtocolViolation
 
 LOOK_BYTES = 32
@@ -26,16 +25,6 @@ IN_TRANSACTION, MORE_RESULTS, CURSOR = 0x0001, 0x0008, 0x0040
 _HEAD_AND_MARK = struct.Struct("<IB")
 _PROGRESS = 0xFFFF
 _COM_BYTES = HEAD_BYTES + 1
-
-
-class Phase(IntEnum):
-    """What the next packet of the server is."""
-
-    IDLE = 0  # nothing is owed
-    FIRST = 1  # of a response
-    ENDS = 2  # somewhere before as many end marks as `_ends`
-    COUNTED = 3  # one of `_count` packets
-
 
 # Plain names: the loops over packets look at them often.
 _IDLE, _FIRST, _ENDS = Phase.IDLE, Phase.FIRST, Phase.ENDS
@@ -126,17 +115,20 @@ class SessionTracker:
             if end - at < HEAD_BYTES:
                 break
             length = chunk[at] | chunk[at + 1] << 8 | chunk[at + 2] << 16
-            continues, self._sent_long = self._sent_long, length == LARGEST_BODY
+            continues = self._sent_long
             if self._infile:
                 self._infile = bool(length or continues)
             elif length and not continues and not chunk[at + 3]:
                 if end - at < _COM_BYTES:
                     break
                 self._ask(REPLIES[chunk[at + HEAD_BYTES]])
+                if self.lost:
+                    return chunk
                 if self._intercept and chunk[at + HEAD_BYTES] == COM_CHANGE_USER:
                     self.held = bytearray(chunk[at:])
                     self._busy = True
                     return chunk[:at]
+            self._sent_long = length == LARGEST_BODY
             at += HEAD_BYTES + length
         passed = chunk
         if at < end:

@@ -148,6 +148,23 @@ def test_rows_and_commands_of_sixteen_mebibytes(mode: int, step: int | None) -> 
     play(steps, mode, step)
 
 
+def test_the_header_of_the_largest_packet_may_come_alone() -> None:
+    it = tracker()
+    assert it.client_bytes(b"\xff\xff\xff\0") == b""  # it waits for the command
+    assert it.client_bytes(b"\3") == b"\xff\xff\xff\0\3"
+    it.client_bytes(b"x" * 0xFFFFFE + encode(1, b""))
+    assert not it.quiet
+    it.server_bytes(ok())
+    assert it.quiet
+
+
+def test_behind_an_unknown_command_nothing_is_intercepted() -> None:
+    it = tracker(intercept=True)
+    sent = command(99) + command(0x11, b"user\0") + b"\1\0"
+    assert it.client_bytes(sent) == sent
+    assert (it.lost, it.held, it.take_kept()) == (True, None, b"")
+
+
 def test_responses_and_errors_are_counted() -> None:
     seen: list[str] = []
     it = SessionTracker(0, AUTOCOMMIT, intercept=False, on_error=seen.append)
