@@ -6,9 +6,12 @@
 import argparse
 import contextlib
 import os
+import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO, NoReturn
 
@@ -16,6 +19,7 @@ from adapter_logformat.convert import convert, listing
 from adapter_logformat.formats.registry import NAMES
 from adapter_logformat.pipeline import Options
 from adapter_logformat.profiles import PROFILES
+from adapter_logformat.redact import DETECTORS, Redactor, Rule
 from adapter_logformat.settings_inputs import AUTO, is_zone
 
 EXIT_CLEAN, EXIT_MISTAKE, EXIT_IO = 0, 64, 74
@@ -39,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     filter_.add_argument(
         "--now", type=_moment, metavar="TIME", help="time of observation, RFC 3339; default: the clock's"
     )
+    filter_.add_argument(
+        "--redact", action="append", default=[], choices=DETECTORS, metavar="WHAT",
+        help=f"mask what must not be stored: {', '.join(DETECTORS)}; may be given several times",
+    )  # fmt: skip
     filter_.add_argument("--keep-original", default="on_failure", choices=("never", "on_failure", "always"))
     filter_.add_argument("files", nargs="*", metavar="FILE", help="default, and `-`: standard input")
     explainer = commands.add_parser(
@@ -79,12 +87,15 @@ def run_command(arguments: Sequence[str]) -> int:
         zone=chosen.timezone,
         profile=chosen.profile,
         keep_original=chosen.keep_original,
+        written_ns=chosen.now or 0,
     )
     now_ns = chosen.now if chosen.now is not None else time.time_ns()
     try:
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(_opened(name)) for name in chosen.files or ["-"]]
-            convert(files, sys.stdout.buffer, options, now_ns)
+            redact = Redactor([Rule(name) for name in chosen.redact], Counter())
+            for file in files:
+                convert([file], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
     except BrokenPipeError:
         # The reader has enough (`| head`); the interpreter must not complain at its own last flush either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -94,6 +105,14 @@ def run_command(arguments: Sequence[str]) -> int:
     return EXIT_CLEAN
 
 
+def _as_old_as(file: BinaryIO, options: Options) -> Options:
+    """The options for a file that may have been written long ago, where they do not say when."""
+    status = os.fstat(file.fileno())
+    if options.written_ns or not stat.S_ISREG(status.st_mode):
+        return options
+    return replace(options, written_ns=status.st_mtime_ns)
+
+
 def _explain(names: Sequence[str], zone: str) -> int:
     from adapter_logformat.explain import explain, report  # the filter has no use for it
 
@@ -101,7 +120,7 @@ def _explain(names: Sequence[str], zone: str) -> int:
     for name in names:
         try:
             with _opened(name) as file:
-                found = explain(file, Options(zone=zone), time.time_ns())
+                found = explain(file, _as_old_as(file, Options(zone=zone)), time.time_ns())
         except OSError as error:
             print(f"adapter-logformat: {name}: {error.strerror}", file=sys.stderr)
             status = EXIT_MISTAKE

@@ -3,7 +3,7 @@
 Reads its input in blocks and never holds a whole file. Opening files and the command line belong to `__main__`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from adapter_logformat.formats import registry
@@ -13,20 +13,26 @@ BLOCK_BYTES = 128 * 1024
 SAMPLE_CHARACTERS = 110
 
 
-def convert(sources: Iterable[BinaryIO], sink: BinaryIO, options: Options, now_ns: int) -> Tally:
-    """Every record of `sources`, in order, to `sink`; each source is a stream of its own. All carry `now_ns`
-    as observed."""
+def convert(
+    sources: Iterable[BinaryIO],
+    sink: BinaryIO,
+    options: Options,
+    now_ns: int,
+    redact: Callable[[bytes], bytes] = lambda written: written,
+) -> Tally:
+    """Every record of `sources`, in order, through `redact` to `sink`; each source is a stream of its own. All carry
+    `now_ns` as observed."""
     tally = Tally()
     for source in sources:
         stream = Stream(options, tally)
         # read1 gives what a pipe has now, so that `tail -f | convert` does not wait for a full block.
         read = getattr(source, "read1", source.read)
         while block := read(BLOCK_BYTES):
-            records = stream.feed(block, now_ns)
+            records = redact(stream.feed(block, now_ns))
             if records:
                 sink.write(records)
                 sink.flush()
-        sink.write(stream.flush(now_ns))
+        sink.write(redact(stream.flush(now_ns)))
     sink.flush()
     return tally
 

@@ -75,6 +75,8 @@ class Options:
     keep_original: KeepOriginal = "on_failure"
     limits: Limits = Limits()
     attributes: Mapping[str, str] = field(default_factory=dict)
+    written_ns: int = 0
+    """When an old file was last written, where that is known: a year that its lines lack is the one nearest to it."""
     measures: Measures | None = None
     """Every record that is written is counted there too."""
 
@@ -114,7 +116,7 @@ class Lane:
         if now_ns != self._now_ns:
             self._now_ns = now_ns
             self.observed = rfc3339(now_ns)
-            self.times.observe(now_ns)
+            self.times.observe(self.options.written_ns or now_ns)
 
     def at_moment(self, now_ns: int, moment: str) -> None:
         """The same where somebody else read them, at `moment` (RFC 3339 in UTC)."""

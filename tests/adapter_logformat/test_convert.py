@@ -1,6 +1,7 @@
 """The filter as people use it: through a pipe, with files, with wrong options."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,23 @@ def test_a_zone_is_applied_with_its_daylight_saving() -> None:
         "2026-07-01T10:00:00.000Z",
         "2026-12-01T11:00:00.000Z",
     ]
+
+
+def test_a_year_that_is_missing_is_the_one_in_which_the_file_was_written(tmp_path: Path) -> None:
+    old = tmp_path / "messages"
+    old.write_bytes(b"Dec 30 22:14:15 web su[231]: one\nJan  2 22:14:15 web su[231]: two\n")
+    os.utime(old, (1104710400, 1104710400))  # 3 January 2005
+    records = [json.loads(line) for line in run("convert", str(old)).stdout.splitlines()]
+    assert [record["timestamp"] for record in records] == ["2004-12-30T22:14:15Z", "2005-01-02T22:14:15Z"]
+    told = run("convert", "--now", "2026-11-20T09:00:00Z", str(old)).stdout.splitlines()
+    assert json.loads(told[0])["timestamp"].startswith("2026-")
+
+
+def test_what_must_not_be_stored_is_masked_on_demand() -> None:
+    done = run("convert", "--redact", "ipv4", "--redact", "email", stdin=LINE.replace(b"curl/8", b"bob@example.com"))
+    assert b"203.0.113.7" not in done.stdout
+    assert json.loads(done.stdout)["attributes"]["user_agent.original"] == "[email]"
+    assert run("convert", "--redact", "secrets").returncode == 64
 
 
 def test_a_named_format_reads_only_its_lines() -> None:

@@ -2,6 +2,7 @@
 whichever path read it."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from adapter_logformat import wrappers
 from adapter_logformat.formats import registry
 from adapter_logformat.grammar import Format
 from adapter_logformat.pipeline import Limits, Options, Stream
-from adapter_logformat.timestamps import Times
+from adapter_logformat.timestamps import CACHE_LIMIT, Times
 
 NOW = 1_795_161_060_000_000_000
 DEFAULT = Options()
@@ -253,3 +254,17 @@ def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes], profi
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks]:
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
+
+
+def test_a_year_of_moments_out_of_order_is_read_right_and_costs_no_memory() -> None:
+    seconds = [(number * 7_919_993) % (366 * 86_400) for number in range(20_000)]
+    moments = [datetime.fromtimestamp(1_735_689_600 + second, UTC) for second in seconds]
+    stream = Stream(Options())
+    raw = b"".join(
+        ACCESS.replace(b"20/Nov/2026:08:51:00", f"{at:%d/%b/%Y:%H:%M:%S}".encode()) + b"\n" for at in moments
+    )
+    written = stream.feed(raw, NOW) + stream.flush(NOW)
+    assert [json.loads(line)["timestamp"] for line in written.splitlines()] == [
+        f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in moments
+    ]
+    assert len(stream._lane.times.clf_bytes) <= CACHE_LIMIT
