@@ -12,8 +12,7 @@ from benchmarks import charts, growth, report, results_files
 from benchmarks.outcome import QUANTITIES, Demand, Outcome, Row
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = DOCS / "benchmarks.md"
-CHARTS = DOCS / "benchmarks"
+PAGE, CHARTS = "benchmarks.md", "benchmarks"
 GUIDE_STEPS = 40
 QUIET_LOAD = 3.0
 """Above it others are at work. Two is what the benchmark before leaves behind."""
@@ -43,19 +42,21 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def write(results: Path) -> None:
+def write(results: Path, docs: Path = DOCS) -> None:
+    """Writes benchmarks.md below `docs` anew between its markers, and its charts beside it."""
+    page, folder = docs / PAGE, docs / CHARTS
     outcomes = results_files.read_all(results)
-    CHARTS.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     pictures = {name: picture for outcome in outcomes for name, picture in pictures_of(outcome)}
-    for old in CHARTS.glob("*.svg"):
+    for old in folder.glob("*.svg"):
         if old.name not in pictures:
             old.unlink()
     for name, picture in pictures.items():
-        (CHARTS / name).write_text(picture)
-    text = PAGE.read_text()
+        (folder / name).write_text(picture)
+    text = page.read_text()
     for marker, content in (("behind", behind(outcomes)), ("figures", figures(outcomes)), ("setups", setups(outcomes))):
         text = replaced(text, marker, content)
-    PAGE.write_text(text)
+    page.write_text(text)
 
 
 def replaced(text: str, marker: str, content: str) -> str:
@@ -157,6 +158,9 @@ def _asked(outcome: Outcome, row: Row) -> str:
 def _grown(outcome: Outcome, titles: dict[str, str]) -> Iterator[str]:
     for work in outcome.works():
         yield f"### {work}"
+        if all(row.size is None for row in outcome.rows_of(work)):
+            yield _table(outcome, work)
+            continue
         for quantity in report.quantities_of(outcome.rows_of(work)):
             name = _growth_name(work, quantity)
             yield f"![{titles[name]}](benchmarks/{name})"

@@ -1,5 +1,6 @@
 """The page: what is behind comes first, each figure stands in it, and what people wrote around it stays."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ DEMANDS = [
     *beside(ROWS, "JSON lines", "merged, plain", "rsyslog as documented", "klines_per_cpu_s", 2.3, at_least=True),
     *beside(ROWS, "JSON lines", "merged, plain", "Fluent Bit best", "klines_per_cpu_s", 1.4, at_least=True),
     *bound(ROWS, "JSON lines", "merged, plain", "peak_mib", 35, at_least=False),
+]
+GROWN = [
+    row("shipper: files", "shipper", {"cpu_us_per_line": value, "peak_mib": 50}, ours=True, size=size)
+    for size, value in ((1, 0.5), (10, 0.6), (100, 0.7))
 ]
 PEERS = [Peer("rsyslog", "8.2302.0", {"as documented": "input(…)"}), Peer("Fluent Bit", why_not="not in Debian")]
 
@@ -59,10 +64,19 @@ def test_what_stands_around_the_markers_stays() -> None:
         pages.replaced(text, "figures", "")
 
 
-def test_the_page_in_the_docs_has_all_its_places() -> None:
-    text = pages.PAGE.read_text()
-    for marker in ("behind", "figures", "setups"):
-        pages.replaced(text, marker, "")
+def test_the_page_in_the_docs_is_written_anew_with_its_charts(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks.md").write_bytes((pages.DOCS / "benchmarks.md").read_bytes())
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks/of-a-time-before.svg").touch()
+    for each in (outcome(), outcome([*GROWN, *ROWS], [], "growth")):
+        results_files.write(each, tmp_path / "results")
+    pages.write(tmp_path / "results", tmp_path)
+    text = (tmp_path / "benchmarks.md").read_text()
+    assert text.startswith("# Side by side")
+    linked = set(re.findall(r"\(benchmarks/([^)]+\.svg)\)", text))
+    assert linked == {path.name for path in (tmp_path / "benchmarks").iterdir()}
+    pages.write(tmp_path / "results", tmp_path)
+    assert (tmp_path / "benchmarks.md").read_text() == text
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -72,11 +86,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_sizes_become_lines_and_a_chart_for_each_quantity() -> None:
-    rows = [
-        row("shipper: files", "shipper", {"cpu_us_per_line": value, "peak_mib": 50}, ours=True, size=size)
-        for size, value in ((1, 0.5), (10, 0.6), (100, 0.7))
-    ]
-    grown = outcome(rows, [], "growth")
+    grown = outcome(GROWN, [], "growth")
     pictures = dict(pages.pictures_of(grown))
     assert set(pictures) == {"growth-shipper-files-cpu-us-per-line.svg", "growth-shipper-files-peak-mib.svg"}
     text = pages.figures([grown])
