@@ -23,7 +23,7 @@ USER, PASSWORD, DATABASE = "app", "a-password", "bench"
 _HAPROXY = """\
 global
   nbthread 1
-  maxconn 5000
+  maxconn 2500
 $globals
 defaults
   mode tcp
@@ -38,7 +38,7 @@ listen database
 _NGINX = """\
 $module
 daemon off; master_process off; pid $directory/nginx.pid; error_log $directory/nginx.log;
-events { worker_connections 9000; }
+events { worker_connections 5000; }
 stream {
   server { listen 127.0.0.1:$port; proxy_pass 127.0.0.1:$server; proxy_timeout 1h; $options }
 }
