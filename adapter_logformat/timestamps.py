@@ -18,6 +18,9 @@ CACHE_LIMIT: Final = 8192
 """Distinct seconds kept per layout; a full cache is emptied, so a year of unordered times costs no memory."""
 
 _CLF: Final = re.compile(r"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", re.ASCII)
+_ODD_CLF: Final = re.compile(
+    r"(\d\d)/([A-Z][a-z][a-z])/(\d{4}):(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d{4}))?", re.ASCII
+)
 _ISO: Final = re.compile(
     r"(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d(?::?\d\d)?))?", re.ASCII
 )
@@ -88,11 +91,11 @@ class Times:
         return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
 
     def clf(self, text: str) -> Stamp | None:
-        """`10/Oct/2000:13:55:36 -0700` (the common log format)."""
+        """`10/Oct/2000:13:55:36 -0700` (the common log format), also with a fraction, or without the zone."""
         try:
             return self._clf[text]
         except KeyError:
-            return _kept(self._clf, text, _clf(text))
+            return _kept(self._clf, text, _clf(text) or self._odd_clf(text))
 
     def iso(self, second: str, fraction: str | None = None, zone: str | None = None) -> Stamp | None:
         """`2026-11-20 08:51:00` (also `T` and `/`), digits after the decimal sign, and `Z`, `+02:00`,
@@ -221,6 +224,13 @@ class Times:
             return self._near_year(number, int(day), written, zone)
         whole = int(year) + (0 if len(year) > 2 else 2000 if int(year) < 70 else 1900)
         return self._moment(whole, number, int(day), written, zone, "")
+
+    def _odd_clf(self, text: str) -> Stamp | None:
+        found = _ODD_CLF.fullmatch(text)
+        if found is None:
+            return None
+        day, month, year, clock, fraction, zone = found.groups()
+        return self.parts(year, month, day, clock, fraction, zone)
 
     def _in_zone(self, zone: str, year: str | None, month: int, day: int, clock: str) -> Stamp | None:
         """Text that names its zone as IANA does (`Europe/Berlin`); an unknown one counts as none."""

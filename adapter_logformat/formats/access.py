@@ -27,7 +27,11 @@ MOST_ESCAPES: Final = 1 << 14
 MOST_EXTRAS: Final = 256
 """Further fields than these stay one text."""
 
-_HEAD: Final = re.compile(r"(.+) \[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] ", re.ASCII)
+_HEAD: Final = re.compile(
+    r"(.+) \[(\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [+-]\d{4})?)\] ", re.ASCII
+)
+_CHAIN: Final = re.compile(r"[0-9a-fA-F.:]{2,60}+(?:, ?[0-9a-fA-F.:]{2,60}+){1,20}+(?= )")
+"""What a proxy's own log may have in the place of the client: those it was forwarded for."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _STATUS: Final = re.compile(r" (\d{3}|-) (\d++|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d+|-)(?= |$)', re.ASCII)
@@ -79,7 +83,9 @@ def parse(line: str, times: Times) -> tuple[Record, str] | None:
         attributes["server.address"] = host[1].strip("[]")
         if host[2] is not None:
             attributes["server.port"] = int(host[2])
-    attributes["client.address"] = client
+    attributes["client.address"] = client.partition(",")[0]
+    if "," in client:
+        attributes["http.request.header.x-forwarded-for"] = [client]
     if ident != "-":
         attributes["app.ident"] = ident
     if user not in ("-", ""):
@@ -118,6 +124,10 @@ def _request_end(line: str, quote: int) -> tuple[int, re.Match[str]] | None:
 
 def _who(head: str) -> tuple[str | None, str, str, str] | None:
     """`[vhost ]client ident user`; the user is what is left, with its spaces."""
+    chain = _CHAIN.match(head)
+    if chain is not None:
+        ident, _, user = head[chain.end() + 1 :].partition(" ")
+        return (None, chain[0], ident, user) if ident else None
     parts = head.split(" ", 3)
     if len(parts) < 3:
         return None

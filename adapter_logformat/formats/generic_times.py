@@ -28,7 +28,7 @@ _LAYOUTS: Final = (
     rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
     r"(?P<epoch>1[0-9]{9})(?:\.(?P<fraction>\d{1,9}))?(?![\w.\-])",
     r"(?P<epoch>1[0-9]{9})(?P<fraction>\d{3})(?![\w.\-])",
-    r"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{1,9}))?",
+    rf"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{{1,9}}))?{_HALF}",
 )
 _PATTERNS: Final = tuple(
     re.compile(r"(?<![\w.:/\-+])(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?" + layout + _END)
@@ -57,6 +57,8 @@ class Found(NamedTuple):
         if (epoch := told.get("epoch")) is not None:
             return times.epoch(int(epoch), fraction or "")
         if (only := told.get("only")) is not None:
+            if (half := told.get("half")) is not None:
+                only = f"{int(only[:2]) % 12 + (12 if half == 'PM' else 0):02d}{only[2:]}"
             return times.clock(only, fraction)
         month, day = told["month"] or "", told["day"] or ""
         clock = told.get("clock") or told.get("packed") or ""

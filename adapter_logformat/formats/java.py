@@ -125,6 +125,17 @@ LAYOUTS: Final = (
         rule=TEXT,
     ),
     Layout(
+        name="log4js",
+        title="Node's log4js: `[time] [LEVEL] category - message`",
+        rank=82,
+        pattern=rf"\[{ISO}\] \[{_LEVEL}\] (?P<logger>[\w.\-]{{1,100}}+) - (?P<body>.*)",
+        sample="[2026-11-20T08:51:00.123] [INFO] default - listening",
+        scale=SCALE,
+        fields={"logger": _LOGGER_FIELD},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
         name="log4j_simple",
         title="log4j 1 without a date: TTCCLayout `%r [%t] %p %c %x - %m` and SimpleLayout `%p - %m`",
         rank=41,

@@ -89,8 +89,8 @@ LAYOUTS: Final = (
         name="jboss",
         title="JBoss, WildFly, Keycloak and Quarkus: `%d %-5p [%c] (%t) %s`",
         rank=84,
-        pattern=rf"(?:{YMD} )?{CLOCK} {_LEVEL} {{1,6}}\[(?P<logger>[\w.$\-]++)\] \((?P<thread>[^)\n]*+)\) "
-        rf"(?P<body>.*)",
+        pattern=rf"(?:{YMD} )?{CLOCK} {_LEVEL} {{1,6}}\[(?P<logger>[\w.$\-]++)\] "
+        r"\((?P<thread>(?![\w$]{1,100}+\.(?:java|scala|kt|groovy):)[^)\n]*+)\) (?P<body>.*)",
         sample="2026-11-20 08:51:00,123 INFO  [org.jboss.as] (MSC service thread 1-2) WFLYSRV0025: started",
         scale=SCALE,
         fields={"thread": _THREAD, "logger": _LOGGER},
@@ -103,9 +103,8 @@ LAYOUTS: Final = (
         name="elasticsearch",
         title="Elasticsearch, OpenSearch and Logstash: `[time][LEVEL][logger] [node] message`",
         rank=84,
-        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[A-Za-z][\w.$\-]*+) {{0,40}}\] ?(?:\["
-        rf"(?P<node>[\w.\-]++)\] ?)?"
-        r"(?P<body>.*)",
+        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[A-Za-z][\w.$\-]*+) {{0,40}}\] ?+(?:\["
+        r"(?P<node>[\w.\-]++)\] ?)?+(?!- )(?P<body>.*)",
         sample="[2026-11-20T08:51:00,123][INFO ][o.e.n.Node               ] [node-1] started",
         scale=SCALE,
         fields={"logger": _LOGGER, "node": ("app.node", str)},

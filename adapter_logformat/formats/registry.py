@@ -50,7 +50,7 @@ FAMILIES = (
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\d\d-[A-Z]|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])|\[\d{4}/"
            r"|(?:node=\S{1,255} )?type="),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
-                    "log4j_simple"), r"\[?\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)[ -]"),
+                    "log4js", "log4j_simple"), r"\[?\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
