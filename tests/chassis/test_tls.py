@@ -1,5 +1,6 @@
-"""A client's context: whom it believes, and what happens with files that cannot be used."""
+"""TLS contexts: whom a client believes, what a server shows, and what happens with files that cannot be used."""
 
+import contextlib
 import ssl
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from chassis.tls import client_context
+from chassis.tls import client_context, server_context
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,23 @@ def test_a_key_with_a_passphrase_is_refused_instead_of_asking_the_terminal(
     (tmp_path / "key.pem").write_bytes(locked)
     with pytest.raises(ssl.SSLError):
         client_context(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
+
+
+def test_a_server_shows_its_certificate_to_a_client_that_believes_it(
+    authority: trustme.CA, ca_file: Path, tmp_path: Path
+) -> None:
+    pair = authority.issue_cert("db.example")
+    pair.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    pair.private_key_pem.write_to_path(tmp_path / "key.pem")
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    shown = server_context(tmp_path / "cert.pem", tmp_path / "key.pem", alpn=["x"])
+    server = shown.wrap_bio(to_server, to_client, server_side=True)
+    client = client_context(ca_file=ca_file, alpn=["x"]).wrap_bio(to_client, to_server, server_hostname="db.example")
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert (server.selected_alpn_protocol(), client.selected_alpn_protocol()) == ("x", "x")
+    assert client.getpeercert()
 
 
 def test_no_tls_is_loaded_before_it_is_asked_for() -> None:

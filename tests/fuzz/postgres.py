@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["ambassador_dbproxy"]):
 
 def startup(data: bytes) -> None:
     """A packet that was read is written back as it came; nothing larger than its bound is waited for."""
-    conversation = ClientStartup()
+    conversation = ClientStartup(tls=len(data) % 2 == 1)
     conversation.feed(data)
     try:
         while (event := conversation.next_event()) is not None:

@@ -12,6 +12,7 @@ from ambassador_dbproxy.postgres.startup import (
     Answer,
     CancelRequest,
     ClientStartup,
+    Encrypt,
     Event,
     StartupPacket,
 )
@@ -28,9 +29,9 @@ APP = StartupPacket(196608, ((b"user", b"app"), (b"database", b"shop"), (b"appli
 NO = Answer(b"N")
 
 
-def converse(*packets: bytes, step: int | None = None) -> list[Event]:
+def converse(*packets: bytes, step: int | None = None, tls: bool = False) -> list[Event]:
     """What comes of packets that wait for each answer, each fed whole or in steps."""
-    startup, events = ClientStartup(), []
+    startup, events = ClientStartup(tls=tls), []
     for each in packets:
         size = step or len(each)
         for at in range(0, len(each), size):
@@ -57,6 +58,36 @@ def converse(*packets: bytes, step: int | None = None) -> list[Event]:
 )
 def test_conversations(packets: list[bytes], events: list[Event], step: int | None) -> None:
     assert converse(*packets, step=step) == events
+
+
+@pytest.mark.parametrize("step", [None, 1])
+@pytest.mark.parametrize(
+    ("packets", "events"),
+    [
+        ([START], [APP]),
+        ([SSL, START], [Encrypt(b"S", direct=False), APP]),
+        ([GSS, SSL, START], [NO, Encrypt(b"S", direct=False), APP]),
+    ],
+)
+def test_conversations_where_tls_is_offered(packets: list[bytes], events: list[Event], step: int | None) -> None:
+    assert converse(*packets, step=step, tls=True) == events
+
+
+def test_direct_tls_leaves_its_first_bytes_to_the_handshake() -> None:
+    startup = ClientStartup(tls=True)
+    startup.feed(b"\x16\3\1\0\5hello")
+    assert startup.next_event() == Encrypt(b"", direct=True)
+    assert startup.take_rest() == b"\x16\3\1\0\5hello"
+    startup.feed(START)  # decrypted by then
+    assert startup.next_event() == APP
+
+
+@pytest.mark.parametrize(
+    "packets", [[SSL, SSL], [SSL, GSS], [SSL + START], [SSL, b"\x16\3\1\0\5hello"], [GSS, b"\x16\3\1\0\5hello"]]
+)
+def test_tls_begins_once_and_with_nothing_behind_the_request(packets: list[bytes]) -> None:
+    with pytest.raises(ProtocolViolation):
+        converse(*packets, tls=True)
 
 
 @pytest.mark.parametrize(
