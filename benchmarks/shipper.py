@@ -115,6 +115,7 @@ def measure(options: argparse.Namespace) -> command.Found:
     make = workloads.Maker(options.workloads, lines, PEERS_SHARE)
     with tempfile.TemporaryDirectory(prefix="podmates-bench-") as name:
         theirs, who = _peers(make, Path(name))
+        theirs = [each for each in theirs if each.name == YARDSTICK or command.chosen(options, each.name)]
         ours = [_ours(case, make, Path(name)) for case in cases() if command.chosen(options, case.name)]
         rounds = command.rounds(options)
         rows = rounds.play([*theirs, *ours])
