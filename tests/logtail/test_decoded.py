@@ -88,6 +88,18 @@ async def test_case_03_utf16_truncated_and_regrown_past_the_offset(follow: Follo
     assert len(tail.events.of("file_truncated")) == 1
 
 
+async def test_a_utf16_file_that_is_truncated_and_deleted_at_once_is_gone_and_holds_up_no_end(
+    follow: Follow, log: Path
+) -> None:
+    log.write_bytes("one\ntwo\n".encode("utf-16"))
+    tail = await follow()
+    assert await tail.lines(2) == [b"one", b"two"]
+    log.write_bytes("x\n".encode("utf-16"))
+    log.unlink()
+    assert (await tail.event("file_gone"))["path"] == str(log)
+    assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
+
+
 async def test_case_11_gzip_of_a_shipped_file_is_not_shipped_again(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntwo\n")
     tail = await follow("app.log*")
