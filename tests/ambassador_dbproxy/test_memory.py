@@ -3,54 +3,16 @@
 import asyncio
 import os
 import ssl
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.sessions import ANSWER, QUERY, READY, STARTUP, Server
+
 Make = Callable[..., Any]
 PLAIN, ENCRYPTED = (int(os.environ.get(name, value)) for name, value in (("IDLE", "2000"), ("IDLE_TLS", "400")))
-SSL_REQUEST = struct.pack(">II", 8, 80877103)
-STARTUP = struct.pack(">II", 27, 196608) + b"user\0x\0database\0y\0\0"
-GREETING = b"R\0\0\0\x08\0\0\0\0" + b"K\0\0\0\x0c%s" + b"Z\0\0\0\5I"
-QUERY, ANSWER = b"Q\0\0\0\x0dSELECT 1\0", b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\5I"
-
-
-class Server(asyncio.Protocol):
-    """Lets everybody in, over TLS if there is a context, and gives every query the same answer."""
-
-    count = 0
-
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        self._context = context
-        self._early: bytes | None = None  # said before `start_tls` has returned the transport to answer on
-
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        if self._early is not None:
-            self._early += data
-        elif data == SSL_REQUEST:
-            self._transport.pause_reading()  # the handshake is for `start_tls`
-            self._transport.write(b"S")
-            self._early = b""
-            self._upgrading = asyncio.ensure_future(self._upgrade())
-        elif data[:1] == b"Q":
-            self._transport.write(ANSWER)
-        elif data[:1] != b"X":
-            Server.count += 1
-            self._transport.write(GREETING % struct.pack(">II", Server.count, 0))
-
-    async def _upgrade(self) -> None:
-        assert self._context
-        loop = asyncio.get_running_loop()
-        self._transport = await loop.start_tls(self._transport, self, self._context, server_side=True)
-        early, self._early = self._early, None
-        if early:
-            self.data_received(early)
 
 
 def anonymous_kib(pid: int) -> int:
@@ -84,7 +46,7 @@ async def test_idle_sessions_are_small(
     async def open_one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
         writer.write(STARTUP)
-        await reader.readuntil(b"Z\0\0\0\5I")
+        await reader.readuntil(READY)
         writer.write(QUERY)
         await reader.readuntil(ANSWER)
         open_now.append((reader, writer))
