@@ -29,12 +29,11 @@ def binaries(version: str) -> Path | None:
     return folder if folder and (folder / "postgres").exists() else None
 
 
-def server_account() -> str | None:
-    """PostgreSQL refuses to run as root: the account to run it as then, else None for one's own."""
+def server_account(name: str = "postgres") -> str | None:
+    """Servers refuse to run as root: the account to run one as then, else None for one's own."""
     if os.geteuid() != 0:
         return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
+    return name if name in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
 
 
 def free_port() -> int:

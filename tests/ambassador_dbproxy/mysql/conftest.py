@@ -1,7 +1,6 @@
 """Fixtures: real MariaDB servers in directories of their own, stopped by the PID that was started."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -14,6 +13,8 @@ from typing import Any
 
 import pymysql
 import pytest
+
+from tests.ambassador_dbproxy.clusters import free_port, server_account
 
 USER, PASSWORD, DATABASE = "app", "correct horse, battery = stäple", "orders"
 START_S = 20.0
@@ -28,20 +29,6 @@ def program(name: str) -> str | None:
 def missing() -> str | None:
     """The first program that is not on this machine."""
     return next((name for name in (SERVER, INSTALL) if program(name) is None), None)
-
-
-def server_account() -> str | None:
-    """MariaDB refuses to run as root: the account to run it as then, else None for one's own."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "mysql" if "mysql" in names else "nobody"
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @dataclass
@@ -69,7 +56,7 @@ class MariaDB:
     def initialise(self, like: "MariaDB | None" = None) -> None:
         """Make the system's tables, or copy those of a server that has never run: that takes a tenth of the time."""
         self.password_file.write_text(PASSWORD + "\n")
-        account = server_account()
+        account = server_account("mysql")
         if account:
             shutil.chown(self.directory, account)
         self.directory.chmod(0o755)
@@ -115,7 +102,7 @@ class MariaDB:
                     ],
                     stdout=log,
                     stderr=log,
-                    user=server_account(),
+                    user=server_account("mysql"),
                     cwd="/",
                     start_new_session=True,
                 )

@@ -81,17 +81,19 @@ def _aiomysql(place: Place) -> Sequence[str]:
     return ["tests", f"--mysql-unix-socket={place.socket}"]
 
 
+_REDIS = (
+    "commands connection connection_pool encoding function hash keyspace_notifications lock monitor multiprocessing "
+    "pipeline pubsub scripting"
+)
+_REDIS_ASYNCIO = "commands connection connection_pool encoding hash lock monitor pipeline pubsub scripting"
+
+
 def _redis(place: Place) -> Sequence[str]:
-    # Left out are clouds' credentials, which need clouds, and what needs modules, a cluster or TLS of the server.
-    elsewhere = (
-        "test_credentials.py",
-        "test_asyncio/test_credentials.py",
-        "test_scenario",
-        "test_asyncio/test_scenario",
-    )
-    arguments = [f"--ignore=tests/{each}" for each in elsewhere]
-    arguments += ["-m", "not redismod and not onlycluster and not ssl", "-o", "addopts="]
-    return ["tests", f"--redis-url={place.url('redis', '0')}", *arguments]
+    # What talks with a server; the others need none, or modules, a cluster, a cloud or TLS of the server.
+    files = [f"tests/test_{each}.py" for each in _REDIS.split()]
+    files += [f"tests/test_asyncio/test_{each}.py" for each in _REDIS_ASYNCIO.split()]
+    url = place.url("redis", "0")
+    return [*files, f"--redis-url={url}", "-m", "not redismod and not onlycluster and not ssl", "-o", "addopts="]
 
 
 def _sqlalchemy(scheme: str, dialect: str) -> Callable[[Place], Sequence[str]]:
