@@ -37,10 +37,10 @@ def until(condition: Callable[[], object], what: Callable[[], str] | str) -> Non
         time.sleep(LOOK_EVERY_S)
 
 
-def request(url: str, method: str = "GET") -> tuple[int, bytes]:
+def request(url: str, within_s: float = WITHIN_S) -> tuple[int, bytes]:
     """The status and the body of the answer; status 0 while nobody answers."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=WITHIN_S) as response:
+        with urllib.request.urlopen(url, timeout=within_s) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -12,6 +12,7 @@ from tests.containers.stage import Pod, request, until
 
 APP_PORT = 8080
 LOG_SERVER_PORT = 8514
+ANSWERS_WITHIN_S = 20.0  # when a pod's network goes in the middle of a request, nobody says that it was in vain
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Traffic:
     def ask(self, path: str) -> tuple[int, bytes]:
         """One request; what the app would not answer when all is well is kept in `unexpected`."""
         self.made += 1
-        status, body = request(f"{self.url}{path}?event=evt-{self.token}-access-{self.made:06d}")
+        status, body = request(f"{self.url}{path}?event=evt-{self.token}-access-{self.made:06d}", ANSWERS_WITHIN_S)
         if not is_expected(path, status):
             self.unexpected.append(f"{path}: {status} {body.decode()}")
         return status, body
@@ -38,8 +39,9 @@ class Traffic:
         until(lambda: self.made >= goal, "the traffic stands still")
 
     def go_on(self) -> None:
-        while not self._over.is_set():
-            self.ask(target(self.made))
+        """Until the end, or until nobody answers: then the app has gone, and soon the network of its pod."""
+        while not self._over.is_set() and self.ask(target(self.made))[0]:
+            pass
 
     def end(self) -> None:
         self._over.set()
@@ -47,7 +49,7 @@ class Traffic:
 
 @contextmanager
 def traffic(pod: Pod) -> Iterator[Traffic]:
-    """Requests to the app of `pod` without a pause, until the block ends."""
+    """Requests to the app of `pod` without a pause, until the block ends or the app does."""
     it = Traffic(f"http://{pod.address}:{APP_PORT}")
     thread = threading.Thread(target=it.go_on, name=f"traffic for {pod.name}")
     thread.start()
