@@ -129,3 +129,16 @@ async def test_keys_are_derived_once_for_all_and_bounded() -> None:
     for n in range(MAX_KEYS + 5):
         await keys.derive("pw", Challenge(b"salt%d" % n, 1))
     assert len(keys._keys) == MAX_KEYS
+
+
+async def test_the_slow_key_is_derived_once_for_all_logins_with_one_password_and_challenge() -> None:
+    keys, challenge = SaltedPasswords(), Challenge(b"salt", 1)
+    first, at_the_same_time = await asyncio.gather(keys.derive("p", challenge), keys.derive("p", challenge))
+    assert first is at_the_same_time is await keys.derive("p", challenge)
+    assert await keys.derive("rotated", challenge) != first
+    assert await keys.derive("p", Challenge(b"salt", 2)) != first
+    for number in range(MAX_KEYS):
+        await keys.derive(str(number), challenge)
+    again = await keys.derive("p", challenge)
+    assert again == first
+    assert again is not first  # it was the oldest, and was forgotten
