@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.credentials import ATTEMPTS, MAX_KEYS, PasswordFile, SaltedPasswords
-from ambassador_dbproxy.postgres.scram import Challenge, salted_password
+from ambassador_dbproxy.postgres.scram import Challenge
 from chassis.secret import SecretUnreadable
 
 
@@ -119,16 +119,6 @@ async def test_attempts_are_bounded_and_other_errors_are_final(tmp_path: Path) -
     with pytest.raises(PermissionError):
         await file.try_with(refuse, lambda error: False)
     assert len(seen) == ATTEMPTS + 1
-
-
-async def test_keys_are_derived_once_for_all_and_bounded() -> None:
-    keys = SaltedPasswords()
-    challenge = Challenge(b"salt", 2)
-    expected = salted_password("pw", challenge)
-    assert await asyncio.gather(*(keys.derive("pw", challenge) for _ in range(10))) == [expected] * 10
-    for n in range(MAX_KEYS + 5):
-        await keys.derive("pw", Challenge(b"salt%d" % n, 1))
-    assert len(keys._keys) == MAX_KEYS
 
 
 async def test_the_slow_key_is_derived_once_for_all_logins_with_one_password_and_challenge() -> None:
