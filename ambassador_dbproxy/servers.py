@@ -108,6 +108,7 @@ class Servers:
             try:
                 return await talk(conversation, server)
             except ConnectionEnded as error:
+                conversation.abort()  # the server has closed its side only
                 if failed := ended_by_tls(conversation, server.host):
                     raise failed from error
                 raise Unreachable(f"{server.host}: closed the connection during the login") from error
