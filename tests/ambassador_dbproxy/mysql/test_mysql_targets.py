@@ -492,3 +492,12 @@ async def test_new_connections_are_served_after_sigterm_until_the_app_has_gone(
     first.close()
     second.close()
     assert await asyncio.to_thread(through.exit_status) == 0
+
+
+def test_a_database_that_is_refused_is_told_in_the_servers_own_words(
+    server: Any, ambassador: Make, mysql_settings: Make, target: Make
+) -> None:
+    through = ambassador(mysql_settings(dev=target(server, database=None))).ready()
+    with pytest.raises(pymysql.OperationalError) as caught:
+        connect(through, database="absent")
+    assert caught.value.args == (1044, "Access denied for user 'app'@'127.0.0.1' to database 'absent'")
