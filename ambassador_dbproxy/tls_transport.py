@@ -161,11 +161,11 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         tls, incoming = self._tls, self._from_peer
         pieces: list[bytes] = []
         try:
-            while incoming.pending or tls.pending():
-                if not (piece := tls.read(size)):
-                    self._ended_reading = True
-                    break
+            while piece := tls.read(size):
                 pieces.append(piece)
+                if len(piece) < size and not incoming.pending:
+                    return pieces  # as mostly: one record, and nothing behind it
+            self._ended_reading = True
         except _WANTS:
             pass  # a record is not complete yet
         except ssl.SSLZeroReturnError:
