@@ -3,6 +3,7 @@
 The verdicts are `identity`'s, the bytes come from `reader`; here they become lives on the roll. Called by `follower`.
 """
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from logtail.chunk import Chunk, Source
 from logtail.compressions import Compressions
 from logtail.copies import Copies
 from logtail.decoded import Undecodable, is_mistaken, is_undecided
-from logtail.discovery import Find, siblings, target
+from logtail.discovery import Find, target
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Mark, Verdict, recognise
 from logtail.life import Key, Life
@@ -69,7 +70,7 @@ class Arrivals:
             if (known := self._roll.memory.of(find.key, find.path)) is not None:
                 self._open_for(find, partial(self._go_on, known, gone, now))
         for each in gone:
-            if not self._goes_on_in_copy(each, now):
+            if not self.goes_on_in_copy(each, now):
                 self._roll.memory.displace(each.known)
         for find in finds:
             if find.key not in self._roll.lives and self._roll.memory.of(find.key, find.path) is None:
@@ -86,19 +87,19 @@ class Arrivals:
         try:
             file = self._open(find.path)
         except OSError as error:
-            self._not_followed(find.path, error)
+            self.not_followed(find.path, error)
             return
         try:
             followed = follow(file, find)
         except OSError as error:
-            self._not_followed(find.path, error)
+            self.not_followed(find.path, error)
             if isinstance(error, Undecodable):
                 self._left_alone[find.key] = find  # until it changes: trying again means to decode all of it
             followed = False
         if not followed:
             file.close()
 
-    def _not_followed(self, path: str, error: OSError) -> None:
+    def not_followed(self, path: str, error: OSError) -> None:
         why = who_may_not_read(path) if isinstance(error, PermissionError) else None
         self._roll.problem(path, reader.word(error), why)
 
@@ -126,7 +127,7 @@ class Arrivals:
             self._roll.memory.forget(known)
             gone.append(Gone(known, verdict, find.size))
             return False
-        self._resume(file, known, find, now)
+        self.resume(file, known, find, now)
         return True
 
     def _follow(self, now: float, file: Opened, find: Find) -> bool:
@@ -135,20 +136,20 @@ class Arrivals:
             if self._compressions.is_of_open_file(file, find):
                 return False
             if (original := self._compressions.remembered_original(file, find.path)) is not None:
-                self._resume(file, original, find, now)
+                self.resume(file, original, find, now)
                 return True
         elif self._copies.may_be(file, find, now):
             return False
         self._roll.no_problem(find.path)
-        self._begin_new(file, find, now)
+        self._begin(self._new(file, find, now))
         return True
 
-    def _begin_new(self, file: Opened, find: Find, now: float) -> None:
+    def _new(self, file: Opened, find: Find, now: float) -> Life:
         offset, frontier = 0, b""
         if self.first_start and self._at_end:
             offset = reader.line_start(file, reader.length(file), self.max_line)
             frontier = reader.before(file, offset, FRONTIER_BYTES)
-        life = Life(
+        return Life(
             source=Source(find.path, self._generation(find.key)),
             file=file,
             key=find.key,
@@ -164,11 +165,13 @@ class Arrivals:
             target=target(find.path),
             undecided=offset == 0 and is_undecided(file),
         )
+
+    def _begin(self, life: Life) -> None:
         self.unsaved = True
         self._roll.add(life)
-        self._roll.tell("info", "file_found", path=find.path, generation=life.source.generation, offset=offset)
+        self._roll.tell("info", "file_found", path=life.path, generation=life.source.generation, offset=life.offset)
 
-    def _resume(self, file: Opened, known: Entry, find: Find, now: float) -> None:
+    def resume(self, file: Opened, known: Entry, find: Find, now: float) -> None:
         frontier = reader.before(file, known.offset, known.frontier_length)
         life = Life(
             source=Source(known.source_path, known.generation, resumed_to=file.extent(find.size)),
@@ -201,17 +204,19 @@ class Arrivals:
 
     def truncated(self, life: Life, now: float) -> None:
         """The content of `life` is gone from its file; it goes on in a copy beside it, if there is one."""
-        self._roll.dequeue(life)
-        self._roll.counts["truncations"] += 1
         find = Find(life.path, *life.key, life.raw_size, life.mtime_ns)
+        new = self._anew(life, find, now)  # first, since it may fail: then all is as it was, and is tried again
         copy = self._copies.find(life.identity(), find.path)
         state = life.state
-        file = life.file if isinstance(life.file, Plain) else self._open(find.path)
-        del self._roll.lives[life.key]
-        self._roll.begun.discard(life)
+        self._roll.dequeue(life)
+        self._roll.counts["truncations"] += 1
         self._roll.tell(
             "info", "file_truncated", path=life.path, offset=life.offset, size=life.size, copy=copy and copy[1].path
         )
+        del self._roll.lives[life.key]
+        self._roll.begun.discard(life)
+        if new is None or new.file is not life.file:
+            life.file.close()
         if copy is None:
             life.gone = True
             life.learn(Fact.ENDED)
@@ -220,10 +225,29 @@ class Arrivals:
                 self._roll.by_generation.pop(life.source.generation, None)
         else:
             self._move_to(life, *copy, now)
-        self._begin_new(file, find, now)
-        self._roll.lives[find.key].state = state
-        if copy is not None:
-            self._roll.lives[find.key].after = life
+        if new is not None:
+            self._begin(new)
+            new.state, new.after = state, life if copy is not None else None
+        else:
+            if copy is None:
+                self._roll.remember(life, finished=True)
+            self._roll.tell("warning", "file_gone", path=find.path, offset=0)
+
+    def _anew(self, life: Life, find: Find, now: float) -> Life | None:
+        """Its file from the beginning, as what it is now. None when that takes another opening, and it has no name."""
+        if isinstance(life.file, Plain):
+            return self._new(life.file, find, now)
+        if life.state is State.UNLINKED:
+            return None
+        file = self._open(find.path)
+        try:
+            condition = file.look()
+            if (condition.device, condition.inode) != life.key:
+                raise OSError(errno.ESTALE, "another file has its name now")
+            return self._new(file, find, now)
+        except OSError:
+            file.close()
+            raise
 
     def _move_to(self, life: Life, file: Opened, copy: Find, now: float) -> None:
         life.file, life.key, life.path = file, copy.key, copy.path
@@ -235,7 +259,7 @@ class Arrivals:
         self._copies.suspects.pop(copy.key, None)
         self._roll.enqueue(life)
 
-    def _goes_on_in_copy(self, gone: Gone, now: float) -> bool:
+    def goes_on_in_copy(self, gone: Gone, now: float) -> bool:
         """What was remembered is not in its file any more: that was truncated, and maybe renamed since, or its inode is
         another file's now. A copy shows where its name was."""
         known = gone.known
@@ -248,56 +272,9 @@ class Arrivals:
         )
         if copy is not None:
             try:
-                self._resume(copy[0], known, copy[1], now)
+                self.resume(copy[0], known, copy[1], now)
             except OSError as error:
                 copy[0].close()
-                self._not_followed(copy[1].path, error)
+                self.not_followed(copy[1].path, error)
                 return False
         return copy is not None
-
-    def find_lost_names(self, now: float) -> None:
-        """Remembered files that no glob finds now: renamed while nobody looked? The inode tells, in the directory."""
-        beside: dict[str, dict[int, Find]] = {}
-        for known in self._roll.memory:
-            if known.finished:
-                continue
-            find = _beside(known.path, known.inode, beside) or _beside(known.target, known.inode, beside)
-            if find is not None and find.path == known.source_path:
-                self._roll.memory.give_up(known)  # not renamed: the settings leave it out now
-                continue
-            try:
-                found = find is not None and find.key not in self._roll.lives and self._resume_unnamed(known, find, now)
-            except OSError as error:
-                self._not_followed(known.path, error)
-                continue  # it is there, and cannot be opened now: still remembered
-            if not found and not self._goes_on_in_copy(Gone(known, Verdict.NEW, 0), now):
-                self._roll.tell("warning", "file_gone", path=known.path, offset=known.offset)
-                self._roll.memory.give_up(known)
-
-    def _resume_unnamed(self, known: Entry, find: Find, now: float) -> bool:
-        """Go on with a file that has no matching name; False when the inode belongs to another file now."""
-        file = self._open(find.path)
-        # Of a file from which nothing was handed out yet there is no content to know it by: the name must do.
-        named_after_it = known.offset == 0 and (find.path.startswith(known.path) or find.path == known.target)
-        same = recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
-        if not (same or named_after_it):
-            file.close()
-            return False
-        self._resume(file, known, find, now)
-        life = self._roll.lives[find.key]
-        life.learn(Fact.RENAMED)
-        successor = next((e for e in self._roll.lives.values() if e.path == known.source_path and e is not life), None)
-        if successor is not None:
-            successor.after = life
-        if find.path != known.path:
-            self._roll.counts["rotations"] += 1
-            self._roll.tell("info", "file_rotated", path=known.path, now=find.path, offset=known.offset)
-        return True
-
-
-def _beside(path: str, inode: int, seen: dict[str, dict[int, Find]]) -> Find | None:
-    """The file with this inode in the directory of `path`; `seen` keeps what was looked at."""
-    directory = path.rpartition("/")[0]
-    if directory not in seen:
-        seen[directory] = {find.inode: find for find in siblings(path)} if path else {}
-    return seen[directory].get(inode)

@@ -90,17 +90,22 @@ class Copies:
                 file = self._open(find.path)
             except OSError:
                 continue
-            seen = reader.sight(file, find.path, known)
-            if recognise(known, seen) is Verdict.COPY and not self._remembers(file, find):
-                return file, find
+            try:
+                if self._goes_on_with(file, find, known):
+                    return file, find
+            except OSError:
+                pass  # damaged: it is told when it is met itself, and must hide no other
             file.close()
         return None
 
-    def _remembers(self, file: Opened, find: Find) -> bool:
-        known = self._roll.memory.of(find.key, find.path)
-        if known is None:
+    def _goes_on_with(self, file: Opened, find: Find, known: Identity) -> bool:
+        if recognise(known, reader.sight(file, find.path, known)) is not Verdict.COPY:
             return False
-        return recognise(known.identity, reader.sight(file, find.path, known.identity)) is Verdict.SAME
+        remembered = self._roll.memory.of(find.key, find.path)
+        if remembered is None:
+            return True
+        seen = reader.sight(file, find.path, remembered.identity)
+        return recognise(remembered.identity, seen) is not Verdict.SAME
 
 
 def _is_copy(life: Life, file: Opened, find: Find) -> bool:

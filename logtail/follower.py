@@ -17,6 +17,7 @@ from logtail.discovery import Discovery
 from logtail.endings import Endings
 from logtail.life import Life
 from logtail.lookout import Lookout
+from logtail.lost_names import LostNames
 from logtail.multiline import Multiline
 from logtail.opened import Open
 from logtail.positions import Positions
@@ -65,6 +66,7 @@ class Follower:
         self._arrivals = Arrivals(
             self._roll, self._copies, open_file, start_at=start_at, max_line_bytes=max_line_bytes, wall=wall
         )
+        self._lost_names = LostNames(self._roll, self._arrivals, open_file)
         self._turns = Turns(self._roll, self._trouble, monotonic)
         self._turns.set_limits(max_line_bytes=max_line_bytes, chunk_bytes=chunk_bytes, multiline=multiline)
         self._endings = Endings(self._roll, self._turns, self._trouble, monotonic)
@@ -116,7 +118,7 @@ class Follower:
         if saved is not None:
             self._positions.take_over(saved)
         self._lookout.tell_empty(self._lookout.look())
-        self._arrivals.find_lost_names(self._lookout.at)
+        self._lost_names.find(self._lookout.at)
         self._arrivals.first_start = False
         return self._roll.told()
 

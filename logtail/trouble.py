@@ -27,7 +27,7 @@ class Trouble:
             file = self._open(life.file.path)
         except OSError as why:
             nameless = life.state is State.UNLINKED or isinstance(why, FileNotFoundError)
-            if nameless and (life.doubted or not _can_be_read(life)):
+            if nameless and not _can_be_read(life):
                 self._gone(life)
             return
         try:

@@ -34,6 +34,7 @@ AT_THE_BORDER = {
         "life",
         "locked_out",
         "lookout",
+        "lost_names",
         "memory",
         "names",
         "opened",
