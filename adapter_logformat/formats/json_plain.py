@@ -70,7 +70,11 @@ class Plain:
         joined = b"\n".join(tokens)
         rows = len(tokens) * following
         renamed = joined.replace(self.comma + b'"', b',"app.')
+        # Each replacement changes the size, so the size says how many there were. It is asked after each one: a comma
+        # too many must not make up for colons.
         size = len(joined) + rows * (4 - (len(self.comma) - 1))
+        if len(renamed) != size:
+            return None
         if self.colon != b":":
             renamed = renamed.replace(b'"' + self.colon, b'":')
             size -= rows * (len(self.colon) - 1)

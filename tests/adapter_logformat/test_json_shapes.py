@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,3 +122,17 @@ def test_the_plain_form_takes_what_is_clean_throughout_and_renames_what_is_the_a
     assert plain.lines(line + line.replace(b"x", b"\\n")) == 0
     assert plain.take(line.replace(b'"b"', b'"b,"'), 1) is None
     assert plain.take(line.replace(b"true", b"1"), 1) is None
+
+
+@pytest.mark.parametrize(("separators", "commas", "colons"), [((", ", ": "), 1, 3), ((",", ": "), 1, 4)])
+def test_what_looks_like_more_members_in_one_line_does_not_make_up_for_fewer_in_others(
+    separators: tuple[str, str], commas: int, colons: int
+) -> None:
+    usual = {"time": "2026-11-20T08:51:00.123Z", "level": "info", "message": "m", "a": "x", "b": "y", "c": "z"}
+    rows = [usual] * 6 + [usual | {"a": f"foo{separators[0]}"}] * commas + [usual | {"b": f"{separators[1]}x"}] * colons
+    raw = b"".join(json.dumps(row, separators=separators).encode() + b"\n" for row in rows)
+    usually = json.dumps(usual, separators=separators).encode() + b"\n"
+    stream = Stream(Options())
+    written = stream.feed(usually * 6, NOW) + stream.feed(raw, NOW)
+    told = [json.loads(line)["attributes"] for line in written.splitlines()][6:]
+    assert told == [{f"app.{key}": row[key] for key in "abc"} for row in rows]
