@@ -121,16 +121,17 @@ class MysqlSession(FollowedSession):
 class _AppLeg(Leg):
     """Shows the app's chunks to the tracker before they go out: what asks for a change of user does not."""
 
-    __slots__ = ("_held", "_tracker")
+    __slots__ = ("_held", "_look", "_tracker")
 
     def __init__(self, conversation: Conversation, tracker: SessionTracker, held: Callable[[], None]) -> None:
         super().__init__(conversation)
         self._tracker = tracker
+        self._look = tracker.client_bytes
         self._held = held
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
-        passed = self._tracker.client_bytes(data)
+        passed = self._look(data)
         if passed:
             self.forward(passed)
         if passed is not data and self._tracker.held is not None:
