@@ -91,11 +91,11 @@ class Turns:
         if self._multiline is not None and not reading.broken:
             content, joined = self._multiline.mark(content), True
         chunk = Chunk(life.source, life.offset, content, piece=reading.broken, joined=joined)
-        life.frontier = extend(life.frontier, reading.data)
+        head = _extended_head(life, reading.data)  # before anything is noted: it may fail, and the piece is read again
+        frontier = extend(life.frontier, reading.data)
+        life.acks.hand_out(chunk.start, chunk.end, frontier, self._monotonic())
+        life.frontier, life.head = frontier, head
         self._roll.begun.add(life)
-        life.acks.hand_out(chunk.start, chunk.end, life.frontier, self._monotonic())
-        if life.head.length < HEAD_BYTES:
-            life.head = Mark.of(life.file.pread(min(chunk.end, HEAD_BYTES), 0))
         if reading.broken and not life.midline:
             self._roll.counts["long_lines"] += 1
             self._roll.tell("warning", "line_too_long", path=life.path, offset=chunk.start, limit=self._max_line)
@@ -112,3 +112,12 @@ class Turns:
         """It seems to be truncated: not read until another look has settled that."""
         life.doubted = True
         self._roll.dequeue(life)
+
+
+def _extended_head(life: Life, handed_out: bytes) -> Mark:
+    """The mark of the file's beginning when `handed_out` follows what was."""
+    if life.head.length >= HEAD_BYTES:
+        return life.head
+    if life.offset == 0:
+        return Mark.of(handed_out[:HEAD_BYTES])
+    return Mark.of(life.file.pread(min(life.offset + len(handed_out), HEAD_BYTES), 0))

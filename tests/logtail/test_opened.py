@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+import pytest
+
 from logtail.decoded import Opener
 from logtail.opened import Condition, Descriptors, Opened
 
@@ -46,6 +48,7 @@ class Shaky:
 class Weather:
     def __init__(self) -> None:
         self.errors: list[int] = []
+        """What the next reads meet; 0 is none."""
         self.sizes: list[int] = []
         self.opened = 0
         self._descriptors = Descriptors(16)
@@ -53,7 +56,8 @@ class Weather:
     def strike(self) -> None:
         if self.errors:
             code = self.errors.pop(0)
-            raise OSError(code, os.strerror(code))
+            if code:
+                raise OSError(code, os.strerror(code))
 
     def open(self, path: str) -> Opened:
         self.opened += 1
@@ -116,6 +120,18 @@ async def test_case_14_an_error_that_stays_is_said_once_and_survived(follow: Fol
     assert (await tail.chunk()).data == b"two\n"
     assert weather.errors == []
     assert len(tail.events.of("file_not_followed")) == 1
+
+
+@pytest.mark.parametrize("reads", range(7))
+async def test_case_14_an_error_at_any_single_read_loses_and_repeats_nothing(
+    follow: Follow, log: Path, reads: int
+) -> None:
+    weather = Weather()
+    tail = await follow(open_file=weather.open)
+    for line in (b"one", b"two"):
+        append(log, line + b"\n")
+        weather.errors = [0] * reads + [errno.EIO]
+        assert await tail.lines(1) == [line]
 
 
 async def test_case_14_a_shrink_is_believed_when_two_looks_agree(follow: Follow, log: Path) -> None:
