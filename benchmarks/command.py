@@ -49,7 +49,7 @@ def run(
 
 def rounds(options: argparse.Namespace) -> Rounds:
     """On the core of what is measured, telling its progress."""
-    return Rounds(1 if options.quick else options.rounds, machine.cores()[0], progress)
+    return Rounds(options.rounds, machine.cores()[0], progress, quick=options.quick)
 
 
 def results_of(options: argparse.Namespace) -> Path:

@@ -37,7 +37,7 @@ FULL = Sizes(
     file_lines=400_000,
     # The longest is one MiB, its newline included: what `max_line_bytes` takes by default.
     lengths=(50, 500, 5000, 50_000, 500_000, 1_048_575),
-    length_bytes=48_000_000,
+    length_bytes=96_000_000,
     formats=(1, 2, 5, 10, 20, 50, 0),
     format_lines=200_000,
 )

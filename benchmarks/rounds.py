@@ -74,10 +74,12 @@ class Undelivered(Exception):
 
 
 class Rounds:
-    """`play`s contestants `count` times on `core`, and remembers how quiet the machine can be."""
+    """`play`s contestants `count` times on `core`, and remembers how quiet the machine can be. A `quick` one is no
+    measurement: once, without warm-up, and whatever the noise."""
 
-    def __init__(self, count: int, core: int, tell: Callable[[str], None]) -> None:
-        self._count = count
+    def __init__(self, count: int, core: int, tell: Callable[[str], None], *, quick: bool = False) -> None:
+        self._count = 1 if quick else count
+        self._quick = quick
         self._core = core
         self._tell = tell
         self.dropped: list[Peer] = []
@@ -86,12 +88,12 @@ class Rounds:
         self._quietest = min(self._probe() for _ in range(5))
 
     def play(self, contestants: Sequence[Contestant]) -> list[Row]:
-        """Their rows. When there are several rounds, warm-ups come first and noisy runs are repeated."""
-        if self._count > 1:
+        """Their rows. Warm-ups come first, and noisy runs are repeated."""
+        if not self._quick:
             for contestant in contestants:
                 if contestant.warm_up is not None:
                     self._warm_up(contestant, contestant.warm_up)
-        self._repeats_left = len(contestants) * self._count // 2
+        self._repeats_left = -(-len(contestants) * self._count // 2)
         for number in range(1, self._count + 1):
             for contestant in contestants:
                 if contestant.failed:
@@ -124,7 +126,7 @@ class Rounds:
     def _run(self, contestant: Contestant) -> Measured:
         """The least noisy of a few tries, the first that is quiet enough ending them."""
         best: Measured | None = None
-        for attempt in range(1 + (MOST_REPEATS if self._count > 1 else 0)):
+        for attempt in range(1 + (0 if self._quick else MOST_REPEATS)):
             if attempt > 0:
                 if self._repeats_left <= 0:
                     break
@@ -146,8 +148,7 @@ class Rounds:
         return best
 
     def _probe(self) -> float:
-        """A single round is no measurement, so its noise is not looked at."""
-        return machine.probe_on(self._core) if self._count > 1 else 1.0
+        return 1.0 if self._quick else machine.probe_on(self._core)
 
 
 def _told(contestant: Contestant, measured: Measured) -> str:
