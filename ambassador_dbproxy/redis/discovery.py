@@ -13,7 +13,7 @@ from typing import NoReturn
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.credentials import PasswordFile
 from ambassador_dbproxy.dial import Unreachable, dial
-from ambassador_dbproxy.redis.login import auth
+from ambassador_dbproxy.redis.login import auth, auth_refusal
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Reply, ReplyReader
 from ambassador_dbproxy.redis.sentinel import (
     ANSWERS,
@@ -102,7 +102,7 @@ class Sentinels:
             if password is not None:
                 conversation.send(auth(self._settings.user, password))
                 if isinstance(refused := await _next(conversation, replies), ErrorReply):
-                    raise ProtocolViolation(refused.text)
+                    raise ProtocolViolation(auth_refusal(refused, password).text)
         except BaseException:
             conversation.abort()
             raise

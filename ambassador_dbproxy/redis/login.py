@@ -6,6 +6,7 @@ loading, which answers the others all the same.
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply, encode_command
@@ -16,6 +17,18 @@ NOT_READY = frozenset({"LOADING", "MASTERDOWN", "CLUSTERDOWN"})
 DEFAULT_USER = "default"
 _WRONG_PASSWORD = ("WRONGPASS ", "ERR invalid password")  # the second: before Redis 6
 _TURNED_AWAY = ("ERR max number of clients reached", "DENIED ")  # said to whatever comes first
+_REPEATS_NOTHING = (
+    *_WRONG_PASSWORD,
+    *_TURNED_AWAY,
+    "NOPERM ",
+    "NOAUTH ",
+    "ERR wrong number of arguments ",
+    "ERR AUTH <password> called without any password ",
+    "ERR Client sent AUTH, but no password is set",
+)
+"""Answers to AUTH that hold none of its arguments; a server that does not know the command repeats them, for one."""
+_CODE = re.compile("[A-Z]{2,20}")
+_MASK = "(password)"
 
 
 class LoginFailed(Exception):
@@ -60,6 +73,7 @@ class UpstreamLogin:
         self.role = Role.UNKNOWN
         self.role_reason = ""
         self._database = database
+        self._password = password
         asked: list[tuple[Step, tuple[bytes, ...]]] = []
         if user is not None and (user != DEFAULT_USER or password is not None):
             asked.append((Step.AUTH, _auth(user, password or "")))
@@ -81,9 +95,11 @@ class UpstreamLogin:
             raise ProtocolViolation("a reply to nothing")
         step = self._due.pop(0)
         if isinstance(reply, ErrorReply):
-            if reply.code in NOT_READY:
-                raise NotReady(reply.text)
-            self._refused(step, reply)
+            tellable = auth_refusal if step is Step.AUTH else without_password
+            error = tellable(reply, self._password)
+            if error.code in NOT_READY:
+                raise NotReady(error.text)
+            self._refused(step, error)
         elif step is Step.ROLE:
             self.role = read_role(reply)
         elif step is not Step.PING and reply != b"OK":
@@ -97,6 +113,21 @@ class UpstreamLogin:
         if step is Step.ROLE:
             self.role_reason = error.text
         # PING: NOAUTH where the app logs in itself, NOPERM, BUSY, MISCONF. All come from a server that is up.
+
+
+def auth_refusal(error: ErrorReply, password: str | None) -> ErrorReply:
+    """What may be told of the server's error to AUTH, which may have repeated the password, or parts of it."""
+    if error.text.startswith(_REPEATS_NOTHING):
+        return without_password(error, password)
+    code = error.code if _CODE.fullmatch(error.code) and error.code != password else "ERR"
+    return ErrorReply(f"{code} AUTH was refused")
+
+
+def without_password(error: ErrorReply, password: str | None) -> ErrorReply:
+    """An error of the server without the password, wherever it comes from."""
+    if not password or password not in error.text:
+        return error
+    return ErrorReply(error.text.replace(password, _MASK))
 
 
 def auth(user: str | None, password: str) -> bytes:

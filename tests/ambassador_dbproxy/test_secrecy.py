@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 Make = Callable[..., Any]
 
@@ -49,6 +50,36 @@ async def test_nothing_secret_is_said_anywhere(
     assert "orders" in said
     for secret in (cluster.password, "a-wrong-pass", "clear-secret", "the-apps-pass", "a statement"):
         assert secret not in said + told
+
+
+@pytest.mark.parametrize("shown", [200, 40], ids=["whole", "cut short"])
+async def test_what_a_redis_server_repeats_of_its_login_is_kept_back(
+    shown: int, ambassador: Make, tmp_path: Path
+) -> None:
+    """As servers answer where AUTH is renamed: with what they were given, up to some length."""
+    password = "hunter2-is-a-secret-that-is-much-longer-than-what-one-would-remember"
+    (tmp_path / "password").write_text(password)
+
+    async def repeat(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING\r\n")
+        told = f"-ERR unknown command 'AUTH', with args beginning with: 'app' '{password[:shown]}'\r\n".encode()
+        writer.write(told + b"*1\r\n$6\r\nmaster\r\n+PONG\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(repeat, "127.0.0.1", 0) as server:
+        host = "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        target = {"hosts": [host], "user": "app", "password_file": str(tmp_path / "password")}
+        listener = {"name": "cache", "listen": "127.0.0.1:0", "protocol": "redis", "environments": {"dev": target}}
+        through = await asyncio.to_thread(ambassador({"environment": "dev", "listeners": [listener]}).ready)
+        app, writer = await asyncio.open_connection("127.0.0.1", through.port)
+        told = (await app.read()).decode()
+        writer.close()
+        await writer.wait_closed()
+        said = await asyncio.to_thread(everything_said, through)
+    assert "AUTH was refused" in told
+    assert "AUTH was refused" in said
+    assert password[:20] not in said + told
 
 
 async def test_passwords_rotate_under_load(

@@ -89,6 +89,29 @@ def test_what_ends_it(replies: list[Reply], raised: type[Exception]) -> None:
     assert "p w" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERR unknown command 'AUTH', with args beginning with: 'app' 'p w'", "ERR AUTH was refused"),
+        ("ERR unknown command `AUTH`, with args beginning with: `app`, `p ", "ERR AUTH was refused"),
+        ("p w is not liked", "ERR AUTH was refused"),
+        ("NOPERM nobody may log in with p w", "NOPERM nobody may log in with (password)"),
+        ("ERR Client sent AUTH, but no password is set", "ERR Client sent AUTH, but no password is set"),
+    ],
+)
+def test_of_an_answer_to_the_password_only_what_repeats_none_of_it(said: str, told: str) -> None:
+    with pytest.raises(ServerRefused) as caught:
+        login().receive(ErrorReply(said))
+    assert caught.value.error.text == told
+
+
+def test_the_password_is_in_no_other_answer_either() -> None:
+    steps = login(database=None)
+    steps.receive(b"OK")
+    steps.receive(ErrorReply("NOPERM p w may not"))
+    assert steps.role_reason == "NOPERM (password) may not"
+
+
 @pytest.mark.parametrize("text", ["NOAUTH Authentication required.", "NOPERM no", "BUSY running a script", "MISCONF x"])
 def test_what_does_not(text: str) -> None:
     steps = login(user=None, password=None, database=None)
