@@ -35,12 +35,14 @@ _RESULT: Final = rb' HTTP/(\d\.\d))" ([1-9]\d\d) ([1-9]\d*+|[0-])'
 
 
 def _pattern(groups: tuple[int, ...], *, strict: bool) -> re.Pattern[bytes]:
-    """The line as the columns `groups` see it. Strict classes hold printable ASCII without quote and backslash."""
+    """The line as the columns `groups` see it. Strict classes hold printable ASCII without quote and backslash.
+    What looks like one client may be a list of them with commas, which the slow path takes apart (`all_of`)."""
     word = rb"[!#-\[\]-~]++" if strict else rb'[^ "\n]++'
     path = rb"/[!#->@-\[\]-~]*+" if strict else rb'/[^ ?"\n]*+'
+    client = rb"[!#-+\--\[\]-~]++" if strict else word
     query = rb"[!#-\[\]-~]*+" if strict else rb'[^ "\n]*+'
     quoted = rb"[ !#-\[\]-~]++" if strict else rb'[^"]++'
-    line = _virtual_host(groups) + rb"(" + word + rb") - (" + word + rb") \[(" + _TIME + rb')\] "'
+    line = _virtual_host(groups) + rb"(" + client + rb") - (" + word + rb") \[(" + _TIME + rb')\] "'
     line += rb"((" + _COMMON_METHODS + rb") (" + path + rb")\??+(" + query + rb")" + _RESULT
     if AGENT in groups:
         line += rb' "(' + quoted + rb')" "(' + quoted + rb')"'
@@ -154,9 +156,13 @@ class Columns:
         return len(self.groups) + 1
 
     def all_of(self, chunk: bytes, lines: int) -> list[bytes] | None:
-        """The pieces of `chunk`, if each of its lines fits: as many matches as lines, and nothing between them."""
+        """The pieces of `chunk`, if each of its lines fits: as many matches as lines, and nothing between them. One
+        look for the comma of a list of clients costs less than a class without it, which no memchr passes over."""
         parts = self.pattern.split(chunk)
-        return parts if len(parts) == lines * self.width + 1 and not any(parts[0 :: self.width]) else None
+        if len(parts) != lines * self.width + 1 or any(parts[0 :: self.width]):
+            return None
+        clients = parts[self.groups.index(CLIENT) + 1 :: self.width]
+        return None if b"," in b" ".join(clients) else parts
 
 
 class _Severities(dict[bytes, bytes]):

@@ -223,7 +223,9 @@ def test_hostile_lines_are_read_in_linear_time(line: bytes) -> None:
     assert len(records) == 1
 
 
-WORDS = st.sampled_from(["-", "10.0.0.1", "::1", "bob", 'a"b', "x" * 300, "a?b", "é", "a\\b", "\t"])
+WORDS = st.sampled_from(
+    ["-", "10.0.0.1", "::1", "bob", 'a"b', "x" * 300, "a?b", "é", "a\\b", "\t", "192.0.2.1,192.0.2.2"]
+)
 TARGETS = st.sampled_from(["/", "/a?b=1", "/a?", "/a?b?c", "/?", "/a??", '/"', "*", "/a b", "/" + "x" * 9000, "/é"])
 REFERERS = st.sampled_from(["-", "https://example.com/?a", "", "a b", '\\"x\\"', "-", "-"])
 
@@ -254,6 +256,18 @@ def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes], profi
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks]:
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
+
+
+def test_clients_that_were_forwarded_for_are_taken_apart_between_any_others() -> None:
+    forwarded = ACCESS.replace(b"203.0.113.7", b"192.0.2.1,192.0.2.2")
+    usual = [ACCESS] * 5
+    for raw in ([*usual, *[forwarded] * 5], [*usual, forwarded, *usual], [*usual, forwarded, ACCESS + b' "1" 2']):
+        stream = Stream(Options())
+        chunk = b"\n".join(raw) + b"\n"
+        assert stream.feed(chunk, NOW) + stream.feed(chunk, NOW) == slow(chunk * 2)
+    told = json.loads(whole(forwarded))["attributes"]
+    assert told["client.address"] == "192.0.2.1"
+    assert told["http.request.header.x-forwarded-for"] == ["192.0.2.1,192.0.2.2"]
 
 
 def test_a_year_of_moments_out_of_order_is_read_right_and_costs_no_memory() -> None:
