@@ -40,12 +40,15 @@ class Gunzip:
         self._inner = zlib.decompressobj(31)
         self._rest = b""
         self._more_inside = False
+        self._damaged: zlib.error | None = None
 
     @property
     def hungry(self) -> bool:
-        return not self._rest and not self._more_inside
+        return not self._damaged and not self._rest and not self._more_inside
 
     def feed(self, raw: bytes) -> bytes:
+        if self._damaged:
+            raise Undecodable(errno.EIO, "damaged gzip") from self._damaged
         if self._inner.eof:
             # Members may follow one another, and zeros may pad the end.
             self._rest = (self._rest + raw).lstrip(b"\0")
@@ -55,6 +58,7 @@ class Gunzip:
         try:
             out = self._inner.decompress(self._rest + raw, _STEP)
         except zlib.error as error:
+            self._damaged = error
             raise Undecodable(errno.EIO, "damaged gzip") from error
         self._more_inside = len(out) >= _STEP
         self._rest = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail

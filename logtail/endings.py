@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from logtail.chunk import Chunk
+from logtail.decoded import Undecodable
 from logtail.follow import Fact, State
 from logtail.life import Life
 from logtail.names import look_without_name
@@ -14,6 +15,8 @@ from logtail.opened import remove
 from logtail.roll import Roll
 from logtail.trouble import Trouble
 from logtail.turns import Turns
+
+UNSETTLED_S = 2.0  # a file that cannot be read for so long at the end of a drain is left where it was read to
 
 
 class Endings:
@@ -24,6 +27,8 @@ class Endings:
         self._monotonic = monotonic
         self._quiet: float | None = None
         self._draining_since = 0.0
+        self._unsettled: dict[Life, float] = {}
+        """Since when, of those that are all that a drain waits for."""
 
     @property
     def draining(self) -> bool:
@@ -39,14 +44,18 @@ class Endings:
         if self._quiet is None:
             return None
         now = self._monotonic()
-        lives = list(self._roll.lives.values())
+        lives = [life for life in self._roll.lives.values() if life.open]
         is_early = now - self._draining_since < self._quiet
-        if any(life.open and (is_early or life.queued or now - life.changed_at < self._quiet) for life in lives):
+        if any(is_early or life.queued or now - life.changed_at < self._quiet for life in lives):
             return None
         for life in lives:
-            if life.open:
+            if life.settled:
+                self._unsettled.pop(life, None)
                 self.end(life)
-                return self._roll.ended.popleft() if self._roll.ended else None
+            elif now - self._unsettled.setdefault(life, now) >= UNSETTLED_S:
+                self._conclude(life, None)
+            if self._roll.ended:
+                return self._roll.ended.popleft()
         return None
 
     def end(self, life: Life) -> None:
@@ -55,16 +64,22 @@ class Endings:
             chunk = self._turns.read(life, None, finished=True)
         except OSError as error:
             self._trouble.met(life, error)
-            return
-        if not life.open or life.gone or self._roll.lives.get(life.key) is not life:
-            return  # it turned out to be truncated
+            if not isinstance(error, Undecodable):
+                return
+            chunk = None  # no later try can read more of it
+        if not life.open or life.gone or self._roll.lives.get(life.key) is not life or not life.settled:
+            return  # it turned out to be truncated, or to be doubted
         if chunk is not None and chunk.data.endswith(b"\n"):
             self._roll.enqueue(life)  # it grew in the meantime: no end yet
             self._roll.ended.append(chunk)
             return
+        self._conclude(life, chunk)
+
+    def _conclude(self, life: Life, last: Chunk | None) -> None:
+        self._unsettled.pop(life, None)
         life.learn(Fact.ENDED)
         self._roll.ended.append(
-            replace(chunk, final=True) if chunk is not None else Chunk(life.source, life.offset, b"", final=True)
+            replace(last, final=True) if last is not None else Chunk(life.source, life.offset, b"", final=True)
         )
         self.close_when_safe(life)
 

@@ -64,6 +64,11 @@ class Life:
         return self.state not in (State.FINISHING, State.FINISHED)
 
     @property
+    def settled(self) -> bool:
+        """Is it at all known what it holds now? If not, the next look is to tell."""
+        return not self.doubted and self.raw_size >= 0
+
+    @property
     def unsafe_bytes(self) -> int:
         """Bytes in the file that are not acknowledged."""
         return self.acks.in_flight if self.gone else max(self.size, self.acks.handed) - self.acks.committed

@@ -107,7 +107,9 @@ class Lookout:
             shows_now = life.undecided and life.offset == 0 and size > 0
             if shows_now and find is not None and not self._arrivals.decide(life, find, now):
                 return
-            life.raw_size, life.mtime_ns, life.changed_at = size, mtime_ns, now
+            if life.settled or mtime_ns != life.mtime_ns:  # else it is looked at again, and need not have changed
+                life.changed_at = now
+            life.raw_size, life.mtime_ns = size, mtime_ns
             life.size = life.file.extent(size)
             self._check(life)
         elif life.held and self._turns.is_quiet(life):

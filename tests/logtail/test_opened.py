@@ -26,11 +26,11 @@ class Shaky:
         self.kept = False
 
     def pread(self, length: int, offset: int) -> bytes:
-        self._weather.strike()
+        self._weather.strike(self.path)
         return self._inner.pread(length, offset)
 
     def read_into(self, view: memoryview, offset: int) -> int:
-        self._weather.strike()
+        self._weather.strike(self.path)
         return self._inner.read_into(view, offset)
 
     def look(self) -> Condition:
@@ -49,11 +49,15 @@ class Weather:
     def __init__(self) -> None:
         self.errors: list[int] = []
         """What the next reads meet; 0 is none."""
+        self.failing: set[str] = set()
+        """Every read of these meets EIO."""
         self.sizes: list[int] = []
         self.opened = 0
         self._descriptors = Descriptors(16)
 
-    def strike(self) -> None:
+    def strike(self, path: str) -> None:
+        if path in self.failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         if self.errors:
             code = self.errors.pop(0)
             if code:
