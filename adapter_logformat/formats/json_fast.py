@@ -227,13 +227,13 @@ class JsonFast:
         for key, (kind, target) in plan.targets.items():
             column = values[key]
             columns.append(())
-            if kind == "own" and self._opens and any(isinstance(value, dict) for value in column):
-                return None  # each object makes keys of its own
+            if kind == "own" and self._makes_keys(column):
+                return None
             if kind == "own" or (kind in PLAIN and _only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
                 columns[-1] = texts(column)
             elif kind == "trace":
                 fits = _trace(column, json_app.TRACE_DIGITS[target])
-                if fits is None:
+                if fits is None or (not fits and self._makes_keys(column)):
                     return None
                 columns[-1] = texts(list(map(str.lower, column)) if fits else column)
                 if not fits:
@@ -254,6 +254,10 @@ class JsonFast:
                 return None
         names[plan.dialect] += count
         return self._loom(plan, shape, assumed, own).weave(columns, count)
+
+    def _makes_keys(self, column: Sequence[Any]) -> bool:
+        """Does an object among values that stay the app's own become keys of the record?"""
+        return self._opens and any(isinstance(value, dict) for value in column)
 
     def _loom(
         self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str], joined: Keys = ()

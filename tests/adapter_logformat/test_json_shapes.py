@@ -18,8 +18,11 @@ class Slow(Stream):
 
 
 IDS = st.sampled_from(
-    ["0af7651916cd43dd8448eb211c80319c", "0AF7651916CD43DD8448EB211C80319C", "0" * 32, "b7ad6b7169203331", "x", ""]
-)
+    [
+        "0af7651916cd43dd8448eb211c80319c", "0AF7651916CD43DD8448EB211C80319C", "0" * 32, "b7ad6b7169203331", "x", "",
+        {"b": 1},
+    ]
+)  # fmt: skip
 TIMES = st.sampled_from(
     ["2026-11-20T08:51:00.123Z", "2026-11-20T08:51:00Z", "2026-02-30T08:51:00.1Z", "2026-11-20T23:59:60.5Z"]
 )  # fmt: skip
@@ -136,3 +139,13 @@ def test_what_looks_like_more_members_in_one_line_does_not_make_up_for_fewer_in_
     written = stream.feed(usually * 6, NOW) + stream.feed(raw, NOW)
     told = [json.loads(line)["attributes"] for line in written.splitlines()][6:]
     assert told == [{f"app.{key}": row[key] for key in "abc"} for row in rows]
+
+
+def test_an_object_in_the_place_of_an_id_is_opened_by_the_profile_that_opens_objects() -> None:
+    row = {"ts": "2026-11-20T08:51:00Z", "severity": "INFO", "message": "m", "trace_id": {"b": 1}, "span_id": {"c": 2}}
+    raw = json.dumps(row).encode() + b"\n"
+    stream = Stream(Options(profile="flat"))
+    written = stream.feed(raw * 6, NOW) + stream.feed(raw * 6, NOW)
+    assert written == Slow(Options(profile="flat")).feed(raw * 12, NOW)
+    told = json.loads(written.splitlines()[-1])
+    assert (told["app.trace_id.b"], told["app.span_id.c"]) == (1, 2)
