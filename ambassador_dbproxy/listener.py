@@ -65,8 +65,10 @@ class Listener(Generic[U]):
         return self._around.login_timeout_s
 
     async def start(self, setting: str) -> None:
-        """Bind and accept; OperatorError naming `setting` when the address cannot be had."""
+        """Bind and accept; OperatorError naming `setting`, or the one beside it, when that cannot be."""
         loop = asyncio.get_running_loop()
+        if self.app_encryption is not None:
+            await self.app_encryption.check(setting.removesuffix("listen") + "tls")
         self._socket = bind(self.settings.listen, setting)
         self.address = bound_address(self._socket, self.settings.listen)
         create = loop.create_unix_server if self.settings.listen.path else loop.create_server
@@ -164,11 +166,12 @@ class Listener(Generic[U]):
         self.tally.transactions += transactions
         self._note_emptied()
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """See `service.Floor.spawn`."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._work.add(task)
         task.add_done_callback(self._work_done)
+        return task
 
     def lead_to(self, settings: ListenerSettings, route: Route, around: Surroundings, deadline_s: float) -> int:
         """From now on lead new connections to `route`; returns how many sessions must leave within `deadline_s`."""

@@ -14,6 +14,7 @@ from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.refusal import Unusable
 from ambassador_dbproxy.settings import VERIFYING, ListenTlsSettings, TlsSettings
 from ambassador_dbproxy.tls_transport import TlsTransport
+from chassis.errors import OperatorError
 from chassis.settings import Address
 from chassis.tls import client_context, server_context
 
@@ -96,6 +97,13 @@ class AppEncryption:
         files = (settings.cert_file, settings.key_file)
         self._alpn = alpn
         self._kept = _KeptContext(files, lambda: server_context(*files, alpn=alpn))
+
+    async def check(self, setting: str) -> None:
+        """OperatorError naming `setting` when the files cannot be used now."""
+        try:
+            await self._kept.now()
+        except OSError as error:
+            raise OperatorError(setting, f"cannot use these files: {_reason(error)}") from error
 
     async def protect(self, app: Conversation, answer: bytes, *, direct: bool) -> None:
         """Send `answer` and encrypt from there on. `direct`: the app has begun already, and must name the protocol.

@@ -173,3 +173,14 @@ def test_settings_that_cannot_work(
     refused = ambassador(settings)
     assert refused.exit_status() == 64
     assert "cannot pass through two TLS sessions" in "\n".join(refused.event("settings_refused")["mistakes"])
+
+
+def test_a_certificate_that_cannot_be_used_is_told_at_the_start(
+    ambassador: Make, postgres_settings: Make, target: Make, cluster: Any, files: dict[str, str], tmp_path: Path
+) -> None:
+    settings = postgres_settings(dev=target(cluster))
+    settings["listeners"][0]["tls"] = {**files, "key_file": str(tmp_path / "absent")}
+    refused = ambassador(settings)
+    assert refused.exit_status() == 64
+    assert "listeners[0].tls" in refused.raw
+    assert "No such file" in refused.raw
