@@ -13,7 +13,7 @@ help:
 	@echo "make kind-demo  the same in a Kubernetes cluster made by kind (ARGS=up, show, break or down; CLUSTER=existing)"
 	@echo "make test     every test; installs Debian packages it needs when it is root"
 	@echo "make check    ruff, mypy and the architecture test"
-	@echo "make bench    side by side with rsyslog, HAProxy and others: 15 minutes, with ARGS='--rounds 3' 10, with --quick one"
+	@echo "make bench    side by side with rsyslog, HAProxy and others: 17 minutes, with ARGS='--rounds 3' 12, with --quick one"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
 	@echo "make fuzz     coverage-guided fuzzing of the parsers with atheris, SECONDS=60 each"
 	@echo "make suites   drivers' own test suites, straight to a server and through the ambassador, compared; SUITES=…"

@@ -18,6 +18,7 @@ from benchmarks.proxies import AMBASSADOR
 from benchmarks.rounds import Rounds
 
 NAME, ABOUT = "growth", "what each cost does as its cause grows"
+LINE = "a line"
 MOST_OF_LINE = 1.3
 MOST_OF_FLAT = 1.5
 FORMAT_OF_THE_LINES = "combined"
@@ -62,7 +63,7 @@ def judged(rows: Sequence[Row]) -> Iterator[Demand]:
         points = points_of(rows, work, name, quantity)
         if len(points) > 2:
             last, reached = points[-1]
-            beside = f"a line through {points[0][0]:,.0f} and {points[-2][0]:,.0f}"
+            beside = f"{LINE} through {points[0][0]:,.0f} and {points[-2][0]:,.0f}"
             ratio = reached / in_proportion(points, last)
             yield Demand(work, name, quantity, beside, ratio, MOST_OF_LINE, at_least=False)
     for work, name, quantity, start in FLAT:

@@ -165,8 +165,14 @@ def _grown(outcome: Outcome, titles: dict[str, str]) -> Iterator[str]:
             name = _growth_name(work, quantity)
             yield f"![{titles[name]}](benchmarks/{name})"
         verdicts = [demand for demand in outcome.demands if demand.work == work]
-        yield "\n".join(f"- {'' if each.met else '**behind:** '}{each}" for each in verdicts)
+        yield "\n".join(f"- {_verdict(each)}: {each}" for each in verdicts)
         yield _sizes(outcome.rows_of(work))
+
+
+def _verdict(demand: Demand) -> str:
+    if not demand.met:
+        return "**behind**"
+    return "in proportion" if demand.beside and demand.beside.startswith(growth.LINE) else "flat"
 
 
 def _sizes(rows: Sequence[Row]) -> str:
