@@ -110,11 +110,13 @@ class Arrivals:
             file = self._open(find.path)
         except OSError:
             return True  # deleted in this moment: the descriptor is all there is
-        mistaken = is_mistaken(file)
-        life.undecided = not mistaken and is_undecided(file)
-        plain = isinstance(file, Plain) and not mistaken
-        as_it_is = life.undecided or (plain and not self._copies.may_be(file, find, now))
-        file.close()
+        try:
+            mistaken = is_mistaken(file)
+            life.undecided = not mistaken and is_undecided(file)
+            plain = isinstance(file, Plain) and not mistaken
+            as_it_is = life.undecided or (plain and not self._copies.may_be(file, find, now))
+        finally:
+            file.close()
         if not as_it_is:
             self._roll.forget(life)
             life.file.close()

@@ -36,14 +36,15 @@ class Compressions:
         alike = [
             life
             for life in self._roll.lives.values()
-            if life.file is not file and life.offset > 0 and life.file.pread(len(begin), 0) == begin
+            if life.file is not file and life.offset > 0 and reader.glance(life.file, len(begin), 0) == begin
         ]
         if not alike:
             return False
         length = reader.length(file)
-        end = reader.before(file, length, FRONTIER_BYTES)
+        start = max(0, length - FRONTIER_BYTES)
+        end = file.pread(length - start, start)
         for life in alike:
-            if reader.before(life.file, length, FRONTIER_BYTES) == end:
+            if reader.glance(life.file, length - start, start) == end:
                 self._waiting[find.key] = (find, life)
                 self._roll.tell("info", "compression_left_alone", path=find.path, original=life.path)
                 return True

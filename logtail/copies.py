@@ -118,6 +118,6 @@ def _same_so_far(life: Life, file: Opened, find: Find, begin: bytes) -> bool:
     """Does the file hold nothing but what `life` holds at the same place, as far as a head and a tail can tell?"""
     reach = min(file.extent(find.size), life.size)
     tail = min(reach, FRONTIER_BYTES)
-    return life.file.pread(len(begin), 0) == begin[: life.size] and (
-        reader.before(life.file, reach, tail) == reader.before(file, reach, tail)
+    return reader.glance(life.file, len(begin), 0) == begin[: life.size] and (
+        reader.glance(life.file, tail, reach - tail) == file.pread(tail, reach - tail)
     )

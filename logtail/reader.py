@@ -28,6 +28,14 @@ def before(file: Opened, offset: int, length: int) -> bytes:
     return file.pread(offset - start, start)
 
 
+def glance(file: Opened, length: int, offset: int) -> bytes:
+    """Of a file that another is compared with: nothing where it cannot be read now, which is no fault of the other."""
+    try:
+        return file.pread(length, offset)
+    except OSError:
+        return b""
+
+
 def length(file: Opened) -> int:
     """The whole content's length, found out by reading it where it is not the file's size."""
     if not isinstance(file, Decoded):

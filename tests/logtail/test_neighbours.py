@@ -5,6 +5,7 @@
 import gzip
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,20 @@ async def test_case_03_truncated_while_away_beside_a_damaged_copy(follow: Follow
         log.unlink()
     tail = await follow()
     assert sorted(await tail.lines(1 + kept)) == ([b"four", b"three"] if kept else [b"three"])
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+async def test_a_new_file_is_followed_beside_one_that_cannot_be_read(
+    follow: Follow, log: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    weather = Weather()
+    log.write_bytes(b"started\nand more than that\n")
+    tail = await follow("*.log*", open_file=weather.open)
+    assert len(await tail.lines(2)) == 2
+    weather.failing.add(str(log))
+    log.with_name("new.log").write_bytes(pack(b"started\n"))
+    assert await tail.lines(1) == [b"started"]
+    assert [each for each in tail.events.of("file_not_followed") if each["path"] != str(log)] == []
 
 
 async def test_case_06_a_file_that_turns_out_damaged_holds_up_no_end(follow: Follow, log: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from logtail.decoded import Opener
-from logtail.opened import Condition, Descriptors, Opened
+from logtail.opened import Condition, Opened
 
 from .conftest import Follow, append
 
@@ -17,9 +17,8 @@ from .conftest import Follow, append
 class Shaky:
     """An open file that fails, or shows another size, as often as it is told."""
 
-    compressed = False
-
     def __init__(self, inner: Opened, weather: "Weather") -> None:
+        self.compressed = inner.compressed
         self._inner = inner
         self._weather = weather
         self.path = inner.path
@@ -39,7 +38,7 @@ class Shaky:
         return Condition(condition.device, condition.inode, size, condition.mtime_ns, condition.linked)
 
     def extent(self, size: int) -> int:
-        return size
+        return self._inner.extent(size)
 
     def close(self) -> None:
         self._inner.close()
@@ -53,7 +52,7 @@ class Weather:
         """Every read of these meets EIO."""
         self.sizes: list[int] = []
         self.opened = 0
-        self._descriptors = Descriptors(16)
+        self._opener = Opener(16)
 
     def strike(self, path: str) -> None:
         if path in self.failing:
@@ -65,7 +64,7 @@ class Weather:
 
     def open(self, path: str) -> Opened:
         self.opened += 1
-        return Shaky(self._descriptors.open(path), self)
+        return Shaky(self._opener.open(path), self)
 
 
 async def test_case_14_estale_and_eio_mean_reopen(follow: Follow, log: Path) -> None:
