@@ -105,7 +105,8 @@ class Conversion:
         await self._drained.wait()
 
     async def pause(self) -> None:
-        """Everything read is written and committed; `run` returns. What waits to be joined goes to the next one."""
+        """Everything read is written and committed; `run` returns. What waits to be joined goes to the next one, as
+        does what is not taken yet: who waits for the turn looks, once it has come, whether all is over."""
         async with self._turn:
             await self._keeper.commit()
             self._paused.set()
@@ -138,6 +139,8 @@ class Conversion:
         """Files, until they are drained; then everything is ended and saved."""
         while (chunk := await self._tail.next()) is not None:
             async with self._turn:
+                if self._paused.is_set():
+                    return  # the next one reads it again
                 await self._take(chunk)
                 if self._keeper.is_time:
                     await self._tick()
@@ -149,7 +152,7 @@ class Conversion:
         await asyncio.Event().wait()
 
     async def _receive(self) -> None:
-        while True:
+        while not self._paused.is_set():
             await self._intake.wait()
             await self._take_parcels()
 
@@ -168,6 +171,8 @@ class Conversion:
 
     async def _take_parcels(self) -> None:
         async with self._turn:
+            if self._paused.is_set():
+                return  # what was taken out now would be cancelled in the middle; the next one finds it there
             for parcel in self._intake.take():
                 await self._take_parcel(parcel)
 
@@ -195,6 +200,8 @@ class Conversion:
                 await self._until_changed()
                 await asyncio.sleep(max(0.0, keeper.commit_at - self._context.monotonic()))
             async with self._turn:
+                if self._paused.is_set():
+                    return
                 if keeper.replay and self._context.monotonic() >= forget_at:
                     self._forget_missing()
                 await self._tick()

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 from typing import Any
 
 import yaml
@@ -64,6 +65,36 @@ def test_a_sender_stays_connected_and_its_half_line_is_kept(desk: Any) -> None:
         desk.wait(lambda: len(desk.records()) == 2)
     assert adapter.stop() == 0
     assert [record["body"] for record in desk.records()] == ["one", "halved"]
+
+
+def test_a_sender_that_never_stops_loses_nothing_to_any_number_of_reloads(desk: Any) -> None:
+    listen = "tcp://127.0.0.1:0"
+    desk.settings["inputs"].append({"listen": listen})
+    adapter = desk.start()
+    host, _, port = adapter.event("ready")["listeners"][listen].removeprefix("tcp://").rpartition(":")
+    stopped, sent = threading.Event(), 0
+
+    def send() -> None:
+        nonlocal sent
+        with socket.create_connection((host, int(port))) as sender:
+            while not stopped.is_set():
+                sender.sendall("".join(ACCESS.format(sent + at) for at in range(5)).encode())
+                sent += 5
+                stopped.wait(0.001)
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    try:
+        for at in range(8):
+            seen = len(adapter.events)
+            desk.settings["keep_original"] = ("never", "on_failure")[at % 2]
+            change(desk, adapter)
+            adapter.wait_for(lambda event: event["event"] == "reloaded", since=seen)
+    finally:
+        stopped.set()
+        sending.join()
+    assert adapter.stop() == 0
+    assert [record["attributes"]["url.path"] for record in desk.records()] == [f"/{at}" for at in range(sent)]
 
 
 def test_settings_that_cannot_be_carried_out_are_refused_and_the_work_goes_on(desk: Any) -> None:
