@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
 from ambassador_dbproxy.relay import Leg
@@ -17,6 +18,15 @@ from ambassador_dbproxy.service import Floor, Upstream
 PARTED_S = 0.1
 USED = 3
 """Answers after which a session has been used: what drivers ask by themselves at its beginning, and a query."""
+
+
+class Stage(Enum):
+    """How far a session is. It only moves on, but for CHANGING, from which it may come back to JOINED."""
+
+    JOINED = auto()
+    CHANGING = auto()  # the relay is interrupted: the protocol talks with both sides by itself
+    PARTED = auto()  # it has left the server, and the app does not know yet
+    TOLD = auto()  # the app has had the last words
 
 
 class Tracker(Protocol):
@@ -51,7 +61,7 @@ class ServerLeg(Leg):
 class FollowedSession(ABC):
     """An app joined with a server. Implements most of `service.Session`."""
 
-    __slots__ = ("_app", "_floor", "_leaving", "_owed", "_server", "_told", "_upstream", "tracker")
+    __slots__ = ("_app", "_floor", "_leaving", "_owed", "_server", "_stage", "_upstream", "tracker")
     GOODBYE: ClassVar[bytes]
     """What a client sends before it closes."""
     tracker: Tracker
@@ -63,7 +73,7 @@ class FollowedSession(ABC):
         self._floor = floor
         self._leaving: str | None = None
         self._owed = 0  # answers that come before it leaves
-        self._told = False
+        self._stage = Stage.JOINED
 
     @property
     def route(self) -> Route:
@@ -101,6 +111,8 @@ class FollowedSession(ABC):
 
     def _look_around(self) -> None:
         """Leave if that is asked for and this is a quiet moment, else look again behind the server's next words."""
+        if self._stage is not Stage.JOINED:
+            return
         if self._leaving is None:
             self._server.look = self.tracker.server_bytes
         elif self.tracker.quiet and self.tracker.transactions >= self._owed:
@@ -118,21 +130,21 @@ class FollowedSession(ABC):
         An error right behind the end of a result could be read together with it, and drivers drop what they find
         there, or take it for a broken stream; as the answer to a query it is an error like any other.
         """
-        if self._part_from_server():
-            self._app.forward = self._answer_parted
-            asyncio.get_running_loop().call_later(PARTED_S, self._tell, text)
+        self._part_from_server()
+        self._app.forward = self._answer_parted
+        asyncio.get_running_loop().call_later(PARTED_S, self._tell, text)
 
-    def _part_from_server(self) -> bool:
-        """Close the server's side; False if that was done before."""
-        if self._server.peer is self._server:
-            return False
+    def _part_from_server(self) -> None:
+        """Close the server's side, if that was not done before."""
+        if self._stage is not Stage.JOINED:
+            return
+        self._stage = Stage.PARTED
         if not self.tracker.answered:
             self._stop_running()
         elif not (self._app.eof or self._server.ended or self._server.transport.is_closing()):
             self._server.transport.write(self.GOODBYE)
         self._server.transport.close()
         self._server.peer, self._app.peer = self._server, self._app
-        return True
 
     def _answer_parted(self, _: bytes) -> None:
         self._tell(self._leaving or "")
@@ -140,9 +152,9 @@ class FollowedSession(ABC):
     def _tell(self, text: str) -> None:
         """Say farewell to the app, once."""
         self._app.forward = discard
-        if self._told or self._app.ended or self._app.transport.is_closing():
+        if self._stage is Stage.TOLD or self._app.ended or self._app.transport.is_closing():
             return
-        self._told = True
+        self._stage = Stage.TOLD
         # After the server's end-of-file the app has had ours: nothing may be written behind it.
         if not self._server.eof and (words := self._last_words(text)):
             self._app.transport.write(words)

@@ -79,12 +79,13 @@ def join(app: tuple[Conversation, Leg], server: tuple[Conversation, Leg], on_los
         leg.forward = other.transport.write
         leg.on_lost = on_lost
         conversation.on_gone = None
-        leg.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
-        leg.transport.set_protocol(cast(asyncio.BaseProtocol, leg))
+        if not conversation.lost:
+            leg.transport.set_write_buffer_limits(WRITE_HIGH_BYTES, WRITE_LOW_BYTES)
+            leg.transport.set_protocol(cast(asyncio.BaseProtocol, leg))
     app[1].joined()
     server[1].joined()
-    for conversation, leg in (app, server):
-        if unread := conversation.take_unread():
+    for (conversation, leg), (beyond, _) in ((app, server), (server, app)):
+        if (unread := conversation.take_unread()) and not beyond.lost:
             leg.data_received(unread)
         if conversation.eof:
             leg.eof_received()

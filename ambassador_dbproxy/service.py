@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -105,8 +106,8 @@ class Floor(Protocol[U_co]):
     def left(self, session: Session) -> None:
         """A session has ended; to be called once."""
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Run something that outlives the caller. Its owner is the listener."""
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something that outlives the caller. Its owner is the listener; whoever asked for it may cancel it."""
 
 
 class Service(Protocol[U]):

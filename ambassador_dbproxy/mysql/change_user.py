@@ -28,13 +28,12 @@ def interrupted(leg: Leg) -> Conversation:
 
 
 async def change_user(
-    app: Conversation, logged_in: LoggedIn, upstream: MysqlUpstream, floor: Floor[MysqlUpstream]
+    app: Conversation, reader: AppReader, logged_in: LoggedIn, upstream: MysqlUpstream, floor: Floor[MysqlUpstream]
 ) -> bytes:
-    """Carry out the change that the app asks for in what is unread; returns the body of the server's OK.
+    """Carry out the change that the app asks for in what `reader` reads; returns the body of the server's OK.
 
     Raises Refused, after which the session cannot go on, and ConnectionEnded when the app leaves.
     """
-    reader = AppReader(app, floor.login_timeout_s)
     packet = await reader.next_packet()
     try:
         asked = LoginRequest.read_change(packet.body, logged_in.app.capabilities)

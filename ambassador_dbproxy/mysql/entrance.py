@@ -64,10 +64,19 @@ async def enter(app: Conversation, upstream: MysqlUpstream, greeted: Greeted, fl
     packet = await reader.next_packet()
     admission = Admission(offered.plugin, offered.scramble)
     request = await admit(app, reader, admission, packet, read_response(packet))
-    logged_in = await ask_server(upstream, admission, floor, upstream.log_in(greeted, request))
+    logged_in = await ask_server(upstream, admission, floor, _reported(upstream, upstream.log_in(greeted, request)))
     app.send(admission.welcome(logged_in.ok))
     reader.give_back_rest()
     return logged_in
+
+
+async def _reported(upstream: MysqlUpstream, login: Awaitable[T]) -> T:
+    """The outcome of `login`, which says of the target whether it is up; the end of a connection in use does not."""
+    try:
+        return await login
+    except Unreachable as error:
+        upstream.gate.report_down(str(error))
+        raise
 
 
 async def pass_through(
@@ -117,6 +126,7 @@ async def admit(
 ) -> LoginRequest:
     """Lead the app's client to where it waits for the verdict on its `request`, which came in `packet`."""
     app.send(admission.ask(request, packet.sequence))
+    reader.sequence = admission.sequence
     if admission.state is AdmissionState.SWITCHED:
         try:
             admission.answer(await reader.next_packet())
@@ -143,7 +153,6 @@ async def ask_server(
         code = Code(said.number, said.sqlstate or ACCESS_DENIED.sqlstate)
         raise Refused(Reason.LOGIN, text, refusal(code, told, sequence)) from error
     except Unreachable as error:
-        upstream.gate.report_down(str(error))
         raise refused(Reason.HOLD, f"{name}: {error}", sequence) from error
     except TlsFailed as error:
         raise refused(Reason.TLS, str(error), sequence) from error

@@ -5,12 +5,14 @@ How it came about is `service`'s matter; when it is quiet is decided in `trackin
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.followed_session import FollowedSession, ServerLeg, discard
+from ambassador_dbproxy.followed_session import FollowedSession, ServerLeg, Stage
 from ambassador_dbproxy.mysql.change_user import change_user, interrupted
+from ambassador_dbproxy.mysql.entrance import AppReader
 from ambassador_dbproxy.mysql.errors import SHUTDOWN, read_status, refusal
 from ambassador_dbproxy.mysql.query import QUIT
 from ambassador_dbproxy.mysql.server_connection import LoggedIn
@@ -26,7 +28,7 @@ from ambassador_dbproxy.service import Floor
 class MysqlSession(FollowedSession):
     """An app joined with a server."""
 
-    __slots__ = ("_changing", "_logged_in")
+    __slots__ = ("_change", "_logged_in")
     GOODBYE = encode(0, QUIT)
     _upstream: MysqlUpstream
     tracker: SessionTracker
@@ -35,7 +37,7 @@ class MysqlSession(FollowedSession):
         self, app: Conversation, logged_in: LoggedIn, upstream: MysqlUpstream, floor: Floor[MysqlUpstream]
     ) -> None:
         super().__init__(upstream, floor)
-        self._changing = False
+        self._change: asyncio.Task[None] | None = None
         self._logged_in = logged_in
         self.tracker = SessionTracker(
             logged_in.agreed,
@@ -45,7 +47,7 @@ class MysqlSession(FollowedSession):
         )
         connection = logged_in.greeted.server
         connection.conversation.give_back(connection.reader.take_rest())
-        self._app = _AppLeg(app, self.tracker, self._look_around)
+        self._app = _AppLeg(app, self.tracker, self._asked_for_change)
         self._server = ServerLeg(connection.conversation)
         self._server.look = self.tracker.server_bytes
         floor.entered(self)
@@ -55,15 +57,35 @@ class MysqlSession(FollowedSession):
     def server(self) -> Server:
         return self._logged_in.greeted.server.server
 
+    def end(self, text: str) -> None:
+        if self._stage is Stage.CHANGING:
+            self._leaving = text
+            self._stop_changing()
+        else:
+            super().end(text)
+
+    def abort(self) -> None:
+        self._stop_changing()
+        super().abort()
+
     def _look_around(self) -> None:
         """What the app asked to be changed comes first, once all before it is answered."""
         if self.tracker.held is None:
             super()._look_around()
             return
+        if self._stage is not Stage.JOINED:
+            return
         self._server.look = self._look_and_see
-        if self.tracker.answered and not self._changing and not self._app.ended:
-            self._changing = True
-            self._floor.spawn(self._change_user(), f"change user {self.route.name}")
+        if self._server.eof:
+            self.end(self._leaving or "")  # there is nobody left to ask
+        elif self.tracker.answered and not self._app.ended:
+            self._interrupt()
+
+    def _asked_for_change(self) -> None:
+        if self._stage is Stage.PARTED:
+            self._answer_parted(b"")
+        else:
+            self._look_around()
 
     def _last_words(self, text: str) -> bytes:
         return refusal(SHUTDOWN, text, self.tracker.next_sequence) if self.tracker.between_packets else b""
@@ -81,41 +103,71 @@ class MysqlSession(FollowedSession):
         else:
             self._floor.tally.cancels += 1
 
-    async def _change_user(self) -> None:
+    def _interrupt(self) -> None:
+        """Stop relaying, for the change of user that the app asks for."""
+        self._stage = Stage.CHANGING
         app, server = interrupted(self._app), interrupted(self._server)
-        tracker = self.tracker
-        app.give_back(bytes(tracker.held or b""))
         self._logged_in.greeted.server.conversation = server
+        held = bytes(self.tracker.held or b"")
+        app.give_back(held)
+        self._app.received -= len(held)  # what is behind the change comes by again
+        self._change = self._floor.spawn(self._change_user(app, server), f"change user {self.route.name}")
+        self._change.add_done_callback(lambda change: self._change_ended(change, app, server))
+        app.on_gone = lambda: self._app_gone(app)
         if not (self._app.ended or self._app.transport.is_closing()):
             self._app.transport.resume_reading()
-        try:
-            ok = await change_user(app, self._logged_in, self._upstream, self._floor)
-        except Refused as refusal_:
-            self._floor.log.warning("change_user_refused", target=self.route.name, reason=refusal_.text)
-            await app.farewell(refusal_.answer or b"")
-            server.abort()
-        except ConnectionEnded:
-            app.abort()
-            server.abort()
-        except BaseException:
-            app.abort()
-            server.abort()
-            raise
-        else:
-            server.give_back(self._logged_in.greeted.server.reader.take_rest())
-            tracker.user_changed(read_status(ok))
-        finally:
-            self._go_on(app, server)
 
-    def _go_on(self, app: Conversation, server: Conversation) -> None:
-        """Relay again after an interruption, or let the legs hear of their ends."""
-        self._changing = False
+    def _app_gone(self, app: Conversation) -> None:
+        """Nobody waits for the change any more; an app that has only half closed does."""
+        if app.lost:
+            self._stop_changing()
+        else:
+            app.on_gone = lambda: self._app_gone(app)
+
+    def _stop_changing(self) -> None:
+        if self._change is not None:
+            self._change.cancel()
+
+    async def _change_user(self, app: Conversation, server: Conversation) -> None:
+        """Change it and go on, or end with the words that tell the app why not."""
+        reader = AppReader(app, self._floor.login_timeout_s)
+        words = b""
+        try:
+            ok = await change_user(app, reader, self._logged_in, self._upstream, self._floor)
+        except Refused as refused:
+            self._floor.log.warning("change_user_refused", target=self.route.name, reason=refused.text)
+            words = refused.answer or b""
+        except ConnectionEnded:
+            pass
+        except asyncio.CancelledError:
+            # By `end`, `abort` or the app's own end: it is this session's, and has nothing else to do.
+            words = refusal(SHUTDOWN, self._leaving or "", reader.sequence)
+        else:
+            self._go_on(app, server, ok)
+            return
+        self._stage = Stage.TOLD
+        server.abort()
+        await app.farewell(words)
+
+    def _go_on(self, app: Conversation, server: Conversation, ok: bytes) -> None:
+        """Relay again after an interruption."""
+        server.give_back(self._logged_in.greeted.server.reader.take_rest())
+        self.tracker.user_changed(read_status(ok))
+        self._change = None
         app.eof, server.eof = app.eof and not self._app.eof, server.eof and not self._server.eof
         join((app, self._app), (server, self._server), self._lost)
-        if self._told:
-            self._app.forward = discard
+        self._stage = Stage.JOINED
         if not self._app.ended:
             self._look_around()
+
+    def _change_ended(self, change: asyncio.Task[None], app: Conversation, server: Conversation) -> None:
+        """Unless it went well the session is over. Here and not in the task, which may never have begun."""
+        if self._change is change:
+            self._change = None
+            self._stage = Stage.TOLD
+            server.abort()
+            app.close()
+            self._gone()
 
 
 class _AppLeg(Leg):
