@@ -74,7 +74,7 @@ def test_nginx(servers: Servers, place: Path) -> None:
           uwsgi_temp_path {place}/4; scgi_temp_path {place}/5;
           server {{
             listen 127.0.0.1:{port}; listen [::1]:{tcp6}; root {place}/www;
-            location = /dead {{ proxy_pass http://127.0.0.1:1; }}
+            location = /dead {{ proxy_pass http://127.0.0.1:1; proxy_ignore_client_abort on; }}
           }}
         }}""")
     server = servers.start([nginx, "-p", str(place), "-c", str(place / "nginx.conf")], place / "out")
