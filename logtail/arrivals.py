@@ -4,7 +4,7 @@ The verdicts are `identity`'s, the bytes come from `reader`; here they become li
 """
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -104,8 +104,7 @@ class Arrivals:
         self._roll.problem(path, reader.word(error), why)
 
     def decide(self, life: Life, find: Find, now: float) -> bool:
-        """An empty file has grown, so it shows now what it is. False when it is to be met anew, as another kind of
-        file, or as what may become a copy."""
+        """An empty file has grown, and shows what it is. False when it is to be met anew, or held back as a copy may."""
         try:
             file = self._open(find.path)
         except OSError:
@@ -114,16 +113,35 @@ class Arrivals:
             mistaken = is_mistaken(file)
             life.undecided = not mistaken and is_undecided(file)
             plain = isinstance(file, Plain) and not mistaken
-            as_it_is = life.undecided or (plain and not self._copies.may_be(file, find, now))
+            if life.undecided or (plain and not self._copies.may_be(life.file, find, now)):
+                return True
         finally:
             file.close()
-        if not as_it_is:
-            self._roll.forget(life)
+        self._roll.forget(life)
+        if not plain:
             life.file.close()
-        return as_it_is
+        return False
+
+    def judge_suspects(self, finds: Mapping[Key, Find], now: float) -> None:
+        """Those held back: each becomes a file of its own in time, whether or not it still has its name."""
+        for suspect in list(self._copies.suspects.values()):
+            if (life := self._roll.lives.get(suspect.key)) is not None:
+                self._copies.drop(suspect.key, used=life.file)
+                continue
+            find = finds.get(suspect.key)
+            try:
+                seen = find or suspect.look()
+                if not self._copies.may_be(suspect.file, seen, now):
+                    self._begin(self._new(suspect.file, seen, now))
+            except OSError as error:
+                self._copies.drop(suspect.key)
+                suspect.file.close()
+                self.not_followed(suspect.path, error)  # with a name it is met again at the next look
+                if find is None:
+                    self._roll.tell("warning", "file_gone", path=suspect.path, offset=0)
 
     def _go_on(self, known: Entry, gone: list[Gone], now: float, file: Opened, find: Find) -> bool:
-        """With a file whose device and inode are remembered, unless it has other content now: then that is `gone`."""
+        """With a file whose device and inode are remembered; unless it has other content now: then that is `gone`."""
         verdict = recognise(known.identity, reader.sight(file, find.path, known.identity))
         if verdict is not Verdict.SAME:
             self._roll.memory.forget(known)
@@ -133,7 +151,7 @@ class Arrivals:
         return True
 
     def _follow(self, now: float, file: Opened, find: Find) -> bool:
-        """A file that is not remembered. False when it must not be followed, or not yet."""
+        """A file that is not remembered. False when it must not be followed; not yet, when it is held back."""
         if file.compressed:
             if self._compressions.is_of_open_file(file, find):
                 return False
@@ -141,7 +159,7 @@ class Arrivals:
                 self.resume(file, original, find, now)
                 return True
         elif self._copies.may_be(file, find, now):
-            return False
+            return True
         self._roll.no_problem(find.path)
         self._begin(self._new(file, find, now))
         return True
@@ -258,7 +276,7 @@ class Arrivals:
         self._roll.lives[copy.key] = life
         self._roll.begun.add(life)
         self._roll.touched.add(life)
-        self._copies.suspects.pop(copy.key, None)
+        self._copies.drop(copy.key, used=file)
         self._roll.enqueue(life)
 
     def goes_on_in_copy(self, gone: Gone, now: float) -> bool:

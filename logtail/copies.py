@@ -4,7 +4,6 @@ By content alone, except that a copy is looked for among the names made from the
 and of what it was copied from, is left to `arrivals`.
 """
 
-from collections.abc import Set
 from dataclasses import dataclass
 
 from logtail import reader
@@ -24,10 +23,20 @@ SLOW_S = 0.2
 class Suspect:
     """A file that may be a copy: it is held back until it differs, grows slowly, or was quiet for COPY_GRACE_S."""
 
+    file: Opened
+    """Held open, since the file may lose its name meanwhile, and be no copy after all."""
+    key: Key
+    path: str
     size: int
     since: float
     met_at: float
     met_size: int
+
+    def look(self) -> Find:
+        """It, without a name that matches. OSError when nothing leads to it any more."""
+        condition = self.file.look()
+        self.file.kept = not condition.linked
+        return Find(self.path, *self.key, condition.size, condition.mtime_ns)
 
 
 class Copies:
@@ -37,17 +46,27 @@ class Copies:
         self.suspects: dict[Key, Suspect] = {}
         """Files held back, by device and inode."""
 
-    def suspect_only(self, keys: Set[Key]) -> None:
-        """All others are gone, or were recognised in the meantime."""
-        for key in self.suspects.keys() - keys:
-            del self.suspects[key]
+    def drop(self, key: Key, *, used: Opened | None = None) -> None:
+        """It is known what it is, or matters no more. Its file is closed, unless it is the one `used` from now on."""
+        suspect = self.suspects.pop(key, None)
+        if suspect is not None and suspect.file is not used:
+            suspect.file.close()
+
+    def close(self) -> None:
+        for key in list(self.suspects):
+            self.drop(key)
 
     def may_be(self, file: Opened, find: Find, now: float) -> bool:
-        """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?"""
+        """Is it, so far, the beginning of a followed file, and still within the time in which that may be truncated?
+        Then `file` is held here from now on."""
         if not self._begins_like_one(file, find):
-            self.suspects.pop(find.key, None)
+            self.drop(find.key, used=file)
             return False
-        suspect = self.suspects.setdefault(find.key, Suspect(find.size, now, now, find.size))
+        suspect = self.suspects.get(find.key)
+        if suspect is None:
+            suspect = Suspect(file, find.key, find.path, find.size, now, now, find.size)
+            self.suspects[find.key] = suspect
+        suspect.path = file.path = find.path
         if suspect.size != find.size:
             suspect.size, suspect.since = find.size, now
         age = now - suspect.met_at
@@ -55,7 +74,7 @@ class Copies:
         slowly = age >= SLOW_S and suspect.met_size < find.size < suspect.met_size + age * COPY_BYTES_PER_S
         if not slowly and now - suspect.since < COPY_GRACE_S:
             return True
-        del self.suspects[find.key]
+        self.drop(find.key, used=file)
         return False
 
     def _begins_like_one(self, file: Opened, find: Find) -> bool:
@@ -96,6 +115,17 @@ class Copies:
             except OSError:
                 pass  # damaged: it is told when it is met itself, and must hide no other
             file.close()
+        return self._find_suspect(known)
+
+    def _find_suspect(self, known: Identity) -> tuple[Opened, Find] | None:
+        """As one that was made and lost its name again since the last look: compressed, say, or moved away."""
+        for suspect in self.suspects.values():
+            try:
+                find = suspect.look()
+                if self._goes_on_with(suspect.file, find, known):
+                    return suspect.file, find
+            except OSError:
+                continue
         return None
 
     def _goes_on_with(self, file: Opened, find: Find, known: Identity) -> bool:

@@ -201,6 +201,7 @@ class Follower:
         for life in self._roll.lives.values():
             life.file.close()
         self._roll.lives.clear()
+        self._copies.close()
 
 
 def _behind_since(life: Life) -> float | None:

@@ -52,10 +52,13 @@ class Lookout:
         scan = self._discovery.scan()
         self.tell_empty(scan)
         for life in list(self._roll.lives.values()):
-            if life.state is State.FOLLOWING and life.key not in scan.finds and has_name(life):
+            if life.state is State.FOLLOWING and life.key not in scan.finds and has_name(life.path, life.key):
                 self._roll.tell("info", "file_left_out", path=life.path, offset=life.offset)
                 self._roll.remember(life, finished=True)
                 self._endings.let_go(life)
+        for suspect in list(self._copies.suspects.values()):
+            if suspect.key not in scan.finds and has_name(suspect.path, suspect.key):
+                self._copies.drop(suspect.key)
 
     def tell_empty(self, scan: Scan) -> None:
         for pattern in scan.empty:
@@ -87,8 +90,9 @@ class Lookout:
                 self._look_at(life, find, now)
             except OSError as error:
                 self._trouble.met(life, error)
-        self._arrivals.meet([find for key, find in scan.finds.items() if key not in self._roll.lives], now)
-        self._copies.suspect_only(scan.finds.keys() - self._roll.lives.keys())
+        followed, suspected = self._roll.lives, self._copies.suspects
+        self._arrivals.meet([f for key, f in scan.finds.items() if key not in followed and key not in suspected], now)
+        self._arrivals.judge_suspects(scan.finds, now)
         self.took_s = self._monotonic() - now
         return scan
 

@@ -1,7 +1,7 @@
 """Under which name is an open file found now? A rename shows in its directory, by device and inode."""
 
 from logtail.discovery import siblings
-from logtail.life import Life
+from logtail.life import Key, Life
 from logtail.opened import Condition
 from logtail.roll import Roll
 
@@ -25,6 +25,6 @@ def find_name(roll: Roll, life: Life) -> str | None:
     return found
 
 
-def has_name(life: Life) -> bool:
+def has_name(path: str, key: Key) -> bool:
     """Does the name by which it was last seen still lead to it?"""
-    return any(each.key == life.key and each.path == life.path for each in siblings(life.path))
+    return any(each.key == key and each.path == path for each in siblings(path))
