@@ -104,7 +104,7 @@ class Arrivals:
         self._roll.problem(path, reader.word(error), why)
 
     def decide(self, life: Life, find: Find, now: float) -> bool:
-        """An empty file has grown, and shows what it is. False when it is to be met anew, or held back as a copy may."""
+        """An empty file has grown, and shows what it is. False when it is to be met anew, or is held back now."""
         try:
             file = self._open(find.path)
         except OSError:
