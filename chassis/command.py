@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import random
+import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -76,6 +77,9 @@ def run_mate(
         print(f"{path or 'environment'}: settings are good")
         return EXIT_CLEAN
     logs.configure(name)
+    # Each file followed and each session held takes descriptors; the soft limit is low for the sake of select(2) alone.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, source, build))
 

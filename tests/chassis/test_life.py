@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -193,6 +194,17 @@ async def test_a_log_that_nobody_reads_stops_nothing(toy: Callable[..., Any]) ->
     mate.process.stderr._transport.close()
     mate.process.send_signal(signal.SIGTERM)
     assert await mate.process.wait() == 0
+
+
+async def test_it_may_open_as_many_files_as_it_is_ever_allowed(toy: Callable[..., Any]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard - 1, hard))
+    try:
+        mate = await toy()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    await mate.ready()
+    assert resource.prlimit(mate.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 class TestReload:
