@@ -134,6 +134,7 @@ def assert_our_images(spec: dict[str, Any]) -> None:
             assert tag == __version__
         if image in OUR_PORTS:
             assert [port["containerPort"] for port in container["ports"]] == [OUR_PORTS[image]]
+            assert container["terminationMessagePolicy"] == "FallbackToLogsOnError", "describe shall name the cause"
         if "restartPolicy" in container:
             assert container["restartPolicy"] == "Always"
             assert "startupProbe" in container
