@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Generic
 
 from ambassador_dbproxy.conversation import Conversation
@@ -48,6 +49,7 @@ class Listener(Generic[U]):
         self._upstream = self._made(route)
         self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
         self._disturbed_at = -math.inf  # when a session was last ended by a switch
+        self._deadline_s = 0.0  # of the last switch
         self._reception = Reception(settings.name, service, self, self._note_emptied)
         self._work: set[asyncio.Task[None]] = set()
         self._entering = 0  # connections between their start-up and their session
@@ -153,6 +155,7 @@ class Listener(Generic[U]):
             # The environment was switched while the login went on.
             text = f"terminating connection: {session.route.name} is no longer the environment"
             asyncio.get_running_loop().call_soon(self._send_away, session, text)
+            self.spawn(self._cut((session,), text, self._deadline_s), f"deadline of {session.route.name}")
 
     def left(self, session: Session) -> None:
         """See `service.Floor.left`."""
@@ -180,7 +183,7 @@ class Listener(Generic[U]):
         self.settings = settings
         if route == self._upstream.route and around == self._around:
             return 0
-        old, self._around = self._upstream, around
+        old, self._around, self._deadline_s = self._upstream, around, deadline_s
         self._upstream = self._made(route)
         self._upstream.gate.look()
         leaving = [session for session in self._sessions if session.route != route]
@@ -192,7 +195,8 @@ class Listener(Generic[U]):
             self._send_away(session, text)
         if leaving:
             self._disturbed_at = asyncio.get_running_loop().time()
-        self.spawn(self._leave_behind(old, route, text, deadline_s), f"switch to {route.name}")
+            self.spawn(self._cut(leaving, text, deadline_s), f"deadline of {old.route.name}")
+        self.spawn(old.close(), f"switch to {route.name}")
         return len(leaving)
 
     def _send_away(self, session: Session, text: str) -> None:
@@ -214,14 +218,14 @@ class Listener(Generic[U]):
         for session in [session for session in self._sessions if session.server is server]:
             session.leave(text)
 
-    async def _leave_behind(self, old: U, route: Route, text: str, deadline_s: float) -> None:
-        await old.close()
+    async def _cut(self, leaving: Sequence[Session], text: str, deadline_s: float) -> None:
+        """At the deadline end those that are still there, unless what they lead to is the environment again."""
         await asyncio.sleep(deadline_s)
-        late = [session for session in self._sessions if session.route == old.route != route]
-        if late and self._upstream.route == route:
-            self.log.warning("sessions_cut", target=old.route.name, sessions=len(late), deadline_s=deadline_s)
-            for session in late:
-                session.end(text)
+        late = [each for each in leaving if each in self._sessions and each.route != self._upstream.route]
+        for target, many in Counter(session.route.name for session in late).items():
+            self.log.warning("sessions_cut", target=target, sessions=many, deadline_s=deadline_s)
+        for session in late:
+            session.end(text)
 
     async def drained(self) -> None:
         """Return when the app has gone: no session is open or on its way, and none was for GONE_S."""
@@ -276,9 +280,6 @@ class Listener(Generic[U]):
             bytes_from_server=self.tally.bytes_from_server + sum(each[1] for each in counts),
             transactions=self.tally.transactions + sum(each[2] for each in counts),
         )
-
-    def _accept(self, app: Conversation) -> None:
-        self._reception.accept(app, self.settings.limits)
 
     def _work_done(self, task: asyncio.Task[None]) -> None:
         self._work.discard(task)

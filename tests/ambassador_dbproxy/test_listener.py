@@ -1,5 +1,6 @@
 """A listener and the sessions that must leave it: at once, or once they have been used if they replace earlier ones."""
 
+import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tcp import TcpService
 from chassis.settings import Address
 
+WAIT_S = 20.0
+
 
 class FakeSession:
     """Notes how it is asked to leave."""
@@ -24,9 +27,13 @@ class FakeSession:
         self.route = of
         self.server = Server(of.target.hosts[0])
         self.asked: list[float] = []
+        self.ended = asyncio.Event()
 
     def leave(self, text: str, settle_s: float = 0.0) -> None:
         self.asked.append(settle_s)
+
+    def end(self, text: str) -> None:
+        self.ended.set()
 
     def counts(self) -> tuple[int, int, int]:
         return 0, 0, 0
@@ -63,8 +70,8 @@ def begin(listener: Any) -> FakeSession:
     return session
 
 
-def switch(listener: Any, to: str) -> int:
-    leaving: int = listener.lead_to(listener.settings, route(listener.settings, to), listener._around, 60.0)
+def switch(listener: Any, to: str, deadline_s: float = 60.0) -> int:
+    leaving: int = listener.lead_to(listener.settings, route(listener.settings, to), listener._around, deadline_s)
     return leaving
 
 
@@ -95,3 +102,32 @@ async def test_one_that_had_begun_before_an_old_one_went_is_no_replacement(liste
     switch(listener, "prod")
     assert second.asked == [0.0]
     listener.left(second)
+
+
+async def test_a_further_switch_takes_no_deadline_back(listener: Any) -> None:
+    session = begin(listener)
+    switch(listener, "test", 0.0)
+    switch(listener, "prod")
+    async with asyncio.timeout(WAIT_S):
+        await session.ended.wait()
+    listener.left(session)
+
+
+async def test_one_that_enters_behind_a_switch_has_a_deadline_too(listener: Any) -> None:
+    former = listener.upstream.route
+    switch(listener, "test", 0.0)
+    session = FakeSession(former)
+    listener.entered(cast(Any, session))
+    async with asyncio.timeout(WAIT_S):
+        await session.ended.wait()
+    assert session.asked
+    listener.left(session)
+
+
+async def test_back_in_its_environment_it_is_not_cut(listener: Any) -> None:
+    session = begin(listener)
+    switch(listener, "test", 0.0)
+    switch(listener, "dev", 0.0)
+    await asyncio.wait([task for task in listener._work if task.get_name().startswith("deadline")])
+    assert not session.ended.is_set()
+    listener.left(session)
