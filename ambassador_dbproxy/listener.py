@@ -46,8 +46,8 @@ class Listener(Generic[U]):
         self._service = service
         self._around = around
         self.app_encryption = _app_encryption(settings)
-        self._upstream = self._made(route)
         self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
+        self._upstream = self._made(route)
         self._disturbed_at = -math.inf  # when a session was last ended by a switch
         self._deadline_s = 0.0  # of the last switch
         self._reception = Reception(settings.name, service, self, self._note_emptied)
@@ -185,6 +185,8 @@ class Listener(Generic[U]):
             return 0
         old, self._around, self._deadline_s = self._upstream, around, deadline_s
         self._upstream = self._made(route)
+        if route == old.route:
+            self._upstream.succeed(old)
         self._upstream.gate.look()
         leaving = [session for session in self._sessions if session.route != route]
         if route != old.route:
@@ -210,6 +212,7 @@ class Listener(Generic[U]):
     def _made(self, route: Route) -> U:
         upstream = self._service.upstream(route, self._around)
         upstream.servers.on_unfit = self._leave_server
+        upstream.servers.succeed([session.server for session in self._sessions if session.route == route])
         return upstream
 
     def _leave_server(self, server: Server) -> None:

@@ -6,7 +6,7 @@ What is said to a server, and how it tells its role, is the protocol's business;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
@@ -40,6 +40,12 @@ class Servers:
         known = {server.host: server for server in self._all}
         gone = [server for server in self._all if server.in_use and server.host not in hosts]
         self._all = (*(known.get(host) or Server(host) for host in hosts), *gone)
+
+    def succeed(self, known: Iterable[Server]) -> None:
+        """Go on with what was known of these, and with their counts. Of further ones, those with sessions."""
+        earlier = {server.host: server for server in known}
+        same = tuple(earlier.pop(server.host, server) for server in self._all)
+        self._all = (*same, *(server for server in earlier.values() if server.in_use))
 
     def __iter__(self) -> Iterator[Server]:
         return iter(self._all)

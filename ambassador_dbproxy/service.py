@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.gate import Gate
@@ -29,6 +29,9 @@ class Upstream(Protocol):
     route: Route
     gate: Gate
     servers: Servers
+
+    def succeed(self, former: Self) -> None:
+        """Go on with what `former`, which had the same route, knew."""
 
     async def close(self) -> None:
         """Stop probing and let nobody wait here any more; sessions are not touched."""

@@ -6,6 +6,7 @@ How a server is talked with is the protocol's business; pooling would go between
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Self
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.credentials import PasswordFile
@@ -33,6 +34,11 @@ class TargetUpstream(ABC):
     async def probe(self) -> None:
         """Return if a server would serve now; Unreachable or Unusable otherwise."""
         await self.servers.look(self._look, self.gate.report_up)
+
+    def succeed(self, former: Self) -> None:
+        """Go on with what `former`, which had the same route, knew of its servers and their password."""
+        self.servers.succeed(former.servers)
+        self._password = former._password
 
     async def close(self) -> None:
         """Stop probing and let nobody wait here any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.dial import Unreachable, dial, peer_address
@@ -46,6 +46,10 @@ class MysqlUpstream(TargetUpstream):
     def __init__(self, route: Route, around: Surroundings) -> None:
         super().__init__(route, around)
         self._refused_password: str | None = None  # not to be tried by probes: servers lock accounts for that
+
+    def succeed(self, former: Self) -> None:
+        super().succeed(former)
+        self._refused_password = former._refused_password
 
     def scramble(self) -> bytes:
         """Twenty fresh bytes without a NUL, for a greeting of ours."""

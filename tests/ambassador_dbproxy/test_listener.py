@@ -1,6 +1,7 @@
 """A listener and the sessions that must leave it: at once, or once they have been used if they replace earlier ones."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from ambassador_dbproxy.credentials import SaltedPasswords
 from ambassador_dbproxy.listener import SETTLE_S, Listener
 from ambassador_dbproxy.metrics import Tally
 from ambassador_dbproxy.routes import Route, route
-from ambassador_dbproxy.server import Server
+from ambassador_dbproxy.server import Role, Server
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
 from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tcp import TcpService
@@ -23,9 +24,9 @@ WAIT_S = 20.0
 class FakeSession:
     """Notes how it is asked to leave."""
 
-    def __init__(self, of: Route) -> None:
+    def __init__(self, of: Route, server: Server) -> None:
         self.route = of
-        self.server = Server(of.target.hosts[0])
+        self.server = server
         self.asked: list[float] = []
         self.ended = asyncio.Event()
 
@@ -65,7 +66,7 @@ async def listener(settings: ListenerSettings) -> Any:
 
 
 def begin(listener: Any) -> FakeSession:
-    session = FakeSession(listener.upstream.route)
+    session = FakeSession(listener.upstream.route, next(iter(listener.upstream.servers)))
     listener.entered(cast(Any, session))
     return session
 
@@ -114,9 +115,9 @@ async def test_a_further_switch_takes_no_deadline_back(listener: Any) -> None:
 
 
 async def test_one_that_enters_behind_a_switch_has_a_deadline_too(listener: Any) -> None:
-    former = listener.upstream.route
+    former = listener.upstream
     switch(listener, "test", 0.0)
-    session = FakeSession(former)
+    session = FakeSession(former.route, next(iter(former.servers)))
     listener.entered(cast(Any, session))
     async with asyncio.timeout(WAIT_S):
         await session.ended.wait()
@@ -130,4 +131,34 @@ async def test_back_in_its_environment_it_is_not_cut(listener: Any) -> None:
     switch(listener, "dev", 0.0)
     await asyncio.wait([task for task in listener._work if task.get_name().startswith("deadline")])
     assert not session.ended.is_set()
+    listener.left(session)
+
+
+def demote(listener: Any) -> None:
+    """As a look at the server of the present upstream would find it."""
+    (server,) = listener.upstream.servers
+    server.role = Role.REPLICA
+    listener.upstream.servers.on_unfit(server)
+
+
+async def test_after_a_reload_sessions_still_follow_and_count_at_their_server(listener: Any) -> None:
+    session, former = begin(listener), listener.upstream
+    other_limits = replace(listener._around, connect_timeout_s=2.0)
+    assert listener.lead_to(listener.settings, former.route, other_limits, 60.0) == 0
+    assert listener.upstream is not former
+    assert listener.upstream._password is former._password
+    assert [server.in_use for server in listener.upstream.servers] == [1]
+    demote(listener)
+    assert session.asked == [0.0]
+    listener.left(session)
+    assert [server.in_use for server in listener.upstream.servers] == [0]
+
+
+async def test_back_in_its_environment_it_is_counted_there(listener: Any) -> None:
+    session = begin(listener)
+    switch(listener, "test")
+    switch(listener, "dev")
+    assert [server.in_use for server in listener.upstream.servers] == [1]
+    demote(listener)
+    assert session.asked == [0.0, 0.0]
     listener.left(session)

@@ -49,3 +49,14 @@ async def test_a_server_that_closes_first_leaves_no_open_socket(around: Surround
         with pytest.raises(Unreachable, match="closed the connection during the login"):
             await servers.look(ask, lambda: None)
     assert [each.transport.is_closing() for each in met] == [True]
+
+
+async def test_servers_of_the_same_target_keep_what_is_known_of_them(around: Surroundings) -> None:
+    a, b, c = (Address(f"{name}:1") for name in "abc")
+    former = [Server(a, role=Role.PRIMARY), Server(b, in_use=1), Server(c)]
+    servers = Servers(Route("it", "dev", TargetSettings(hosts=(a,))), around)
+    servers.succeed(former)
+    assert list(servers) == former[:2]
+    servers.become([b, c])
+    assert [server.host for server in servers] == [b, c]
+    assert next(iter(servers)) is former[1]
