@@ -115,24 +115,30 @@ class Saver:
         self._writer.shutdown(wait=False)
 
     async def _save_all(self, path: Path) -> bool:
-        loop = asyncio.get_running_loop()
         async with self._lock:
-            self._dirty.clear()
-            acked_bytes = self._acked_bytes
-            raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
-            try:
-                if raw is not None:
-                    await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
-                    self._follower.written()
-            except OSError as error:
-                self._failed(path, error)
-                return False
-            self._succeeded(path, acked_bytes)
-            return True
+            return await self._write_all(path)
+
+    async def _write_all(self, path: Path) -> bool:
+        loop = asyncio.get_running_loop()
+        self._dirty.clear()
+        acked_bytes = self._acked_bytes
+        raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
+        try:
+            if raw is not None:
+                await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
+                self._follower.written()
+        except OSError as error:
+            self._failed(path, error)
+            return False
+        self._succeeded(path, acked_bytes)
+        return True
 
     async def _save_changes(self, path: Path) -> None:
         """The quick form of `save`, for what was acknowledged since: kept when the process is killed."""
         async with self._lock:
+            if self.degraded:  # maybe just now: changes count on top of a checkpoint that is on the disk only
+                await self._write_all(path)
+                return
             acked_bytes = self._acked_bytes
             try:  # on the reading thread: without fsync it takes less time than to hand it to another
                 await asyncio.get_running_loop().run_in_executor(self._worker, self._write_changes, path)

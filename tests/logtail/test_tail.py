@@ -866,6 +866,29 @@ async def test_a_save_that_is_cancelled_while_it_fails_is_not_taken_for_done(fol
     assert saved.extra == extra
 
 
+async def test_changes_are_not_taken_for_saved_on_top_of_a_checkpoint_that_failed(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow(autosave=False)
+    await tail.lines(1)
+    path = tmp_path / "state/tail.json"
+    path.with_name("tail.json.tmp").mkdir()
+    saving = asyncio.create_task(tail.tail.save())
+    for _ in range(2):
+        await asyncio.sleep(0)  # it begins
+    changes = asyncio.create_task(tail.tail._saver._save_changes(path))  # due while that one is under way
+    assert await saving is False
+    await changes
+    assert (tail.tail.degraded, tail.tail.unsaved_bytes) == (True, 4)
+    path.with_name("tail.json.tmp").rmdir()
+    await tail.tail._saver._save_changes(path)
+    assert (tail.tail.degraded, tail.tail.unsaved_bytes) == (False, 0)
+    saved = checkpoint.load(path)
+    assert saved is not None
+    assert [each.offset for each in saved.files] == [4]
+
+
 async def test_a_bug_in_saving_is_raised_where_the_caller_waits(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
