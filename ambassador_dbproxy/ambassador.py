@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ambassador_dbproxy.credentials import SaltedPasswords
@@ -23,6 +23,8 @@ from chassis.command import Context
 from chassis.settings import OperatorError
 
 NONCE_BYTES = 18
+GONE_S = 0.5
+"""An app that connects for each request has no session for moments, and is still there."""
 
 
 class Ambassador:
@@ -58,9 +60,8 @@ class Ambassador:
         await asyncio.get_running_loop().create_future()
 
     async def drain(self) -> None:
-        """Go on serving, new connections too, until the app has closed its last one."""
-        for listener in self._listeners:
-            await listener.drained()
+        """Go on serving, new connections too, until the app has gone from all listeners at once."""
+        await gone_from(self._listeners, GONE_S)
 
     async def close(self) -> bool:
         """End what is left. An app that kept its sessions has lost nothing of ours: always True."""
@@ -116,6 +117,22 @@ class Ambassador:
 
     def _readings(self) -> Iterable[Reading]:
         return [listener.reading() for listener in self._listeners]
+
+
+async def gone_from(listeners: Sequence[Listener[Any]], for_s: float) -> None:
+    """Return when no listener is in use and none was for the last `for_s` seconds."""
+    accepted = -1
+    while accepted != (now := await _accepted_until_empty(listeners)):
+        accepted = now
+        await asyncio.sleep(for_s)
+
+
+async def _accepted_until_empty(listeners: Sequence[Listener[Any]]) -> int:
+    """How many connections had been accepted at a moment when no listener was in use."""
+    while any(listener.in_use for listener in listeners):
+        for listener in listeners:
+            await listener.empty()
+    return sum(listener.tally.accepted for listener in listeners)
 
 
 def _nonce() -> str:

@@ -27,8 +27,6 @@ from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tls import ALPN, AppEncryption
 
 CLOSE_S = 1.5
-GONE_S = 0.5
-"""An app that connects for each request has no session for moments, and is still there."""
 SETTLE_S = 0.25
 """A session that replaces one which a switch has ended has so long to be used: no query is to fail by two switches."""
 
@@ -230,16 +228,14 @@ class Listener(Generic[U]):
         for session in late:
             session.end(text)
 
-    async def drained(self) -> None:
-        """Return when the app has gone: no session is open or on its way, and none was for GONE_S."""
-        accepted = -1
-        while accepted != self.tally.accepted:
-            await self._empty()
-            accepted = self.tally.accepted
-            await asyncio.sleep(GONE_S)
+    @property
+    def in_use(self) -> bool:
+        """True while a session is open or on its way."""
+        return bool(self._sessions or self._reception)
 
-    async def _empty(self) -> None:
-        while self._sessions or self._reception:
+    async def empty(self) -> None:
+        """Return at a moment when it is not in use."""
+        while self.in_use:
             self._emptied.clear()
             await self._emptied.wait()
 
@@ -261,7 +257,7 @@ class Listener(Generic[U]):
             await asyncio.wait(tasks, timeout=CLOSE_S)
         try:
             async with asyncio.timeout(CLOSE_S):
-                await self._empty()
+                await self.empty()
         except TimeoutError:
             for session in list(self._sessions):
                 session.abort()
@@ -290,7 +286,7 @@ class Listener(Generic[U]):
             self.log.error("bug", where=task.get_name(), exc_info=error)
 
     def _note_emptied(self) -> None:
-        if not self._sessions and not self._reception:
+        if not self.in_use:
             self._emptied.set()
 
 
