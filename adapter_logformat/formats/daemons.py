@@ -19,6 +19,8 @@ _BIND_SCALE: Final = {**SYSLOG_WORDS, **{f"DEBUG {step}": DEBUG for step in rang
 _SAMBA_SCALE: Final = {"0": ERROR, "1": WARN, "2": NOTICE, "3": INFO, **{str(step): DEBUG for step in range(4, 11)}}
 _AUDIT_PAIR: Final = re.compile(r"(?<![\w\-])([\w\-]{1,60}+)=(?:\"([^\"]*+)\"|'([^']*+)'|(\S*+))")
 MOST_PAIRS: Final = 256
+LONGEST_EVENT: Final = 1 << 16
+"""Pairs further in stay in the body alone."""
 _AUDIT_TARGETS: Final[Mapping[str, Field]] = {"pid": _PID, "exe": ("process.executable.path", str)}
 
 
@@ -31,8 +33,8 @@ def _squid(record: Record, found: Mapping[str, str | None]) -> bool:
 
 def _audit(record: Record, found: Mapping[str, str | None]) -> bool:
     """The event's own pairs, each under the app's prefix; of a name that comes twice the first one."""
-    for at, pair in enumerate(_AUDIT_PAIR.finditer(record.body or "")):
-        if at == MOST_PAIRS:
+    for at, pair in enumerate(_AUDIT_PAIR.finditer(record.body or "", 0, LONGEST_EVENT)):
+        if at == MOST_PAIRS or pair.end() == LONGEST_EVENT:
             break
         value = next(text for text in (*pair.groups()[1:], "") if text is not None)
         name, kind = _AUDIT_TARGETS.get(pair[1], (OWN_PREFIX + pair[1], str))
