@@ -34,7 +34,8 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         describe("`require` encrypts, `verify-ca` also checks who signed the server, `verify-full` also its name"),
     ] = "disable"
     ca_file: Annotated[
-        Path | None, describe("certificates that may have signed the server's; without it those of the system")
+        Path | None,
+        describe("certificates that may have signed the server's; without it, for verify-full, those of the system"),
     ] = None
     cert_file: Annotated[Path | None, describe("certificate to show to the server, with its chain")] = None
     key_file: Annotated[Path | None, describe("private key of cert_file, without a passphrase")] = None
@@ -49,6 +50,9 @@ class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             mistakes.append(Mistake("negotiation", f"direct leaves no choice, which the mode {self.mode} would give"))
         if self.ca_file and self.mode not in VERIFYING:
             mistakes.append(Mistake("ca_file", f"the mode {self.mode} checks nothing; use verify-ca or verify-full"))
+        if self.mode == "verify-ca" and not self.ca_file:
+            everybody = "verify-ca checks no name, and whoever owns a name has a certificate signed by the system's"
+            mistakes.append(Mistake("ca_file", f"{everybody}; name a file, or use verify-full"))
         if (self.cert_file is None) != (self.key_file is None):
             missing = "key_file" if self.key_file is None else "cert_file"
             mistakes.append(Mistake(missing, "cert_file and key_file go together"))

@@ -55,6 +55,10 @@ def test_a_port_in_use_is_the_operators(
         ({"protocol": "oracle"}, "listeners[0].protocol: expected one of "),
         ({"hosts": []}, "listeners[0].environments.dev.hosts: "),
         ({"password_file": "/etc/db/dev"}, "listeners[0].environments.dev.password_file: needs `user`"),
+        (
+            {"tls": {"mode": "verify-ca"}},
+            "listeners[0].environments.dev.tls.ca_file: verify-ca checks no name, and whoever owns a name",
+        ),
         ({"roel": "primary"}, "listeners[0].environments.dev.roel: unknown setting"),
     ],
 )
