@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
-from ambassador_dbproxy.postgres.scram import Challenge, ScramClient, ScramError
+from ambassador_dbproxy.postgres.scram import Binding, Challenge, ScramClient, ScramError
 from ambassador_dbproxy.postgres.wire import MAX_LOGIN_MESSAGE_BYTES, Message, ProtocolViolation, encode
 
 MAX_GREETING_BYTES = 262144
@@ -177,9 +177,12 @@ class UpstreamLogin:
         offered = body.split(b"\0")
         mechanism = _MECHANISM
         if _MECHANISM_PLUS in offered and self._end_point is not None:
-            mechanism, self._scram = _MECHANISM_PLUS, ScramClient(self._nonce, self._end_point)
+            mechanism = _MECHANISM_PLUS
+            self._scram = ScramClient(self._nonce, Binding.END_POINT, self._end_point)
         elif _MECHANISM not in offered:
             raise LoginFailed("the server offers no SASL mechanism that is supported (SCRAM-SHA-256)")
+        elif self._end_point is not None:
+            self._scram = ScramClient(self._nonce, Binding.NOT_OFFERED)
         first = self._scram.first()
         return Send(encode(b"p", mechanism + b"\0" + _WORD.pack(len(first)) + first))
 

@@ -11,12 +11,19 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
+from enum import Enum
 
 MAX_ITERATIONS = 1_000_000
 """A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
 MAX_SALT_BYTES = 1024
 
-_UNBOUND, _BOUND = b"n,,", b"p=tls-server-end-point,,"
+
+class Binding(Enum):
+    """What is said of channel binding first of all, as the gs2-header (RFC 5802, chapter 6)."""
+
+    NONE = b"n,,"
+    NOT_OFFERED = b"y,,"  # we could; a server that could too knows then that somebody in between has hidden its offer
+    END_POINT = b"p=tls-server-end-point,,"
 
 
 class ScramError(Exception):
@@ -52,14 +59,14 @@ def salted_password(password: str, challenge: Challenge) -> bytes:
 class ScramClient:
     """One exchange: `first` → `challenge` → `final` → `verify`, each once and in this order.
 
-    `nonce` is printable ASCII without a comma and must be unguessable and fresh. `end_point` is the channel binding
-    for SCRAM-SHA-256-PLUS (RFC 5929, tls-server-end-point), or None for the mechanism without.
+    `nonce` is printable ASCII without a comma and must be unguessable and fresh. With Binding.END_POINT, which is for
+    SCRAM-SHA-256-PLUS, `end_point` is that of the connection's TLS (RFC 5929, tls-server-end-point).
     """
 
-    def __init__(self, nonce: str, end_point: bytes | None = None) -> None:
+    def __init__(self, nonce: str, binding: Binding = Binding.NONE, end_point: bytes = b"") -> None:
         self._nonce = nonce
-        self._gs2_header = _UNBOUND if end_point is None else _BOUND
-        self._binding = base64.b64encode(self._gs2_header + (end_point or b"")).decode()
+        self._gs2_header = binding.value
+        self._binding = base64.b64encode(self._gs2_header + end_point).decode()
         self._first_bare = f"n=,r={nonce}"  # the server takes the user from the start-up packet
         self._server_first = ""
         self._server_nonce = ""

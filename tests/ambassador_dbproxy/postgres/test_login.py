@@ -108,6 +108,15 @@ def test_scram_bound_to_the_certificate() -> None:
     assert b"c=" + b64encode(b"p=tls-server-end-point,,hash") + b"," in it.derived(b"x" * 32).data
 
 
+def test_over_tls_a_server_is_told_that_its_offer_of_a_binding_did_not_come() -> None:
+    it = UpstreamLogin(user="app", password="secret", require_auth=frozenset(), nonce="abc", end_point=b"hash")
+    first = b"y,,n=,r=abc"
+    offer = auth(10, b"SCRAM-SHA-256\0\0")
+    assert it.receive(offer) == Send(encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first))
+    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Derive)
+    assert b"c=" + b64encode(b"y,,") + b"," in it.derived(b"x" * 32).data
+
+
 def test_scram() -> None:
     it = login()
     first = b"n,,n=,r=abc"
