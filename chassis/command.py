@@ -144,7 +144,7 @@ async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], 
         log.info("ready", ops=str(ops_address), took_ms=round((time.monotonic() - began) * 1000), **facts)
 
     try:
-        return await live(
+        status = await live(
             mate,
             life,
             log,
@@ -154,6 +154,11 @@ async def _run(settings: Any, source: "Source", build: Callable[[Any, Context], 
         )
     finally:
         await ops.close()
+    if life.close_cut_short:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # any other way out waits for the thread that hangs
+    return status
 
 
 class Source:

@@ -58,6 +58,8 @@ class Life:
         self.stop_asked = asyncio.Event()
         self.stop_insisted = asyncio.Event()
         self.reload_asked = asyncio.Event()
+        self.close_cut_short = False
+        """Something hangs that cannot be cancelled, as a thread in a call to a volume that is gone."""
         self._log = log
 
     @property
@@ -105,7 +107,7 @@ async def live(
     life.listen_to_signals()
     facts, status = await _started(mate, life, log)
     if facts is None:
-        return max(status, await _closed(mate, log, left=EXIT_CLEAN))
+        return max(status, await _closed(mate, life, log, left=EXIT_CLEAN))
     life.phase = Phase.READY
     announce(facts)
 
@@ -119,7 +121,7 @@ async def live(
         status = await _drain(mate, work, life, log, drain_deadline())
     for task in (work, asked, watching):
         status = max(status, await _ended(task, asked, log))
-    closed = await _closed(mate, log, left=EXIT_WORK_LEFT)
+    closed = await _closed(mate, life, log, left=EXIT_WORK_LEFT)
     life.phase = Phase.STOPPED
     # A bug tells more than the work that it left.
     status = EXIT_BUG if EXIT_BUG in (status, closed) else closed
@@ -147,12 +149,13 @@ async def _started(mate: Mate, life: Life, log: Any) -> tuple[dict[str, object] 
         return None, EXIT_BUG
 
 
-async def _closed(mate: Mate, log: Any, *, left: int) -> int:
+async def _closed(mate: Mate, life: Life, log: Any, *, left: int) -> int:
     """Closes the mate in bounded time; `left` is the status when work was left behind."""
     try:
         async with asyncio.timeout(CLOSE_WITHIN_S):
             return EXIT_CLEAN if await mate.close() else left
     except TimeoutError:
+        life.close_cut_short = True
         log.error("close_cut_short", deadline_s=CLOSE_WITHIN_S)
         return left
     except Exception as error:

@@ -266,15 +266,20 @@ class Tail:
             return
         self._closed = True
         try:
+            await self._end()
+        finally:  # cancelled, too: a volume may hang, and a thread with it, for which nobody is to wait then
+            self._hints.close()
+            self._worker.shutdown(wait=False)
+            self._saver.close()
+
+    async def _end(self) -> None:
+        try:
             await self._saver.end()
         finally:
             self._tell()
-            if under_way := [job for job in (self._job, *self._saver.under_way) if job is not None]:
-                await asyncio.wait(under_way)
-            self._hints.close()
-            await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
-            self._worker.shutdown(wait=False)
-            self._saver.close()
+        if under_way := [job for job in (self._job, *self._saver.under_way) if job is not None]:
+            await asyncio.wait(under_way)
+        await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
 
 
 async def _comes(event: asyncio.Event, within_s: float) -> bool:

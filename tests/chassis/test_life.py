@@ -115,6 +115,15 @@ async def test_the_deadline_ends_a_drain_and_the_status_says_so(toy: Callable[..
     assert await mate.process.wait() == 75
 
 
+async def test_a_thread_that_hangs_while_closing_does_not_hold_up_the_end(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__FAILS="close hangs")
+    await mate.ready()
+    mate.process.send_signal(signal.SIGTERM)
+    await mate.event("close_cut_short")
+    assert (await mate.event("stopped"))["status"] == 75
+    assert await asyncio.wait_for(mate.process.wait(), 20) == 75
+
+
 async def test_ctrl_c_while_draining_ends_the_drain_at_once(toy: Callable[..., Any]) -> None:
     mate = await toy(TOY__DRAINS="never", TOY__DRAIN__DEADLINE="1h")
     await mate.ready()

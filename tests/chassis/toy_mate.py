@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
+import threading
 from typing import Literal
 
 import msgspec
 from aiohttp import web
 
+from chassis import lifecycle
 from chassis.command import Context, run_mate
 from chassis.errors import OperatorError
 from chassis.ops import loopback_only
@@ -15,9 +17,9 @@ from chassis.settings import Address, DrainSettings, OpsSettings, Seconds
 
 class ToySettings(msgspec.Struct, frozen=True, kw_only=True):
     drains: Literal["at once", "when told", "never"] = "at once"
-    fails: Literal["nowhere", "build", "start", "start bug", "start hangs", "run", "returns", "drain", "close"] = (
-        "nowhere"
-    )
+    fails: Literal[
+        "nowhere", "build", "start", "start bug", "start hangs", "run", "returns", "drain", "close", "close hangs"
+    ] = "nowhere"
     word: str = "first"
     ops: OpsSettings = OpsSettings(listen=Address("127.0.0.1:0"))
     drain: DrainSettings = DrainSettings(deadline=Seconds("30s"))
@@ -27,6 +29,8 @@ class Toy:
     def __init__(self, settings: ToySettings, context: Context) -> None:
         if settings.fails == "build":
             raise OperatorError("word", "cannot be built")
+        if settings.fails == "close hangs":
+            lifecycle.CLOSE_WITHIN_S = 0.2
         self.settings = settings
         self.context = context
         self.released = asyncio.Event()
@@ -66,6 +70,8 @@ class Toy:
         self.context.log.info("closed", path="caf\udce9.log")
         if self.settings.fails == "close":
             raise ZeroDivisionError("a bug at close")
+        if self.settings.fails == "close hangs":
+            await asyncio.to_thread(threading.Event().wait)
         return self.released.is_set()
 
     async def reload(self, settings: ToySettings) -> None:

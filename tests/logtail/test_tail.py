@@ -889,6 +889,22 @@ async def test_changes_are_not_taken_for_saved_on_top_of_a_checkpoint_that_faile
     assert [each.offset for each in saved.files] == [4]
 
 
+async def test_a_close_that_hangs_with_the_state_volume_can_be_cancelled(follow: Follow, tmp_path: Path) -> None:
+    tail = await follow()
+    pipe = tmp_path / "state/tail.json.tmp"
+    os.mkfifo(pipe)  # nobody reads it, so that to open it blocks
+    saving = asyncio.create_task(tail.tail.save({"more": "to save"}))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(tail.tail.close())
+    await asyncio.wait((closing,), timeout=0.1)
+    closing.cancel()
+    done, _ = await asyncio.wait((closing,), timeout=PATIENCE_S)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    await saving
+    os.close(reader)
+    assert done == {closing}
+
+
 async def test_a_bug_in_saving_is_raised_where_the_caller_waits(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\n")
     tail = await follow()
