@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from adapter_logformat.allocator import give_back
 from adapter_logformat.inputs.intake import Intake, Parcel
-from adapter_logformat.keeper import CHUNK_BYTES, Keeper
+from adapter_logformat.keeper import Keeper, chunk_bytes
 from adapter_logformat.measures import Measures
 from adapter_logformat.pipeline import Tally
 from adapter_logformat.redact import Redactor, Rule
 from adapter_logformat.replay import Part
 from adapter_logformat.settings import Settings
+from adapter_logformat.steps import pieces
 from adapter_logformat.streams import Streams
 from chassis.command import Context
 from chassis.errors import OperatorError
@@ -59,8 +60,7 @@ class Conversion:
             start_at=settings.start_at,
             state_file=settings.state_dir / "logformat.checkpoint.json",
             max_line_bytes=settings.max_line_bytes,
-            # So that the output of one chunk always fits into a file that was just begun.
-            chunk_bytes=min(CHUNK_BYTES, settings.output.max_bytes // 8),
+            chunk_bytes=chunk_bytes(settings.output.max_bytes),
             autosave=False,
             log=context.log,
             monotonic=context.monotonic,
@@ -181,11 +181,15 @@ class Conversion:
         self._keeper.due()  # also without a record: one that waits for its rest needs somebody awake to end it
         self._converted_bytes += len(parcel.data)
         stream = self._streams.sender(parcel.sender, parcel.listen)
-        written = stream.message(parcel.data, now_ns) if parcel.message else stream.feed(parcel.data, now_ns)
+        if parcel.message:
+            await self._keeper.write_unnoted(stream.message(parcel.data, now_ns))
+        else:
+            for piece in pieces(parcel.data):
+                await self._keeper.write_unnoted(stream.feed(piece, now_ns))
+                await asyncio.sleep(0)  # a piece that made nothing was not waited for
         if parcel.last:
-            written += stream.flush(now_ns)
+            await self._keeper.write_unnoted(stream.flush(now_ns))
             del self._streams.senders[parcel.sender]
-        await self._keeper.write_unnoted(written)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

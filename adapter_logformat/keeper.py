@@ -5,15 +5,15 @@ What is read, and when a commit is due, is the matter of `conversion`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from adapter_logformat import steps
 from adapter_logformat.journal import Journal, Note
 from adapter_logformat.outlets import Outlet, outlet
 from adapter_logformat.output import Found, Output, Place
-from adapter_logformat.pipeline import Stream
 from adapter_logformat.replay import ALL, Part, Replay, Step, to_take_again
 from adapter_logformat.settings import Settings
 from adapter_logformat.streams import SavedStream, Streams
@@ -28,10 +28,19 @@ COMMIT_BYTES: Final = 32 << 20
 """Between two checkpoints at most so much input is read, and for at most so long."""
 CHUNK_BYTES: Final = 512 * 1024
 """Read in one go where so much is waiting: a step, its note and its write cost the same whatever their size."""
-PIECE_BYTES: Final = 128 * 1024
-"""Converted in one go: the many small values of a larger piece would fall out of the processor's cache."""
+CHUNKS_IN_A_FILE: Final = 256
+"""Where an output file is small: the shortest lines make more than a hundred times their size of records."""
 NEARLY_FULL: Final = 16
 """A chunk has never made so many times its size of records; only nearer to the limit a rotation is thought of."""
+DENSE: Final = 8192
+SHORT_RECORD: Final = 512
+"""A chunk of more lines is not converted as a whole only to see whether it still fits: its records are guessed to be of
+this size."""
+
+
+def chunk_bytes(max_bytes: int) -> int:
+    """How much is read in one go, so that the records of it fit into a file that was just begun."""
+    return CHUNK_BYTES if max_bytes >= CHUNKS_IN_A_FILE // 2 * CHUNK_BYTES else max_bytes // CHUNKS_IN_A_FILE
 
 
 class _Saved(msgspec.Struct, frozen=True):
@@ -105,16 +114,31 @@ class Keeper:
         self.uncommitted_bytes += len(chunk.data)
 
     async def produce(self, generation: str, part: Part, *, rotates: bool = True) -> None:
-        """Takes one step and writes, behind its note, what it made; where it does not fit any more, into a new file.
+        """Takes one step, or several where it is long, and writes, each behind its note, what they made; where it does
+        not fit any more, into a new file.
 
-        A rotation is saved before and after, so the state of the stream from before must be at hand then."""
+        A rotation is saved before and after, so the state of the stream from before the part must be at hand then: it
+        comes before the first of several steps, or there is only one."""
+        rotates = rotates and self.file is not None
+        lines = part.data.count(b"\n")
+        if rotates and lines > DENSE:
+            if self._is_full_for(lines * SHORT_RECORD + len(part.data)):
+                await self._rotate({})
+            rotates = False
+        rotates = rotates and self._is_full_for(NEARLY_FULL * CHUNK_BYTES)
+        rest: Part | None = part
+        while rest is not None:
+            rest = await self._step(generation, rest, rotates=rotates)
+
+    async def _step(self, generation: str, part: Part, *, rotates: bool) -> Part | None:
+        """What is left of the part; nothing where it is converted as a whole to see whether it fits (`rotates`)."""
         followed = self._streams.files[generation]
-        nearly_full = rotates and self.file is not None and self.file.is_full_for(NEARLY_FULL * CHUNK_BYTES)
-        before = followed.stream.snapshot() if nearly_full else None
-        written = list(filter(None, map(self._redact, _done(followed.stream, part))))
+        before = followed.stream.snapshot() if rotates else None
+        taken = steps.take(followed.stream, part, whole=rotates)
+        written = list(filter(None, map(self._redact, taken.written)))
         if part.deed == "expire" and not written:
-            return
-        followed.end = max(followed.end, part.end)
+            return None
+        followed.end = max(followed.end, taken.end)
         self._streams.touch(generation)
         self.due()
         written, skipped = _without_first(written, part.skip)
@@ -123,13 +147,18 @@ class Keeper:
             self.replay.consumed(generation, skipped)
         if self.file is None:
             await self.writer.insist(Append(self.output, self._journal, None, written))
-            return
-        if before is not None and self.file.is_full_for(size):
+            return taken.rest
+        if before is not None and size and self.file.is_full_for(size):
             await self._rotate({generation: before})
             self._streams.touch(generation)
         begins = self.file.length
-        note = Note(self._number, generation, part.deed, part.end, part.now_ns, begins, begins + size, skipped)
+        deed = part.deed if taken.rest is None else "feed"
+        note = Note(self._number, generation, deed, taken.end, part.now_ns, begins, begins + size, skipped)
         await self.writer.insist(Append(self.file, self._journal, note, written))
+        return taken.rest
+
+    def _is_full_for(self, size: int) -> bool:
+        return self.file is not None and self.file.is_full_for(size)
 
     async def write_unnoted(self, written: bytes) -> None:
         """Records of senders: they cannot be asked again, so there is nothing to note."""
@@ -215,22 +244,6 @@ class Keeper:
         for generation in list(self._streams.files):
             for part in self.replay.without_bytes(generation):
                 await self.produce(generation, part, rotates=False)
-
-
-def _done(stream: Stream, part: Part) -> Iterator[bytes]:
-    """Takes a step; its records come piece by piece."""
-    if part.deed == "expire":
-        yield stream.expire(part.now_ns)
-        return
-    at = 0
-    while len(part.data) - at > PIECE_BYTES:
-        # Cut behind a line: the fast forms read whole lines.
-        end = part.data.rfind(b"\n", at, at + PIECE_BYTES) + 1 or at + PIECE_BYTES
-        yield stream.feed(part.data[at:end], part.now_ns)
-        at = end
-    yield stream.feed(part.data[at:], part.now_ns)
-    if part.deed == "last":
-        yield stream.flush(part.now_ns)
 
 
 def _without_first(written: list[bytes], skip: int) -> tuple[list[bytes], int]:

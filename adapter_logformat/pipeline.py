@@ -67,6 +67,8 @@ class Stream:
         self._partial = b""
         self._inside = False
         self._now_ns = 0
+        self.slow_lines = 0
+        """So many lines were read one by one."""
 
     def feed(self, data: bytes, now_ns: int) -> bytes:
         """The records completed by `data`, which was read at `now_ns`."""
@@ -193,6 +195,7 @@ class Stream:
             newline = lines.index(b"\n", at)
             line = lines[at:newline]
             at = newline + 1
+            self.slow_lines += 1
             if self._inside or len(line) > limit:
                 self._long(line, limit)
                 self._inside = False

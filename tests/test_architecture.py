@@ -73,6 +73,7 @@ AT_THE_BORDER = {
         "outlets",
         "output",
         "replay",
+        "steps",
         "writer",
     },
     "ambassador_dbproxy": {

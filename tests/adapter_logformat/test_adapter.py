@@ -105,6 +105,21 @@ def test_the_output_rotates_before_it_grows_beyond_its_limit_and_keeps_so_many(d
     assert paths == [f"/{at}" for at in range(1000)][-len(paths) :]
 
 
+@pytest.mark.parametrize("limit", [65536, 1 << 26])
+def test_the_shortest_lines_are_written_once_and_make_no_file_grow_beyond_its_limit(desk: Any, limit: int) -> None:
+    desk.settings["output"] |= {"max_bytes": limit, "keep": 100}
+    desk.write("a.log", "a\n" * 10_000)
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.wait(lambda: len(desk.raw()) > 500_000)
+    adapter.kill()
+    adapter = desk.start()
+    adapter.event("ready")
+    assert adapter.stop() == 0
+    assert all(path.stat().st_size <= limit for path in desk.output.parent.iterdir())
+    assert [record["body"] for record in desk.records()] == ["a"] * 10_000
+
+
 def test_somebody_elses_lines_in_the_output_are_never_cut(desk: Any) -> None:
     desk.output.parent.mkdir()
     desk.output.write_text('{"body":"theirs"}\nhalf a line')
