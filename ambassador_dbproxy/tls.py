@@ -27,6 +27,10 @@ class TlsFailed(Unusable):
     """No TLS session as the settings want it."""
 
 
+class AppHandshakeFailed(Exception):
+    """The app began TLS and did not go through with it as it should; no fault of the files or of a server."""
+
+
 class Encryption:
     """The TLS of one target."""
 
@@ -108,7 +112,7 @@ class AppEncryption:
     async def protect(self, app: Conversation, answer: bytes, *, direct: bool) -> None:
         """Send `answer` and encrypt from there on. `direct`: the app has begun already, and must name the protocol.
 
-        Raises TlsFailed. A limit in time is the caller's.
+        Raises AppHandshakeFailed, and TlsFailed for files that never could be used. A limit in time is the caller's.
         """
         try:
             context = await self._kept.now()
@@ -124,9 +128,9 @@ class AppEncryption:
         try:
             await transport.handshaken
         except OSError as error:
-            raise TlsFailed(f"TLS handshake with the app failed: {_reason(error)}") from error
+            raise AppHandshakeFailed(f"TLS handshake with the app failed: {_reason(error)}") from error
         if direct and transport.tls.selected_alpn_protocol() not in self._alpn:
-            raise TlsFailed("the app began with TLS and did not say which protocol it speaks (no ALPN)")
+            raise AppHandshakeFailed("the app began with TLS and did not say which protocol it speaks (no ALPN)")
 
 
 class _KeptContext:

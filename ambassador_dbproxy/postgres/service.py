@@ -19,7 +19,7 @@ from ambassador_dbproxy.refusal import Reason, Refused
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
-from ambassador_dbproxy.tls import AppEncryption, TlsFailed
+from ambassador_dbproxy.tls import AppEncryption, AppHandshakeFailed, TlsFailed
 from chassis.secret import SecretUnreadable
 
 _SQLSTATES = {
@@ -55,7 +55,7 @@ class PostgresService:
         except (TimeoutError, ConnectionEnded):
             app.close()  # a port scan, a probe, or an app that changed its mind: the server too says nothing
             return
-        except ProtocolViolation as error:
+        except (ProtocolViolation, AppHandshakeFailed) as error:
             raise Refused(Reason.PROTOCOL, str(error)) from error
         except TlsFailed as error:
             raise Refused(Reason.TLS, str(error)) from error

@@ -90,6 +90,8 @@ async def test_noise_instead_of_a_handshake_ends_the_connection_and_nothing_else
     writer.write(b"\x16" + bytes(100))
     assert (await reader.read())[:1] in (b"", b"\x15")  # at most an alert
     writer.close()
+    # The app's own fault, unlike `tls`, which an alert calls the operator for.
+    assert (await asyncio.to_thread(through.event, "connection_refused"))["kind"] == "protocol"
     async with await connect(through, "sslmode=require") as connection:
         await connection.execute("SELECT 1")
     assert "bug" not in {each["event"] for each in through.events}
