@@ -147,13 +147,13 @@ class RedisSession:
             moves = take(data)
         except ProtocolViolation as error:
             self._floor.log.warning("handshake_broken", target=self.route.name, reason=str(error))
-            if not handshake.waiting:
+            if not (handshake.waiting or self._server.eof):
                 self._app.transport.write(encode_error("ERR", f"Protocol error: {error}"))
             self.end("")
             return
         if moves.to_server:
             self._server.transport.write(moves.to_server)
-        if moves.to_app:
+        if moves.to_app and not self._server.eof:  # after the server's end-of-file the app has had ours
             self._app.transport.write(moves.to_app)
         if handshake.done:
             self._handshake = None

@@ -114,3 +114,22 @@ async def test_a_server_that_is_gone_without_a_word_is_noticed_by_the_next_comma
             pass  # each look takes its time
         async with client(through.port) as one:
             assert await one.ping()
+
+
+async def test_an_app_that_logs_in_behind_the_servers_end_is_no_bug(ambassador: Make, redis_settings: Make) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"*1\r\n$6\r\nmaster\r\n+PONG\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
+        host = "127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        through = await asyncio.to_thread(ambassador(redis_settings(dev={"hosts": [host], "user": "default"})).ready)
+        reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+        assert await reader.read() == b""
+        writer.write(b"AUTH x\r\n")
+        writer.close()
+        await writer.wait_closed()
+        assert await asyncio.to_thread(through.stop) == 0
+    assert "RuntimeError" not in through.raw
