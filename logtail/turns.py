@@ -39,7 +39,7 @@ class Turns:
             turns -= 1
             life = self._roll.queue[0]
             if life.after is not None:
-                if life.after.queued:
+                if life.after.queued or (life.after.held and self._roll.lives.get(life.after.key) is life.after):
                     self._roll.queue.rotate(-1)
                     continue
                 life.after = None

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC240 (the files are local and small)
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,18 @@ async def test_a_record_longer_than_a_chunk_is_cut_between_lines(follow: Follow,
     while b"somewhere\n" not in read or len(read) < 1416:
         read += (await tail.chunk()).data
     assert read.replace(MARK, b"\n") == b"2026-01-01 boom\n" + b"\tat somewhere\n" * 100
+
+
+async def test_the_last_record_of_a_rotated_file_comes_before_the_first_of_the_new_one(
+    follow: Follow, log: Path
+) -> None:
+    log.write_bytes(b"2026-01-01 one\n")
+    tail = await follow(multiline=START)
+    waiting = asyncio.create_task(tail.tail.next())
+    await asyncio.wait((waiting,), timeout=0.05)
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"2026-01-02 two\n2026-01-03 three\n")
+    chunk = await waiting
+    assert chunk is not None
+    assert chunk.data == b"2026-01-01 one\n"
+    assert await tail.lines(2) == [b"2026-01-02 two", b"2026-01-03 three"]
