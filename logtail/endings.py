@@ -75,6 +75,12 @@ class Endings:
             return
         self._conclude(life, chunk)
 
+    def leave_out(self, life: Life) -> None:
+        """It is not to be followed any more; where it was read to is remembered, in case it is again."""
+        self._roll.dequeue(life)
+        life.left_out = True
+        self._conclude(life, None)
+
     def _conclude(self, life: Life, last: Chunk | None) -> None:
         self._unsettled.pop(life, None)
         life.learn(Fact.ENDED)
@@ -90,14 +96,15 @@ class Endings:
         # While draining the file is not let go: it may grow again, and the next start goes on with it.
         if self._quiet is not None or life.gone:
             life.learn(Fact.ACKED)
-        elif not self._follow_on(life):
+        elif life.left_out or not self._follow_on(life):
             deleted = self._delete(life) if life.to_delete else False
             if deleted and self._follow_on(life):
                 return  # written in the last moment; the descriptor still leads to it
             life.learn(Fact.ACKED)
             self._roll.remember(life, finished=True)
-            self._roll.tell("info", "file_finished", path=life.path, offset=life.offset)
-            self.let_go(life)
+            if not life.left_out:
+                self._roll.tell("info", "file_finished", path=life.path, offset=life.offset)
+            self._let_go(life)
 
     def _follow_on(self, life: Life) -> bool:
         """Was it written to since it was taken for ended? Then it is followed as before."""
@@ -118,6 +125,6 @@ class Endings:
         self._roll.tell("info" if deleted else "warning", "file_deleted", path=life.path, deleted=deleted)
         return deleted
 
-    def let_go(self, life: Life) -> None:
+    def _let_go(self, life: Life) -> None:
         self._roll.remove(life)
         life.file.close()

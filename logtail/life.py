@@ -47,6 +47,8 @@ class Life:
     """Nothing to tell by yet: empty, or a first byte with which a compressed or a UTF-16 file may begin."""
     doubted: bool = False
     """It seemed to be truncated at the last look; believed when the next one says so too."""
+    left_out: bool = False
+    """The settings name it no more: nothing more is read, and it is let go when what is in flight is acknowledged."""
     gone: bool = field(default=False)
     """The content was truncated away; nothing is left to read."""
 

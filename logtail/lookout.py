@@ -54,8 +54,7 @@ class Lookout:
         for life in list(self._roll.lives.values()):
             if life.state is State.FOLLOWING and life.key not in scan.finds and has_name(life.path, life.key):
                 self._roll.tell("info", "file_left_out", path=life.path, offset=life.offset)
-                self._roll.remember(life, finished=True)
-                self._endings.let_go(life)
+                self._endings.leave_out(life)
         for suspect in list(self._copies.suspects.values()):
             if suspect.key not in scan.finds and has_name(suspect.path, suspect.key):
                 self._copies.drop(suspect.key)

@@ -1,6 +1,7 @@
 """What to do with an open file that cannot be read (ESTALE, EIO, damaged): open it anew where it was, or give it up."""
 
 from logtail import reader
+from logtail.chunk import Chunk
 from logtail.decoded import Undecodable
 from logtail.follow import State
 from logtail.identity import Verdict, recognise
@@ -17,6 +18,7 @@ class Trouble:
     def met(self, life: Life, error: OSError) -> None:
         """Go on with it if it can be opened anew and is the same. `error`: what came of reading it, or of looking."""
         self._roll.dequeue(life)
+        life.held = False
         damaged = isinstance(error, Undecodable)
         self._roll.problem(life.path, "damaged" if damaged else "read_failed", why=error.strerror)
         if damaged:
@@ -46,6 +48,7 @@ class Trouble:
 
     def _gone(self, life: Life) -> None:
         self._roll.tell("warning", "file_gone", path=life.path, offset=life.offset)
+        self._roll.ended.append(Chunk(life.source, life.offset, b"", final=True))
         self._roll.remember(life, finished=True)
         self._roll.remove(life)
         life.file.close()

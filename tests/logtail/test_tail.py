@@ -270,6 +270,28 @@ async def test_a_write_through_a_link_is_seen_as_soon_as_any_other(follow: Follo
         assert await tail.lines(1) == [b"two"]
 
 
+async def test_a_file_left_out_while_bytes_are_in_flight_repeats_none_when_it_matches_again(
+    follow: Follow, log: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    other = log.with_name("other.txt")
+    tail = await follow()
+    first = await tail.chunk(ack=False)
+    settings: Any = {"exclude": [], "max_line_bytes": 1024, "chunk_bytes": 4096, "multiline": None}
+    await tail.tail.reload(include=[str(other)], delete_after_ack=False, **settings)
+    assert await tail.chunk() == Chunk(first.source, 4, b"", final=True)
+    append(log, b"two\n")
+    tail.tail.ack(first)
+    other.write_bytes(b"other\n")
+    assert await tail.lines(1) == [b"other"]
+    assert tail.tail.stats().files == 1
+    await tail.tail.reload(include=[str(log)], delete_after_ack=False, **settings)
+    chunk = await tail.chunk()
+    while not chunk.data:
+        chunk = await tail.chunk()
+    assert (chunk.source.generation, chunk.start, chunk.data) == (first.source.generation, 4, b"two\n")
+
+
 # ---- truncation
 
 
