@@ -32,8 +32,8 @@ from chassis.settings import Address
 T = TypeVar("T")
 
 _OWN_CAPABILITIES = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
-_UTF8 = 45  # utf8mb4_general_ci
-_OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + bytes((_UTF8,)) + bytes(23)
+# With the character set utf8mb4_general_ci.
+_OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + bytes((45,)) + bytes(23)
 OWN_REQUEST = LoginRequest(_OWN_CAPABILITIES, _OWN_HEAD, b"podmates", b"", None, None, None)
 """What the ambassador logs in with for a purpose of its own."""
 NOT_LETTING_IN = (ServerRefused, LoginFailed, SecretUnreadable, TlsFailed)
@@ -67,7 +67,11 @@ class MysqlUpstream(TargetUpstream):
         logged_in = await self._log_in(greeted, app)
         wanted, server = self.route.target.role, greeted.server.server
         if wanted != "any":
-            role = await self._ask_role(logged_in)
+            try:
+                role = await self._ask_role(logged_in)
+            except BaseException:
+                logged_in.greeted.abandon()  # which may be another one than the caller has
+                raise
             self.servers.seen(server, role)
             if not fits(wanted, role):
                 logged_in.greeted.abandon()
