@@ -206,7 +206,11 @@ class Opener:
     def open(self, path: str) -> Opened:
         """OSError where `path` leads to no readable regular file."""
         raw = self._descriptors.open(path)
-        begin = raw.pread(2, 0)
+        try:
+            begin = raw.pread(2, 0)
+        except OSError:
+            raw.close()
+            raise
         if begin == GZIP_MAGIC:
             return Decoded(raw, Gunzip)
         if self._utf16 or begin in UTF16_MARKS:
