@@ -26,7 +26,7 @@ class Saver:
 
     def __init__(
         self,
-        path: Path | None,
+        path: Path,
         follower: Follower,
         worker: Executor,
         *,
@@ -60,8 +60,6 @@ class Saver:
 
     def load(self) -> checkpoint.Checkpoint | None:
         """What was saved, None at the very first start. Blocks. OperatorError for a directory that cannot be made."""
-        if self._path is None:
-            return None
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -75,9 +73,8 @@ class Saver:
 
     def begin(self, ended: Callable[[], None]) -> None:
         """Save by itself from now on; `ended` is called when that ends, as by a bug that `check` raises."""
-        if self._path is not None:
-            self._by_itself = asyncio.create_task(self._save_when_dirty(self._path), name="checkpoint")
-            self._by_itself.add_done_callback(lambda _: ended())
+        self._by_itself = asyncio.create_task(self._save_when_dirty(self._path), name="checkpoint")
+        self._by_itself.add_done_callback(lambda _: ended())
 
     def acked(self, size: int) -> None:
         self._acked_bytes += size
@@ -96,8 +93,6 @@ class Saver:
 
     async def save(self) -> bool:
         """Write all of it now; False when it could not be written."""
-        if self._path is None:
-            return True
         # Shielded, so that what is said of a write under way when the caller is cancelled is what became of it.
         saving = asyncio.create_task(self._save_all(self._path), name="checkpoint")
         self.under_way.add(saving)

@@ -49,7 +49,7 @@ class Tail:
         include: Sequence[str],
         exclude: Sequence[str] = (),
         start_at: Literal["beginning", "end"] = "beginning",
-        state_file: Path | None,
+        state_file: Path,
         max_line_bytes: int,
         chunk_bytes: int = 262144,
         multiline: Multiline | None = None,
