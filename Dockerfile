@@ -75,5 +75,9 @@ FROM mate AS demo-database
 LABEL org.opencontainers.image.title="podmates/demo-database" \
       org.opencontainers.image.description="A small PostgreSQL with one database in it, for the demos"
 COPY --from=build-demo-database /opt/podmates /opt/podmates
+# initdb wants a name for its user. podman writes one into /etc/passwd when it starts a container, Kubernetes does not.
+USER 0:0
+RUN ["python3", "-c", "open('/etc/passwd', 'a').write('postgres:x:65532:65532::/:/usr/sbin/nologin\\n')"]
+USER 65532:65532
 EXPOSE 5432
 ENTRYPOINT ["python3", "-m", "podmates.demo_database"]

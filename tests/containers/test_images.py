@@ -4,10 +4,12 @@ import json
 import tomllib
 from datetime import datetime
 
+import docker
 import pytest
 
 from chassis import __version__
 from tests.containers.conftest import IMAGES, ROOT, Engine
+from tests.containers.stage import until
 from tests.test_architecture import imports
 
 LARGEST_OWN_LAYER = 45_000_000
@@ -44,6 +46,29 @@ def test_an_image_names_just_the_libraries_that_it_imports(image: str) -> None:
 @pytest.mark.parametrize("mate", MATES)
 def test_a_mate_starts_under_the_restrictions_of_a_pod(engine: Engine, images: dict[str, str], mate: str) -> None:
     assert engine.run("run", *RESTRICTED, images[mate], "--version") == f"podmates {__version__}"
+
+
+def test_the_database_starts_where_nobody_writes_down_a_name_for_its_user(
+    engine: Engine, images: dict[str, str], docker_api: docker.DockerClient
+) -> None:
+    # As in Kubernetes: podman by itself would add its user to /etc/passwd, without which initdb refuses.
+    confined = (*RESTRICTED[1:-1], "--passwd=false", "--tmpfs=/var/lib/postgresql:mode=1777")
+    who = ("--environment=dev", "--user=u", "--database=d", "--password-file=/etc/hostname")
+    name = engine.run("run", "--detach", *confined, images["demo-database"], *who)
+    try:
+        container = docker_api.containers.get(name)
+        command = ("exec", name, "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 5432))")
+        until(lambda: answers(engine, *command), lambda: container.logs().decode())
+    finally:
+        engine.run("rm", "--force", "--ignore", "--time", "0", name)
+
+
+def answers(engine: Engine, *command: str) -> bool:
+    try:
+        engine.run(*command)
+    except AssertionError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("image", IMAGES)
