@@ -43,7 +43,7 @@ class Listener(Generic[U]):
         self.address = settings.listen
         self._service = service
         self._around = around
-        self.app_encryption = _app_encryption(settings)
+        self.app_encryption = _app_encryption(settings, self.log)
         self._sessions: dict[Session, float] = {}  # each with the loop's time at which it began
         self._upstream = self._made(route)
         self._disturbed_at = -math.inf  # when a session was last ended by a switch
@@ -177,7 +177,7 @@ class Listener(Generic[U]):
     def lead_to(self, settings: ListenerSettings, route: Route, around: Surroundings, deadline_s: float) -> int:
         """From now on lead new connections to `route`; returns how many sessions must leave within `deadline_s`."""
         if settings.tls != self.settings.tls:
-            self.app_encryption = _app_encryption(settings)
+            self.app_encryption = _app_encryption(settings, self.log)
         self.settings = settings
         if route == self._upstream.route and around == self._around:
             return 0
@@ -290,5 +290,5 @@ class Listener(Generic[U]):
             self._emptied.set()
 
 
-def _app_encryption(settings: ListenerSettings) -> AppEncryption | None:
-    return None if settings.tls is None else AppEncryption(settings.tls, ALPN[settings.protocol])
+def _app_encryption(settings: ListenerSettings, log: Any) -> AppEncryption | None:
+    return None if settings.tls is None else AppEncryption(settings.tls, ALPN[settings.protocol], log)

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.refusal import Unusable
@@ -34,10 +35,10 @@ class AppHandshakeFailed(Exception):
 class Encryption:
     """The TLS of one target."""
 
-    def __init__(self, settings: TlsSettings, alpn: tuple[str, ...] = ()) -> None:
+    def __init__(self, settings: TlsSettings, alpn: tuple[str, ...], log: Any) -> None:
         self.settings = settings
         self._alpn = alpn
-        self._kept = _KeptContext((settings.ca_file, settings.cert_file, settings.key_file), self._build)
+        self._kept = _KeptContext((settings.ca_file, settings.cert_file, settings.key_file), self._build, log)
 
     def wanted(self, host: Address) -> bool:
         """True if TLS is to be asked for on a connection to `host`."""
@@ -97,10 +98,10 @@ class Encryption:
 class AppEncryption:
     """The TLS that a listener offers to its app."""
 
-    def __init__(self, settings: ListenTlsSettings, alpn: tuple[str, ...]) -> None:
+    def __init__(self, settings: ListenTlsSettings, alpn: tuple[str, ...], log: Any) -> None:
         files = (settings.cert_file, settings.key_file)
         self._alpn = alpn
-        self._kept = _KeptContext(files, lambda: server_context(*files, alpn=alpn))
+        self._kept = _KeptContext(files, lambda: server_context(*files, alpn=alpn), log)
 
     async def check(self, setting: str) -> None:
         """OperatorError naming `setting` when the files cannot be used now."""
@@ -134,11 +135,13 @@ class AppEncryption:
 
 
 class _KeptContext:
-    """A context that is kept until one of its files changes."""
+    """A context that is kept until one of its files changes. What makes them unusable is told once each."""
 
-    def __init__(self, files: Sequence[Path | None], make: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, files: Sequence[Path | None], make: Callable[[], ssl.SSLContext], log: Any) -> None:
         self._files = [file for file in files if file is not None]
         self._make = make
+        self._log = log
+        self._complained = ""
         self._made: tuple[_Stamp, ssl.SSLContext] | None = None
 
     async def now(self) -> ssl.SSLContext:
@@ -148,10 +151,14 @@ class _KeptContext:
             if self._made is None or self._made[0] != stamp:
                 # Off the loop: the system's certificates take tens of milliseconds.
                 self._made = stamp, await asyncio.to_thread(self._make)
-        except OSError:
+            self._complained = ""
+        except OSError as error:
+            if self._complained != (reason := _reason(error)):
+                self._complained = reason
+                self._log.warning("tls_files_unusable", files=[str(each) for each in self._files], reason=reason)
             if self._made is None:
                 raise
-            # Else a file is just being replaced: the old ones still hold.
+            # Else the old ones still hold, while a file is just being replaced or until it is mended.
         return self._made[1]
 
 

@@ -29,7 +29,7 @@ class TargetUpstream(ABC):
         self.servers = Servers(route, around)
         self._around = around
         self._password = PasswordFile(route.target.password_file, around.log)
-        self._encryption = Encryption(route.target.tls, self.ALPN)
+        self._encryption = Encryption(route.target.tls, self.ALPN, around.log)
 
     async def probe(self) -> None:
         """Return if a server would serve now; Unreachable or Unusable otherwise."""

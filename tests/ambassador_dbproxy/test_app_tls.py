@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -186,3 +187,21 @@ def test_a_certificate_that_cannot_be_used_is_told_at_the_start(
     assert refused.exit_status() == 64
     assert "listeners[0].tls" in refused.raw
     assert "No such file" in refused.raw
+
+
+async def test_a_certificate_that_breaks_later_is_told_once_and_the_old_one_holds(
+    ambassador: Make, postgres_settings: Make, target: Make, cluster: Any, files: dict[str, str], tmp_path: Path
+) -> None:
+    settings = postgres_settings(dev=target(cluster))
+    key = tmp_path / "key"
+    shutil.copy(files["key_file"], key)
+    settings["listeners"][0]["tls"] = {**files, "key_file": str(key)}
+    through = ambassador(settings).ready()
+    key.write_text("no key")
+    for _ in range(2):
+        async with await connect(through, "sslmode=require") as connection:
+            await connection.execute("SELECT 1")
+    told = await asyncio.to_thread(through.event, "tls_files_unusable")
+    assert str(key) in told["files"]
+    assert await asyncio.to_thread(through.stop) == 0
+    assert len([each for each in through.events if each["event"] == "tls_files_unusable"]) == 1

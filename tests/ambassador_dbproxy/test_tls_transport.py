@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.settings import TlsSettings
@@ -44,7 +45,7 @@ async def opened(certificates: Any, tmp_path: Path) -> AsyncIterator[Callable[..
         _, conversation = await asyncio.get_running_loop().create_connection(Conversation, sock=ours)
         conversations.append(conversation)
         settings = TlsSettings(mode="verify-full", ca_file=authority.ca_file)
-        await Encryption(settings).protect(conversation, Address("localhost:5432"))
+        await Encryption(settings, (), CapturingLogger()).protect(conversation, Address("localhost:5432"))
         return conversation
 
     yield open_to
