@@ -157,8 +157,12 @@ LAYOUTS: Final = (
         title="log4j and logback with date: thread, level and logger in their usual orders",
         rank=81,
         pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
-        r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
-        r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?!:) {0,6}| {1,80}--? )(?P<body>.*)",
+        r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?"
+        # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
+        r"(?:(?=[A-Za-z_$][\w$]*+\.)"
+        r"|(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
+        r"(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
+        r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
         fields={

@@ -16,7 +16,7 @@ LAYOUTS: Final = (
         name="python_default",
         title="Python logging.basicConfig: `LEVEL:logger:message`",
         rank=40,
-        pattern=rf"{_LEVEL}:(?P<logger>[A-Za-z_][\w.\-]*+):(?P<body>.*)",
+        pattern=rf"{_LEVEL}:(?P<logger>[A-Za-z_][\w.\-]*+):(?!//|\\)(?P<body>.*)",
         sample="WARNING:root:disk is nearly full",
         scale=SCALE,
         fields={"logger": _LOGGER},
@@ -40,7 +40,9 @@ LAYOUTS: Final = (
         rank=79,
         pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
-        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]| (?P<logger3>[A-Za-z_][\w.\-]*+))?"
+        r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]"
+        # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.
+        r"| (?P<logger3>root|__main__|[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
         r":(?!:) {0,4}| - | )"
         # What is no message: the end of somebody else's bracket, a module of Rust, a logger with its context.
         r"(?![^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - )(?P<body>.*)",

@@ -72,6 +72,12 @@ def test_a_line_that_nobody_described_is_generic_and_a_described_one_is_never() 
     assert current(detector) == "generic"
 
 
+def test_no_address_becomes_a_logger() -> None:
+    for line in ("INFO:https://example.com/ fetched", "ERROR:C:\\shop\\cart: no such file"):
+        found = Detector().read(line, Times())
+        assert found is None or "otel.scope.name" not in found[1].attributes
+
+
 def test_directives_of_a_stream_change_its_columns_in_mid_file() -> None:
     detector, times = Detector(), Times()
     found = [
