@@ -6,6 +6,7 @@ many files the looks become fewer.
 
 SETTLE_S = 0.01  # a writer that writes line by line is looked at 100 times a second, not at every line
 LOOK_SHARE = 20  # and a look that takes long is made seldom: at most 1/20 of the time is spent on looking
+LOOKS_COMPARED = 3  # the least of the last looks counts: a busy machine or a slow disk make a single one long
 DRAIN_POLL_S = 0.02
 HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
 CALM_SHARE = 500  # and where nothing but a hint is waited for, at most 1/500 of the time is spent on it

@@ -6,6 +6,7 @@ that of `pace`; what becomes of the chunks is the caller's.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -95,7 +96,7 @@ class Tail:
         self._hinted = False
         self._draining = False
         self._told_to_look = asyncio.Event()
-        self._look_s = 0.0
+        self._looks_s: deque[float] = deque([0.0], pace.LOOKS_COMPARED)
         self._untold: list[Happening] = []
         self._closed = False
 
@@ -144,7 +145,7 @@ class Tail:
             if step.chunk is not None or step.done:
                 return step.chunk
             if not step.save_first:
-                self._look_s = self._monotonic() - began
+                self._looks_s.append(self._monotonic() - began)
                 await self._wait(step)
 
     async def look_until(self, event: asyncio.Event) -> None:
@@ -154,7 +155,7 @@ class Tail:
         """
         while True:
             self._saver.check()
-            wait_s = pace.busy_poll(self._look_s, self._poll_interval)
+            wait_s = pace.busy_poll(min(self._looks_s), self._poll_interval)
             try:
                 async with asyncio.timeout(wait_s):
                     await event.wait()
@@ -164,7 +165,7 @@ class Tail:
             if self._job is None:
                 began = self._monotonic()
                 step = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.look)
-                self._look_s = self._monotonic() - began
+                self._looks_s.append(self._monotonic() - began)
                 await self._settle(step)
 
     async def _settle(self, step: Step) -> None:
@@ -181,11 +182,12 @@ class Tail:
         if step.soon or self._draining:
             await asyncio.sleep(pace.DRAIN_POLL_S)
             return
-        rest_s = pace.rest(self._look_s, self._poll_interval)
+        look_s = min(self._looks_s)
+        rest_s = pace.rest(look_s, self._poll_interval)
         if await _comes(self._told_to_look, rest_s):
             return
         self._hints.arm()
-        poll_s = pace.poll(self._look_s, self._poll_interval, hinted=self._hinted, calm=step.calm)
+        poll_s = pace.poll(look_s, self._poll_interval, hinted=self._hinted, calm=step.calm)
         if not await _comes(self._awake, poll_s):
             await self._watch()
 

@@ -162,6 +162,24 @@ async def test_more_files_than_descriptors(follow: Follow, log: Path) -> None:
     assert sorted(await tail.lines(50)) == sorted(b"second %d" % number for number in range(50))
 
 
+async def test_one_look_that_takes_long_makes_nobody_wait_long(follow: Follow, log: Path) -> None:
+    opener, slow = Opener(8), log.with_name("slow.log")
+
+    def open_file(path: str) -> Opened:
+        if path == str(slow) and not tail.clock.ahead:
+            tail.clock.ahead = 100.0
+            append(log, b"two\n")
+            raise PermissionError
+        return opener.open(path)
+
+    log.write_bytes(b"one\n")
+    tail = await follow(poll_interval=5.0, open_file=open_file)
+    assert await tail.lines(1) == [b"one"]
+    slow.touch()
+    assert await tail.lines(1) == [b"two"]
+    assert tail.clock.ahead == 100.0
+
+
 def test_a_file_whose_first_bytes_cannot_be_read_is_closed_again() -> None:
     opener = Opener(8)
     before = _held(Path("/proc"))
