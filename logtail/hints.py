@@ -1,14 +1,18 @@
 """A hint to look sooner: inotify on the directories concerned. Polling stays the truth; all works without it too.
 
-The events' content is thrown away unread, so a busy writer costs nothing: after one wake-up nothing is listened to
-until the hint is armed again.
+The events' content is thrown away all but unread, so a busy writer costs nothing: after one wake-up nothing is listened
+to until the hint is armed again.
 """
 
 import asyncio
 import contextlib
 import os
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any
+
+_EVENT = struct.Struct("iIII")  # inotify(7): the watch, the mask, a cookie, the length of the name that follows
+_IN_ISDIR, _IN_Q_OVERFLOW = 0x40000000, 0x4000
 
 
 class Hints:
@@ -21,6 +25,8 @@ class Hints:
         self._mask: Any = None
         self._watches: dict[str, tuple[tuple[int, int], Any]] = {}
         self._armed = False
+        self.directories_changed = False
+        """One came or went since `watch`, so that there may be another one to watch."""
 
     def open(self) -> bool:
         """False when the kernel or its limits do not allow it."""
@@ -36,6 +42,7 @@ class Hints:
 
     def watch(self, directories: Iterable[str]) -> bool:
         """Watch these directories and no others; False when one of them cannot be watched."""
+        self.directories_changed = False
         wanted: dict[str, tuple[int, int]] = {}
         for directory in directories:
             try:
@@ -71,8 +78,11 @@ class Hints:
     def _happened(self) -> None:
         self._disarm()
         try:
-            while len(os.read(self._inotify.fd, 65536)) > 32768:
-                pass
+            while True:
+                events = os.read(self._inotify.fd, 65536)
+                self.directories_changed |= _tells_of_directory(events)
+                if len(events) <= 32768:
+                    break
         except BlockingIOError:
             pass
         self._wake()
@@ -82,3 +92,16 @@ class Hints:
             self._disarm()
             self._inotify.close()
             self._inotify = None
+
+
+def _tells_of_directory(events: bytes) -> bool:
+    """Is one of the events about a directory, or are some missing?"""
+    if b"\x40" not in events:  # in both masks, and rarely elsewhere: most events are not looked at one by one
+        return False
+    at = 0
+    while at + _EVENT.size <= len(events):
+        _, mask, _, length = _EVENT.unpack_from(events, at)
+        if mask & (_IN_ISDIR | _IN_Q_OVERFLOW):
+            return True
+        at += _EVENT.size + length
+    return False

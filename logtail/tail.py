@@ -182,13 +182,16 @@ class Tail:
         if step.soon or self._draining:
             await asyncio.sleep(pace.DRAIN_POLL_S)
             return
+        if self._hinted and self._hints.directories_changed:  # told while a step was under way
+            await self._watch()
+            return
         look_s = min(self._looks_s)
         rest_s = pace.rest(look_s, self._poll_interval)
         if await _comes(self._told_to_look, rest_s):
             return
         self._hints.arm()
         poll_s = pace.poll(look_s, self._poll_interval, hinted=self._hinted, calm=step.calm)
-        if not await _comes(self._awake, poll_s):
+        if not await _comes(self._awake, poll_s) or self._hints.directories_changed:
             await self._watch()
 
     async def _watch(self) -> None:

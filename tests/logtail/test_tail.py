@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chassis.errors import OperatorError
-from logtail import checkpoint
+from logtail import checkpoint, pace
 from logtail.chunk import Chunk
 from logtail.copies import COPY_GRACE_S
 from logtail.follow import DELETED_AFTER_S, QUIET_S, State
@@ -290,6 +290,23 @@ async def test_a_file_left_out_while_bytes_are_in_flight_repeats_none_when_it_ma
     while not chunk.data:
         chunk = await tail.chunk()
     assert (chunk.source.generation, chunk.start, chunk.data) == (first.source.generation, 4, b"two\n")
+
+
+async def test_a_file_in_a_new_directory_is_seen_as_soon_as_any_other(
+    follow: Follow, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "HINTED_POLL_S", pace.MOST_CALM_POLL_S)  # longer than a test is waited for
+    log.write_bytes(b"one\n")
+    tail = await follow("**/*.log")
+    assert await tail.lines(1) == [b"one"]
+    waiting = asyncio.create_task(tail.tail.next())
+    new = log.parent / "new@place/below"
+    for step in (lambda: None, lambda: new.mkdir(parents=True), lambda: (new / "b.log").write_bytes(b"two\n")):
+        step()
+        await asyncio.wait((waiting,), timeout=0.1)
+    chunk = await asyncio.wait_for(waiting, PATIENCE_S)
+    assert chunk is not None
+    assert chunk.data == b"two\n"
 
 
 # ---- truncation
