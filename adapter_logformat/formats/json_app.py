@@ -103,6 +103,9 @@ SHAPES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "clef": lambda keys: "@t" in keys and ("@mt" in keys or "@m" in keys or "@i" in keys),
     "log4j2_json": lambda keys: ("instant" in keys or "timeMillis" in keys) and _has("level", "loggerName")(keys),
     "journald": _has("__REALTIME_TIMESTAMP", "MESSAGE"),
+    "dotnet_json": _has("EventId", "LogLevel", "Category", "Message"),
+    "serilog_json": _has("Timestamp", "Level", "MessageTemplate"),
+    "zap_json": _has("L", "T", "M"),
 }
 """Objects that are read by `json_server`, known by their keys."""
 _DIALECTS: Final[tuple[tuple[str, Callable[[Any, object], bool]], ...]] = (

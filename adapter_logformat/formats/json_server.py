@@ -22,7 +22,8 @@ Fields = dict[str, Any]
 
 _MONGO: Final = {"D": DEBUG, "I": INFO, "W": WARN, "E": ERROR, "F": FATAL}
 _SYSLOG_WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_CLEF: Final = {
+DOTNET_LEVELS: Final = {
+    **WORDS,
     "VERBOSE": TRACE, "DEBUG": DEBUG, "INFORMATION": INFO, "WARNING": WARN, "ERROR": ERROR, "FATAL": FATAL,
 }  # fmt: skip
 _HOLE: Final = re.compile(r"\{\{|\}\}|\{[@$]?(\w++)(?:,[^:}]*+)?(?::[^}]*+)?\}")
@@ -37,8 +38,10 @@ def build(dialect: str, fields: Mapping[str, Any], times: Times) -> Record | Non
     """The record of an object whose keys are those of `dialect`; `None` where a value is not what its key promises."""
     left = dict(fields)
     record = Record(dialect)
+    from adapter_logformat.formats import json_structured  # the other half of the shapes
+
     try:
-        _BUILDERS[dialect](record, left, times)
+        (_BUILDERS.get(dialect) or json_structured.BUILDERS[dialect])(record, left, times)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     for key, value in left.items():
@@ -46,7 +49,7 @@ def build(dialect: str, fields: Mapping[str, Any], times: Times) -> Record | Non
     return record
 
 
-def _take(record: Record, left: Fields, names: Mapping[str, str]) -> None:
+def take_values(record: Record, left: Fields, names: Mapping[str, str]) -> None:
     """Moves plain values to their attributes; a value of another type stays where it is."""
     for key, name in names.items():
         value = left.get(key)
@@ -55,20 +58,20 @@ def _take(record: Record, left: Fields, names: Mapping[str, str]) -> None:
             record.attributes[name] = left.pop(key)
 
 
-def _time(record: Record, value: object, times: Times) -> None:
+def take_time(record: Record, value: object, times: Times) -> None:
     stamp = json_app.moment(value, times)
     if stamp is None:
         raise ValueError("no time")
     record.timestamp = stamp
 
 
-def _level(record: Record, word: object, scale: Mapping[str, int]) -> None:
+def put_level(record: Record, word: object, scale: Mapping[str, int]) -> None:
     if not isinstance(word, str):
         raise TypeError("no level")
     record.severity_text, record.severity_number = word, scale.get(word.upper())
 
 
-def _text(value: object) -> str:
+def take_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
@@ -87,9 +90,9 @@ def _exchange(record: Record, status: object, seconds: float | None) -> None:
 
 def _caddy(record: Record, left: Fields, times: Times) -> None:
     request = dict(left.pop("request"))
-    _time(record, left.pop("ts"), times)
-    _level(record, left.pop("level"), WORDS)
-    method, target, proto = (_text(request.pop(key)) for key in ("method", "uri", "proto"))
+    take_time(record, left.pop("ts"), times)
+    put_level(record, left.pop("level"), WORDS)
+    method, target, proto = (take_text(request.pop(key)) for key in ("method", "uri", "proto"))
     record.body = f"{method} {target} {proto}"
     put_request(record.body, record.attributes)
     _exchange(record, left.pop("status"), float(left.pop("duration")))
@@ -118,7 +121,7 @@ def _caddy(record: Record, left: Fields, times: Times) -> None:
     for key, name in (("size", "http.response.body.size"), ("bytes_read", "http.request.body.size")):
         if type(left.get(key)) is int:
             record.attributes[name] = left.pop(key)
-    _take(record, left, {"logger": "otel.scope.name", "user_id": "user.name"})
+    take_values(record, left, {"logger": "otel.scope.name", "user_id": "user.name"})
     if left.get("user_id") == "":
         del left["user_id"]
     if request:
@@ -126,12 +129,12 @@ def _caddy(record: Record, left: Fields, times: Times) -> None:
 
 
 def _traefik(record: Record, left: Fields, times: Times) -> None:
-    _time(record, left.pop("time", None) or left.pop("StartUTC"), times)
+    take_time(record, left.pop("time", None) or left.pop("StartUTC"), times)
     if isinstance(left.get("level"), str):
-        _level(record, left.pop("level"), WORDS)
+        put_level(record, left.pop("level"), WORDS)
     if left.get("msg") == "":
         del left["msg"]
-    method, target, proto = (_text(left.pop(key)) for key in ("RequestMethod", "RequestPath", "RequestProtocol"))
+    method, target, proto = (take_text(left.pop(key)) for key in ("RequestMethod", "RequestPath", "RequestProtocol"))
     record.body = f"{method} {target} {proto}"
     put_request(record.body, record.attributes)
     took = left.pop("Duration", None)
@@ -141,10 +144,10 @@ def _traefik(record: Record, left: Fields, times: Times) -> None:
         "RequestHost": "server.address",
         "request_User-Agent": "user_agent.original",
     }
-    _take(record, left, names)
+    take_values(record, left, names)
     if left.get("ClientUsername") == "-":
         del left["ClientUsername"]
-    _take(record, left, {"ClientUsername": "user.name"})
+    take_values(record, left, {"ClientUsername": "user.name"})
     for key, name in (("ClientPort", "client.port"), ("RequestPort", "server.port")):
         if isinstance(left.get(key), str) and left[key].isdigit():
             record.attributes[name] = int(left.pop(key))
@@ -153,12 +156,12 @@ def _traefik(record: Record, left: Fields, times: Times) -> None:
 
 
 def _mongodb(record: Record, left: Fields, times: Times) -> None:
-    _time(record, left.pop("t")["$date"], times)
-    word = _text(left.pop("s"))
+    take_time(record, left.pop("t")["$date"], times)
+    word = take_text(left.pop("s"))
     record.severity_text = word
     record.severity_number = _MONGO.get(word[:1]) if word != "D5" else TRACE
-    record.body = _text(left.pop("msg"))
-    _take(record, left, {"c": "otel.scope.name", "ctx": "thread.name"})
+    record.body = take_text(left.pop("msg"))
+    take_values(record, left, {"c": "otel.scope.name", "ctx": "thread.name"})
     attr = left.pop("attr", None)
     if isinstance(attr, dict):
         for key, value in attr.items():
@@ -168,15 +171,15 @@ def _mongodb(record: Record, left: Fields, times: Times) -> None:
 
 
 def _postgres(record: Record, left: Fields, times: Times) -> None:
-    found = _PG_TIME.fullmatch(_text(left.pop("timestamp")))
+    found = _PG_TIME.fullmatch(take_text(left.pop("timestamp")))
     if found is None:
         raise ValueError("no time")
     record.timestamp = times.parts(**found.groupdict())
     if record.timestamp is None:
         raise ValueError("no time")
-    _level(record, left.pop("error_severity"), POSTGRES_SCALE)
-    record.body = _text(left.pop("message"))
-    _take(record, left, {
+    put_level(record, left.pop("error_severity"), POSTGRES_SCALE)
+    record.body = take_text(left.pop("message"))
+    take_values(record, left, {
         "pid": "process.pid", "user": "user.name", "dbname": "db.namespace", "remote_host": "client.address",
         "remote_port": "client.port", "state_code": "db.response.status_code", "statement": "db.query.text",
         "ps": "db.operation.name", "session_id": "session.id",
@@ -186,17 +189,17 @@ def _postgres(record: Record, left: Fields, times: Times) -> None:
 
 
 def _gelf(record: Record, left: Fields, times: Times) -> None:
-    record.resource["host.name"] = _text(left.pop("host"))
-    record.body = _text(left.pop("short_message"))
+    record.resource["host.name"] = take_text(left.pop("host"))
+    record.body = take_text(left.pop("short_message"))
     if "timestamp" in left:
-        _time(record, left.pop("timestamp"), times)
+        take_time(record, left.pop("timestamp"), times)
     if type(left.get("level")) is int and 0 <= left["level"] < 8:
         level = left.pop("level")
         record.severity_text, record.severity_number = _SYSLOG_WORDS[level], SYSLOG_NUMBERS[str(level)]
     full = left.pop("full_message", None)
     if isinstance(full, str) and full:
         record.attributes["app.short_message"], record.body = record.body, full
-    _take(record, left, {
+    take_values(record, left, {
         "_pid": "process.pid", "_process_id": "process.pid", "_thread": "thread.name", "_thread_name": "thread.name",
         "_logger": "otel.scope.name", "_logger_name": "otel.scope.name",
     })  # fmt: skip
@@ -206,15 +209,15 @@ def _gelf(record: Record, left: Fields, times: Times) -> None:
 
 def _clef(record: Record, left: Fields, times: Times) -> None:
     """Compact log events: the level is left out when it is Information, `@@x` is the property `@x`."""
-    _time(record, left.pop("@t"), times)
+    take_time(record, left.pop("@t"), times)
     word = left.pop("@l", None)
-    _level(record, "Information" if word is None else word, {**WORDS, **_CLEF})
+    put_level(record, "Information" if word is None else word, DOTNET_LEVELS)
     template = left.pop("@mt", None)
     message = left.pop("@m", None)
     if isinstance(message, str):
         record.body = message
     elif isinstance(template, str):
-        record.body = _HOLE.sub(lambda hole: _filled(hole, left), template)
+        record.body = filled(template, left)
     if isinstance(template, str):
         record.attributes["app.message_template"] = template
     if isinstance(left.get("@x"), str):
@@ -224,9 +227,14 @@ def _clef(record: Record, left: Fields, times: Times) -> None:
         value = left.get(key)
         if isinstance(value, str) and re.fullmatch(rf"[0-9a-fA-F]{{{digits}}}", value) and value.strip("0"):
             setattr(record, name, left.pop(key).lower())
-    _take(record, left, {"SourceContext": "otel.scope.name", "ThreadId": "thread.id", "ProcessId": "process.pid"})
+    take_values(record, left, {"SourceContext": "otel.scope.name", "ThreadId": "thread.id", "ProcessId": "process.pid"})
     for key in [key for key in left if key.startswith("@@")]:
         left.setdefault(key[1:], left.pop(key))
+
+
+def filled(template: str, fields: Fields) -> str:
+    """A message template with its arguments."""
+    return _HOLE.sub(lambda hole: _filled(hole, fields), template)
 
 
 def _filled(hole: re.Match[str], fields: Fields) -> str:
@@ -244,13 +252,13 @@ def _log4j2(record: Record, left: Fields, times: Times) -> None:
     if isinstance(instant, dict):
         record.timestamp = times.epoch(int(instant["epochSecond"]), f"{int(instant['nanoOfSecond']):09d}".rstrip("0"))
     else:
-        _time(record, left.pop("timeMillis"), times)
+        take_time(record, left.pop("timeMillis"), times)
     if record.timestamp is None:
         raise ValueError("no time")
-    _level(record, left.pop("level"), WORDS)
+    put_level(record, left.pop("level"), WORDS)
     message = left.pop("message", None)
     record.body = message if isinstance(message, str) or message is None else msgspec.json.encode(message).decode()
-    _take(record, left, {"loggerName": "otel.scope.name", "thread": "thread.name", "threadId": "thread.id"})
+    take_values(record, left, {"loggerName": "otel.scope.name", "thread": "thread.name", "threadId": "thread.id"})
     raised = left.get("thrown")
     if isinstance(raised, dict) and isinstance(raised.get("name"), str):
         record.attributes["exception.type"] = raised["name"]
@@ -263,7 +271,7 @@ def _log4j2(record: Record, left: Fields, times: Times) -> None:
 
 
 def _journald(record: Record, left: Fields, times: Times) -> None:
-    micros = _text(left.pop("__REALTIME_TIMESTAMP"))
+    micros = take_text(left.pop("__REALTIME_TIMESTAMP"))
     record.timestamp = times.epoch(int(micros), unit_digits=6)
     if record.timestamp is None:
         raise ValueError("no time")
@@ -271,7 +279,7 @@ def _journald(record: Record, left: Fields, times: Times) -> None:
     if isinstance(message, list):
         # What is no UTF-8 is written as a list of bytes.
         message = bytes(message).decode(errors="replace")
-    record.body = _text(message)
+    record.body = take_text(message)
     priority = left.get("PRIORITY")
     if isinstance(priority, str) and priority in SYSLOG_NUMBERS:
         left.pop("PRIORITY")
@@ -280,8 +288,8 @@ def _journald(record: Record, left: Fields, times: Times) -> None:
         record.attributes["process.pid"] = int(left.pop("_PID"))
     if isinstance(left.get("_HOSTNAME"), str):
         record.resource["host.name"] = left.pop("_HOSTNAME")
-    _take(record, left, {"SYSLOG_IDENTIFIER": "syslog.appname", "_CMDLINE": "process.command_line"})
-    _take(record, left, {"CODE_FILE": "code.file.path", "CODE_FUNC": "code.function.name"})
+    take_values(record, left, {"SYSLOG_IDENTIFIER": "syslog.appname", "_CMDLINE": "process.command_line"})
+    take_values(record, left, {"CODE_FILE": "code.file.path", "CODE_FUNC": "code.function.name"})
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Record, Fields, Times], None]]] = {
