@@ -5,8 +5,8 @@
     ambassador-dbproxy switch ENV [--ops ADDRESS]   lead the running one elsewhere
 
 Where things are: `settings` what may be configured, `ambassador` the life, `listener` one local address, `gate` the
-holding, `routes` which target, `service` the seam for protocols, `postgres` and `tcp` two of them, `relay` the hot
-path.
+holding, `routes` which target, `service` the seam for protocols, `postgres`, `mysql`, `redis` and `tcp` all of them,
+`relay` the hot path.
 """
 
 from __future__ import annotations

@@ -86,8 +86,9 @@ class Listener(Generic[U]):
     async def admit(self, open_at: Callable[[U], Awaitable[OpenedT]]) -> tuple[U, OpenedT]:
         """See `service.Floor.admit`."""
         limits = self.settings.limits
-        if len(self._sessions) + self._entering >= limits.connections + limits.waiting:
-            raise Refused(Reason.CONNECTIONS, f"{self.settings.name}: {limits.connections} connections are open")
+        most = limits.connections + limits.waiting
+        if len(self._sessions) + self._entering >= most:
+            raise Refused(Reason.CONNECTIONS, f"{self.settings.name}: {most} connections are open or on their way")
         self._entering += 1
         try:
             return await self._hold(open_at, asyncio.get_running_loop().time() + limits.hold)

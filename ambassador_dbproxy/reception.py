@@ -85,7 +85,8 @@ class Reception(Generic[U]):
         app = self._starting.pop(task)
         if task.cancelled():
             # Here and not in the task, which may have been cancelled before its first step.
-            if not app.eof:
+            if self._closing and not (app.eof or app.lost):
+                self._floor.tally.refused[Reason.CLOSING] += 1
                 app.send(self._service.farewell(Reason.CLOSING, "the database ambassador is shutting down"))
             app.close()
         self._take_queued()

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.followed_session import discard
 from ambassador_dbproxy.redis.handshake import OK, Handshake, Moves
 from ambassador_dbproxy.redis.login import LoginFailed, ServerRefused
 from ambassador_dbproxy.redis.resp import ProtocolViolation, encode_error
@@ -122,7 +123,7 @@ class RedisSession:
         self._stop_listening()
         self._server.transport.close()
         self._server.peer, self._app.peer = self._server, self._app
-        self._app.forward = _discard
+        self._app.forward = discard
         if not self._app.ended:
             self._app.say_goodbye()
 
@@ -239,7 +240,3 @@ def _login_refused(refusal: ServerRefused, route: Route) -> Refused:
     text = f"{route.name}: the server refused the login of the database ambassador {who}: {said.words}"
     answer = TOO_MANY if said.text == TOO_MANY_TEXT else encode_error(said.code, text)
     return Refused(Reason.LOGIN, text, answer)
-
-
-def _discard(_: bytes) -> None:
-    pass
