@@ -31,6 +31,7 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, type]]] = {
     "pid": ("process.pid", int), "process": ("process.pid", int), "process.pid": ("process.pid", int),
     "processName": ("process.executable.name", str),
     "lineno": ("code.line.number", int), "pathname": ("code.file.path", str), "funcName": ("code.function.name", str),
+    "error.type": ("exception.type", str), "error.message": ("exception.message", str),
 }  # fmt: skip
 RESOURCE: Final = {
     "hostname": "host.name",
@@ -55,6 +56,9 @@ ERROR_KEYS: Final = (
     "error.stack_trace",
 )
 PLANS_KEPT: Final = 1024
+NESTED_ECS: Final = "nested ecs"
+ECS_OBJECTS: Final = frozenset({"log", "trace", "span", "transaction", "service", "process", "error", "host", "ecs"})
+"""In lines that name their ECS version these may be objects instead of keys with dots."""
 NESTED: Final = 4
 NESTS: Final = '{"'
 """How a text begins that may be an object."""
@@ -73,7 +77,7 @@ class Plan:
     scale: Scale
     targets: Mapping[str, tuple[str, str]]
     shape: str = ""
-    """One of `SHAPES`, asked first."""
+    """One of `SHAPES`, or `NESTED_ECS`, asked first."""
 
 
 def dialect(fields: Mapping[str, object]) -> str:
@@ -146,6 +150,8 @@ def plan(fields: Mapping[str, object]) -> Plan:
 
 def _plan(fields: Mapping[str, object]) -> Plan:
     shape = next((name for name, told in SHAPES.items() if told(fields.keys())), "")
+    if not shape and ("ecs" in fields or "ecs.version" in fields) and ECS_OBJECTS & fields.keys():
+        shape = NESTED_ECS
     name = dialect(fields)
     targets: dict[str, tuple[str, str]] = {}
     for kind, aliases in (("time", TIME_KEYS), ("level", LEVEL_KEYS), ("body", BODY_KEYS)):
@@ -235,6 +241,11 @@ def opened(value: Any, depth: int = NESTED) -> Any:
 
 
 def _shaped(shape: str, fields: Mapping[str, Any], times: Times) -> Record | None:
+    if shape == NESTED_ECS:
+        from adapter_logformat.formats import json_structured  # as below
+
+        flat = json_structured.flattened(fields)
+        return None if flat is None else record(flat, times)
     from adapter_logformat.formats import json_server  # only streams that hold such objects need it
 
     return json_server.build(shape, fields, times)

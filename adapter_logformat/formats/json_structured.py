@@ -1,7 +1,7 @@
-"""JSON of structured loggers whose keys are their own: .NET's console, Serilog's JsonFormatter, and zap's short
-keys.
+"""JSON of structured loggers whose keys are their own: .NET's console, Serilog's JsonFormatter, zap's short keys, and
+ECS with its fields nested.
 
-`json_app` knows them by their keys; what a shape does not name stays the app's own.
+`json_app` knows them by their keys and asks `build` or `flattened`; what a shape does not name stays the app's own.
 """
 
 import re
@@ -18,6 +18,27 @@ from adapter_logformat.traces import thrown
 Fields = dict[str, Any]
 
 _CALLER: Final = re.compile(r"([\w./\-@]{1,300}\.go):(\d{1,9})", re.ASCII)
+
+
+def flattened(fields: Mapping[str, Any]) -> Fields | None:
+    """ECS with dots in the place of its objects; `None` where there are none. A key there twice stays nested."""
+    flat: Fields = {}
+    for key, value in fields.items():
+        if key in json_app.ECS_OBJECTS and isinstance(value, dict) and value:
+            inside = dict(_dotted(key, value))
+            if not inside.keys() & (fields.keys() | flat.keys()):
+                flat.update(inside)
+                continue
+        flat[key] = value
+    return None if flat.keys() == fields.keys() else flat
+
+
+def _dotted(prefix: str, value: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for key, inner in value.items():
+        name = f"{prefix}.{key}"
+        found += _dotted(name, inner) if isinstance(inner, dict) and inner else [(name, inner)]
+    return found
 
 
 def dotnet(record: Record, left: Fields, times: Times) -> None:
