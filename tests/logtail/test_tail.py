@@ -385,6 +385,31 @@ async def test_the_copy_of_a_truncated_file_is_read_on_even_when_no_glob_matches
     assert [chunk.data for chunk in chunks] == [b"two, just before the copy\n", b"three\n"]
 
 
+@pytest.mark.parametrize(
+    ("include", "restarted"),
+    [("*.log", False), ("app.log*", False), ("app.log*", True)],
+    ids=["copy does not match", "copy matches", "copy matches, restarted"],
+)
+async def test_case_03_copied_and_truncated_while_all_is_in_flight_and_a_rest_unread(
+    follow: Follow, log: Path, include: str, restarted: bool
+) -> None:
+    """As while the sink is away: nothing is acknowledged, and what was not read yet is in the copy alone."""
+    log.write_bytes(b"one\ntwo\n")
+    tail = await follow(include)
+    first = await tail.chunk(ack=False)
+    append(log, b"three\n")
+    shutil.copy(log, log.with_name("app.log.1"))
+    os.truncate(log, 0)
+    append(log, b"four\n")
+    if not restarted:
+        assert sorted(await tail.lines(2)) == [b"four", b"three"]
+        tail.tail.ack(first)
+    await tail.tail.close()
+    tail = await follow(include)
+    again = [line for chunk in await tail.drained() for line in chunk.data.splitlines()]
+    assert sorted(again) == ([b"four", b"one", b"three", b"two"] if restarted else [])
+
+
 async def test_case_03_a_matching_copy_is_not_replayed(follow: Follow, log: Path) -> None:
     log.write_bytes(b"one\ntwo\n")
     tail = await follow("app.log*")
