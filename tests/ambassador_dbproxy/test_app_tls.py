@@ -49,14 +49,22 @@ def direct() -> None:
         pytest.skip("libpq before 17 has no direct TLS")
 
 
+async def cancel(connection: Any) -> None:
+    """Cancel a long query, again until it has begun."""
+    sleeping = asyncio.create_task(connection.execute("SELECT pg_sleep(30)"))
+    while not sleeping.done():
+        await connection.cancel_safe()
+        await asyncio.wait((sleeping,), timeout=0.1)
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        await sleeping
+
+
 async def use(connection: Any) -> None:
     """Queries, much data, a cancel, and an error."""
     assert connection.pgconn.ssl_in_use
     row = await (await connection.execute("SELECT repeat('x', 1000000)")).fetchone()
     assert len(row[0]) == 1_000_000
-    asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(connection.cancel_safe()))
-    with pytest.raises(psycopg.errors.QueryCanceled):
-        await connection.execute("SELECT pg_sleep(30)")
+    await cancel(connection)
 
 
 @pytest.mark.parametrize("mode", ["prefer", "require", "verify-full"])
@@ -153,9 +161,7 @@ async def test_a_server_where_tls_begins_at_once(cluster: Any, authority: Any, t
         await connect(to(port), "sslmode=disable") as connection,
     ):
         await connection.execute("SELECT 1")
-        asyncio.get_running_loop().call_later(0.2, lambda: asyncio.ensure_future(connection.cancel_safe()))
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            await connection.execute("SELECT pg_sleep(30)")
+        await cancel(connection)
 
 
 async def test_a_server_that_speaks_something_else_behind_its_tls(cluster: Any, authority: Any, to: Make) -> None:
