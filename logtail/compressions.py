@@ -52,9 +52,14 @@ class Compressions:
 
     def remembered_original(self, file: Opened, path: str) -> Entry | None:
         """The remembered file with most bytes handed out whose content this one goes on with."""
-        fitting = [
+        begin, found = file.pread(HEAD_BYTES, 0), None
+        alike = [
             entry
             for entry in self._roll.memory.closed(self._roll.lives)
-            if recognise(entry.identity, reader.sight(file, path, entry.identity)) is Verdict.COPY
+            if entry.offset > 0 and entry.identity.head.matches(begin[: entry.head_length])
         ]
-        return max(fitting, key=lambda entry: entry.offset, default=None)
+        # In this order, so that all it takes is decoded once.
+        for entry in sorted(alike, key=lambda entry: entry.offset):
+            if recognise(entry.identity, reader.sight(file, path, entry.identity)) is Verdict.COPY:
+                found = entry
+        return found

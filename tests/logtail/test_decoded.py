@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from logtail.compressions import Compressions
 from logtail.decoded import Decoded, Gunzip, Opener, Undecodable
+from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Identity, Mark
+from logtail.memory import entry
 from logtail.opened import Opened
+from logtail.roll import Roll
 
 from .conftest import Follow, append, reuse_inode
 
@@ -150,6 +154,26 @@ async def test_case_11_gzip_made_while_away_is_known_though_another_file_has_the
     await tail.tail.close()
     tail = await follow("*.log*")
     assert [chunk.data for chunk in await tail.drained() if chunk.data] == []
+
+
+def test_case_11_the_original_is_found_among_many_in_one_pass(tmp_path: Path) -> None:
+    """Going back in a compressed file means to decode it anew, and hundreds of files may be remembered."""
+    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(TEXT))
+    file, read = Opener(8).open(str(tmp_path / "app.log.1.gz")), list[int]()
+    pread = file.pread
+    file.pread = lambda length, offset: (read.append(offset), pread(length, offset))[1]  # type: ignore[method-assign]
+    roll = Roll()
+    for number, offset in enumerate([600_000, 300_000, 900_000, 500_000]):
+        text = TEXT if number != 2 else b"else" + TEXT
+        known = Identity(
+            1, number, "app.log", offset, Mark.of(text[:HEAD_BYTES]), Mark.of(text[offset - FRONTIER_BYTES : offset])
+        )
+        roll.memory.keep(entry(known, str(number), "app.log", "", finished=True))
+    found = Compressions(roll).remembered_original(file, "app.log.1.gz")
+    assert found is not None
+    assert found.offset == 600_000
+    assert [offset for offset in read if offset] == [end - FRONTIER_BYTES for end in (300_000, 500_000, 600_000)]
+    file.close()
 
 
 async def test_case_11_an_unknown_gzip_file_is_read_decompressed(follow: Follow, log: Path) -> None:
