@@ -26,7 +26,7 @@ from logtail.trouble import Trouble
 from logtail.turns import Turns
 
 BUSY_LOOK_S = 0.25  # while there is much to read, the directories are looked at this often
-LOOK_SHARE = 10  # and with so many files that a look takes long, for at most a tenth of the time
+BUSY_LOOK_SHARE = 10  # and with so many files that a look takes long, for at most a tenth of the time
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ class Follower:
         """Read the next piece; look around first when it is time to, or when there is nothing left to read."""
         self._positions.take_acks()
         chunk = None
-        look_in_s = self._lookout.at + max(BUSY_LOOK_S, LOOK_SHARE * self._lookout.took_s) - self._monotonic()
+        look_in_s = self._lookout.at + max(BUSY_LOOK_S, BUSY_LOOK_SHARE * self._lookout.took_s) - self._monotonic()
         if not self._arrivals.unsaved and look_in_s > 0:
             chunk = self._turns.next(max_bytes)
         if chunk is None and not self._arrivals.unsaved:

@@ -69,8 +69,8 @@ class Podman:
             async with asyncio.timeout(within_s):
                 statuses = await self.run("wait", *containers)
         except TimeoutError:
-            late = [container for container in containers if await self.process(container)]
-            await self.run("kill", "--signal", "KILL", *late)
+            if late := [container for container in containers if await self.process(container)]:
+                await self.run("kill", "--signal", "KILL", *late)
             statuses = await self.run("wait", *containers)
         return [int(status) for status in statuses.split()]
 
