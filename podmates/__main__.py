@@ -123,7 +123,7 @@ async def _pod_demo(terminal: Terminal, seconds: float) -> bool:
 async def _kind_demo(terminal: Terminal, steps: Sequence[str], arrives_within_s: float) -> bool:
     cluster = Cluster(os.environ) if os.environ.get("CLUSTER") == "existing" else KindCluster(os.environ, KUBECONFIG)
     demo = KindDemo(terminal, cluster, __version__, os.environ.get("REGISTRY", ""), arrives_within_s)
-    if steps != ["down"] and (lacking := await demo.lacks()):
+    if lacking := await demo.lacks(steps):
         terminal.step("Before it can begin")
         for each in lacking:
             terminal.verdict(False, each)

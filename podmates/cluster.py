@@ -4,12 +4,14 @@ The user's own kubeconfig and context are never touched: every command is told w
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from podmates.preflight import Existing, Machine, lacking_for_kind, lacking_in_cluster
@@ -19,8 +21,7 @@ NAME = NAMESPACE = "podmates-demo"
 # As published with kind 0.29; an image is made for one version of kind and named by its digest.
 NODE = "kindest/node:v1.33.1@sha256:050072256b9a903bd914c0b2866828150cb229cea0efe5892e2b644d5dd3b34f"
 CREATED_WITHIN_S, COMMAND_WITHIN_S = 600.0, 300.0
-INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-MEMORY = Path("/proc/meminfo")
+INOTIFY, MEMORY = Path("sys/fs/inotify/max_user_instances"), Path("meminfo")  # below /proc, which only Linux has
 
 
 class Cluster:
@@ -34,8 +35,13 @@ class Cluster:
         command = ("kubectl", "--namespace", NAMESPACE, *arguments)
         return await run_tool(*command, environ=self._environ, given=given.encode(), within_s=within_s)
 
-    async def lacks(self, images: Sequence[str]) -> list[str]:
-        """A sentence for each thing without which the demo cannot begin."""
+    def by_hand(self, command: str) -> list[str]:
+        """What a person types to give this cluster a command."""
+        kubeconfig = shlex.quote(self._environ.get("KUBECONFIG", ""))
+        return [f"export KUBECONFIG={kubeconfig}", f"kubectl --namespace {NAMESPACE} {command}"]
+
+    async def lacks(self, images: Sequence[str], steps: Collection[str]) -> list[str]:
+        """A sentence for each thing without which these steps of the demo cannot be taken."""
         kubeconfig, has_kubectl = self._environ.get("KUBECONFIG", ""), bool(self._which("kubectl"))
         if not (has_kubectl and kubeconfig):
             return lacking_in_cluster(Existing(has_kubectl, kubeconfig))
@@ -70,17 +76,24 @@ class KindCluster(Cluster):
         super().__init__({**environ, "KUBECONFIG": str(kubeconfig)})
         self._kubeconfig = kubeconfig
 
-    async def lacks(self, images: Sequence[str]) -> list[str]:
-        engine = await self._engine()
-        missing = [image for image in images if engine and not await self._has(engine, image)]
+    async def lacks(self, images: Sequence[str], steps: Collection[str]) -> list[str]:
+        if set(steps) <= {"down"}:
+            return []
+        engine, has_kind = await self._engine(), bool(self._which("kind"))
+        makes = "up" in steps
+        missing = [image for image in images if makes and engine and not await self._has(engine, image)]
+        is_there = bool(engine and has_kind) and await self._is_there(engine)
+        proc = Path(self._environ.get("HOST_PROC", "/proc"))
         return lacking_for_kind(
             Machine(
                 engine=engine,
-                has_kind=bool(self._which("kind")),
+                has_kind=has_kind,
                 has_kubectl=bool(self._which("kubectl")),
+                has_cluster=is_there or makes or not (engine and has_kind),
                 missing_images=missing,
-                memory_mib=await asyncio.to_thread(_free_memory_mib),
-                inotify_instances=await asyncio.to_thread(lambda: int(INOTIFY.read_text())),
+                # A cluster that is there has taken its memory already.
+                memory_mib=None if is_there else await asyncio.to_thread(_free_memory_mib, proc / MEMORY),
+                inotify_instances=None if is_there else await asyncio.to_thread(_number, proc / INOTIFY),
             )
         )
 
@@ -89,10 +102,13 @@ class KindCluster(Cluster):
         engine = await self._engine()
         self._kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         which = ("--name", NAME, "--kubeconfig", str(self._kubeconfig))
-        if NAME in (await self._kind(engine, "get", "clusters")).split():
-            await self._kind(engine, "export", "kubeconfig", *which)
+        if await self._is_there(engine):
+            try:
+                await self._kind(engine, "export", "kubeconfig", *which)
+            except ToolFailed as failure:
+                raise ToolFailed(f"{failure}; take away what there is of it: make kind-demo ARGS=down") from None
         else:
-            await self._kind(engine, "create", "cluster", *which, "--image", NODE, "--wait", "180s")
+            await self._make(engine, *which)
         if engine == "docker":
             await self._kind(engine, "load", "docker-image", *images, "--name", NAME)
             return
@@ -110,6 +126,17 @@ class KindCluster(Cluster):
         await self._kind(
             await self._engine(), "delete", "cluster", "--name", NAME, "--kubeconfig", str(self._kubeconfig)
         )
+
+    async def _make(self, engine: str, *which: str) -> None:
+        try:
+            await self._kind(engine, "create", "cluster", *which, "--image", NODE, "--wait", "180s")
+        except (asyncio.CancelledError, ToolFailed):
+            with contextlib.suppress(ToolFailed):
+                await self.delete()  # the next time, half a cluster would be taken for one
+            raise
+
+    async def _is_there(self, engine: str) -> bool:
+        return NAME in (await self._kind(engine, "get", "clusters")).split()
 
     async def _engine(self) -> str:
         """The engine that works; docker before podman."""
@@ -135,6 +162,12 @@ class KindCluster(Cluster):
         return await run_tool(*command, environ=self._environ | environ, within_s=CREATED_WITHIN_S)
 
 
-def _free_memory_mib() -> int:
-    lines = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+def _free_memory_mib(path: Path) -> int | None:
+    if not path.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in path.read_text().splitlines())
     return int(lines["MemAvailable"].split()[0]) // 1024
+
+
+def _number(path: Path) -> int | None:
+    return int(path.read_text()) if path.exists() else None

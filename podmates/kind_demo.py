@@ -5,9 +5,10 @@ inside of it is `desk`, and what counts as proven is decided in `proof`.
 """
 
 import asyncio
+import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ JOB, ROWS = "rows-of-report", 1000
 LOAD_WITHIN_S = 600.0
 OUTAGE_S = 3.0
 LOOK_EVERY_S = 2.0
+COMES_WITHIN_S, ASK_AGAIN_S = 90.0, 0.5
 
 
 class KindStepFailed(Exception):
@@ -46,9 +48,9 @@ class KindDemo:
         names = ("logshipper", "logformat", "dbproxy", "demo-app", "demo-database")
         self._images = [f"podmates/{name}:{version}" for name in names]
 
-    async def lacks(self) -> list[str]:
-        """A sentence for each thing without which it cannot begin."""
-        return await self._cluster.lacks(self._images)
+    async def lacks(self, steps: Collection[str]) -> list[str]:
+        """A sentence for each thing without which these steps cannot be taken."""
+        return await self._cluster.lacks(self._images, steps)
 
     async def up(self) -> None:
         """The cluster, and in it the log server, the databases, and the app with its mates."""
@@ -58,12 +60,15 @@ class KindDemo:
         began = time.monotonic()
         self._terminal.step("Outside the pod: three databases and a log server; in it the app and three mates")
         await self._apply((K8S / "demo" / "namespace.yaml").read_text())
+        # A pod that comes before its namespace's service account is refused.
+        await self._until(self._has_account, f"there is no service account in {NAMESPACE}")
         await self._apply((K8S / "examples" / "databases.yaml").read_text())
         await self._apply(await self._cluster.kubectl("kustomize", str(K8S / "demo")))
         await self._cluster.kubectl("wait", "--for=condition=Ready", "--timeout=240s", "pod/desk", *DATABASES)
         for name in ("victorialogs", "webapp"):
             await self._rolled_out(name)
             self._terminal.say(f"{name} is ready")
+        await self._app_answers()
         self._terminal.block(await self._answer())
         self._terminal.say(f"first answer after {time.monotonic() - began:.0f} s")
 
@@ -80,7 +85,8 @@ class KindDemo:
         good &= await self._proof()
         self._terminal.step("Look for yourself")
         self._terminal.say("http://127.0.0.1:9428/select/vmui, while this runs:")
-        self._terminal.say(f"kubectl --namespace {NAMESPACE} port-forward service/victorialogs 9428")
+        for line in self._cluster.by_hand("port-forward service/victorialogs 9428"):
+            self._terminal.say(line)
         return good
 
     async def breaks(self) -> bool:
@@ -93,6 +99,8 @@ class KindDemo:
             await self._cluster.kubectl("delete", "pod", pod, "--wait=true")  # returns when its last mate has drained
             await self._rolled_out("webapp")
             self._terminal.say(f"{pod} is gone, {await self._one_pod('webapp')} is ready")
+            await self._app_answers()
+            self._terminal.block(await self._answer())
         return await self._proof()
 
     async def down(self) -> None:
@@ -134,6 +142,10 @@ class KindDemo:
             yield
             await self._desk("finish")
             await running
+        except BaseException:
+            with contextlib.suppress(ToolFailed):
+                await self._desk("finish")  # kubectl's end is not the end of what it started in the pod
+            raise
         finally:
             running.cancel()
 
@@ -149,18 +161,19 @@ class KindDemo:
     async def _stop_the_log_server(self) -> None:
         self._terminal.step(f"The log server is stopped, and gone for {OUTAGE_S:.0f} s")
         # In order: VictoriaLogs acknowledges before it writes to disk, so a kill would be its loss, and nobody's proof.
-        await self._cluster.kubectl("scale", "deployment/victorialogs", "--replicas=0")
-        gone = ("--for=delete", "pod", "--selector=app.kubernetes.io/name=victorialogs", "--timeout=120s")
-        await self._cluster.kubectl("wait", *gone)
         await self._desk("note", "outages")
-        await asyncio.sleep(OUTAGE_S)
-        await self._cluster.kubectl("scale", "deployment/victorialogs", "--replicas=1")
+        try:
+            await self._cluster.kubectl("scale", "deployment/victorialogs", "--replicas=0")
+            await self._until(self._log_server_is_gone, "the log server has not ended")
+            await asyncio.sleep(OUTAGE_S)
+        finally:
+            await self._cluster.kubectl("scale", "deployment/victorialogs", "--replicas=1")
         await self._rolled_out("victorialogs")
         self._terminal.say("it is back")
 
     async def _job(self) -> bool:
         self._terminal.step("A Job with a log shipper, which completes")
-        await self._cluster.kubectl("delete", "job", JOB, "--ignore-not-found")
+        await self._cluster.kubectl("delete", "job", JOB, "--ignore-not-found", "--cascade=foreground")
         await self._apply(await self._cluster.kubectl("kustomize", str(K8S / "demo" / "report")))
         await self._cluster.kubectl("wait", "--for=condition=complete", f"job/{JOB}", "--timeout=120s")
         name = ("--output=jsonpath={.items[0].metadata.name}", f"--selector=job-name={JOB}")
@@ -203,6 +216,33 @@ class KindDemo:
         proof = await asyncio.to_thread(prove, evidence)
         narration.show(self._terminal, proof)
         return proof.holds
+
+    async def _app_answers(self) -> None:
+        """Returns when the app can be asked. Not counted, since a Service leads to a ready pod only some time later."""
+
+        async def can_be_asked() -> bool:
+            try:
+                await self._desk("stats")
+            except ToolFailed:
+                return False
+            return True
+
+        await self._until(can_be_asked, "the app does not answer")
+
+    async def _has_account(self) -> bool:
+        account = ("serviceaccount", "default", "--ignore-not-found", "--output=name")
+        return bool(await self._cluster.kubectl("get", *account))
+
+    async def _log_server_is_gone(self) -> bool:
+        selector = "--selector=app.kubernetes.io/name=victorialogs"
+        return not await self._cluster.kubectl("get", "pods", "--output=name", selector)
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]], what: str) -> None:
+        end = time.monotonic() + COMES_WITHIN_S
+        while not await condition():
+            if time.monotonic() > end:
+                raise KindStepFailed(f"{what} within {COMES_WITHIN_S:.0f} s")
+            await asyncio.sleep(ASK_AGAIN_S)
 
     async def _settled(self, count: Callable[[], Awaitable[int]], goal: int) -> int:
         """The count once it has reached the goal, or when it has had its time."""

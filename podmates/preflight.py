@@ -18,9 +18,10 @@ class Machine:
     engine: str = ""  # docker or podman, whichever works
     has_kind: bool = True
     has_kubectl: bool = True
+    has_cluster: bool = True  # it is there, or about to be made
     missing_images: Sequence[str] = ()
-    memory_mib: int = LEAST_MEMORY_MIB
-    inotify_instances: int = LEAST_INOTIFY_INSTANCES
+    memory_mib: int | None = None  # None: not known here, or no matter
+    inotify_instances: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,11 @@ def lacking_for_kind(found: Machine) -> list[str]:
         said.append(NO_KUBECTL)
     if found.missing_images:
         said.append(f"no image {', '.join(found.missing_images)}: make images (OFFLINE=1 without a registry)")
-    if found.memory_mib < LEAST_MEMORY_MIB:
+    if not found.has_cluster:
+        said.append("there is no cluster yet: make kind-demo ARGS=up")
+    if found.memory_mib is not None and found.memory_mib < LEAST_MEMORY_MIB:
         said.append(f"{found.memory_mib} MiB of memory are free, and {LEAST_MEMORY_MIB} are needed")
-    if found.inotify_instances < LEAST_INOTIFY_INSTANCES:
+    if found.inotify_instances is not None and found.inotify_instances < LEAST_INOTIFY_INSTANCES:
         said.append(
             f"fs.inotify.max_user_instances is {found.inotify_instances}, and kind's node needs more: "
             "sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288"

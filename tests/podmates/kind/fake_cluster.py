@@ -23,6 +23,28 @@ def remembered(name: str, default: str) -> str:
     return path.read_text() if path.exists() else default
 
 
+def again(name: str, times: int) -> bool:
+    """Whether this was asked so many times."""
+    asked = int(remembered(f"asked {name}", "0")) + 1
+    (HERE / f"asked {name}").write_text(str(asked))
+    return asked >= times
+
+
+def kind(words: list[str]) -> str:
+    match words:
+        case ["get", "clusters"]:
+            return remembered("cluster", "")
+        case ["create", "cluster", *_]:
+            (HERE / "cluster").write_text("podmates-demo")
+            if scene().get("half a cluster"):
+                sys.exit("ERROR: failed to create cluster")
+        case ["delete", "cluster", *_]:
+            (HERE / "cluster").unlink(missing_ok=True)
+        case ["export", *_] if scene().get("no use"):
+            sys.exit("ERROR: could not find /etc/kubernetes/admin.conf")
+    return ""
+
+
 def ledger() -> str:
     lines = []
     for number in range(EVENTS):
@@ -61,6 +83,8 @@ def desk(command: str, *arguments: str) -> str:
             lost = int(str(scene().get("unanswered", 0)))
             return json.dumps({"made": EVENTS + lost, "failed": lost, "unanswered": lost, **noted})
         case "stats":
+            if not again("stats", int(str(scene().get("reached after", 1)))):
+                sys.exit("desk: ClientConnectorError: refused")
             return json.dumps({"queries": EVENTS, "queries_failed": 0, "sessions_replaced": 0})
         case "records":
             return records(arguments[0])
@@ -71,6 +95,10 @@ def kubectl(words: list[str]) -> str:
     match words:
         case ["version", *_]:
             return json.dumps({"serverVersion": {"major": "1", "minor": str(scene().get("minor", "33+"))}})
+        case ["get", "serviceaccount", *_]:
+            return "serviceaccount/default" if again("account", int(str(scene().get("account after", 1)))) else ""
+        case ["get", "pods", "--output=name", *_]:
+            return ""
         case ["get", "storageclass", *_]:
             marks = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
             return json.dumps({"items": [{"metadata": marks}] if scene().get("storage", True) else []})
@@ -114,6 +142,8 @@ def main() -> None:
     if program == "kubectl":
         assert words[:2] == ["--namespace", "podmates-demo"], words
         print(kubectl(words[2:]))
+    elif program == "kind":
+        print(kind(words))
     elif words[:2] == ["image", "inspect"] and words[2] in scene().get("no image", []):  # type: ignore[operator]
         sys.exit(1)
 

@@ -28,7 +28,10 @@ class Stand:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.environ = {"PATH": str(directory / "bin"), "FAKE_CLUSTER": str(directory), "PYTHONPATH": str(ROOT)}
+        self.environ["HOST_PROC"] = str(directory / "proc")  # how much this machine has is no matter
         (directory / "bin").mkdir()
+        (directory / "proc/sys/fs/inotify").mkdir(parents=True)
+        self.machine(memory_mib=4096, inotify_instances=128)
         self.has("docker", "kind", "kubectl")
 
     def has(self, *programs: str) -> None:
@@ -38,6 +41,13 @@ class Stand:
             path = self.directory / "bin" / program
             path.write_text(f"#!{sys.executable} -SE\n{FAKE.read_text()}")
             path.chmod(0o755)
+
+    def machine(self, *, memory_mib: int, inotify_instances: int) -> None:
+        (self.directory / "proc/meminfo").write_text(f"MemFree: 1 kB\nMemAvailable: {memory_mib * 1024} kB\n")
+        (self.directory / "proc/sys/fs/inotify/max_user_instances").write_text(f"{inotify_instances}\n")
+
+    def has_cluster(self) -> None:
+        (self.directory / "cluster").write_text("podmates-demo")
 
     def scene(self, **what: object) -> None:
         (self.directory / "scene.json").write_text(
@@ -91,8 +101,27 @@ class TestBeforeItBegins:
         assert f"no image {IMAGES[1]}, {IMAGES[2]}: make images" in said
         assert not stand.calls("kubectl")
 
+    def test_too_little_memory_is_told_only_where_a_cluster_must_be_made(self, stand: Stand) -> None:
+        stand.machine(memory_mib=1000, inotify_instances=64)
+        said = " ".join(stand.run("up").stdout.split())
+        assert "1000 MiB of memory are free, and 3072 are needed" in said
+        assert "fs.inotify.max_user_instances is 64" in said
+        stand.has_cluster()
+        assert stand.run("up", "show").returncode == 0
+
+    def test_where_there_is_no_proc_nothing_is_said_of_it(self, stand: Stand) -> None:
+        assert stand.run("up", HOST_PROC="/nowhere").returncode == 0
+
+    def test_what_needs_a_cluster_says_that_there_is_none(self, stand: Stand) -> None:
+        done = stand.run("show")
+        assert done.returncode == 1
+        assert "there is no cluster yet: make kind-demo ARGS=up" in done.stdout
+        assert not stand.calls("kubectl")
+
     def test_an_existing_cluster_must_be_named_reachable_new_enough_and_have_storage(self, stand: Stand) -> None:
-        assert "CLUSTER=existing needs KUBECONFIG" in " ".join(stand.run("up", CLUSTER="existing").stdout.split())
+        for step in ("up", "down"):
+            assert "CLUSTER=existing needs KUBECONFIG" in " ".join(stand.run(step, CLUSTER="existing").stdout.split())
+        assert not stand.calls("kubectl"), "whose context would be the user's own"
         theirs = {"CLUSTER": "existing", "KUBECONFIG": "/theirs"}
         stand.scene(minor="28", storage=False)
         said = " ".join(stand.run("up", **theirs).stdout.split())
@@ -124,6 +153,27 @@ class TestUp:
         assert {call["KUBECONFIG"] for call in stand.calls("kubectl")} == {"/theirs"}
         assert stand.kubectl()[-1] == "delete namespace podmates-demo --ignore-not-found"
 
+    def test_half_a_cluster_is_taken_away(self, stand: Stand) -> None:
+        stand.scene(half_a_cluster=True)
+        assert stand.run("up").returncode == 1
+        assert stand.calls("kind")[-1]["words"][:2] == ["delete", "cluster"]
+        stand.scene()
+        assert stand.run("up").returncode == 0
+
+    def test_a_cluster_that_is_of_no_use_is_told_with_the_way_out(self, stand: Stand) -> None:
+        stand.has_cluster()
+        stand.scene(no_use=True)
+        assert "make kind-demo ARGS=down" in " ".join(stand.run("up").stdout.split())
+        assert stand.run("down").returncode == 0
+
+    def test_nothing_is_counted_before_the_app_can_be_asked(self, stand: Stand) -> None:
+        stand.scene(reached_after=2, account_after=2)
+        assert stand.run("up").returncode == 0
+        order = [words.split()[0] for words in stand.kubectl()[:4]]
+        assert order == ["apply", "get", "get", "apply"], "no pod before its namespace's service account"
+        asked = [words.rpartition("podmates.desk ")[2] for words in stand.kubectl() if "podmates.desk" in words]
+        assert asked == ["stats", "stats", "ask /orders/1"]
+
     def test_what_hangs_is_told_with_events_and_logs(self, stand: Stand) -> None:
         stand.scene(never_ready="deployment/webapp")
         done = stand.run("up")
@@ -143,11 +193,12 @@ class TestShowAndBreak:
         words = stand.kubectl()
         switched = [each.rpartition(" ")[2] for each in words if "ambassador_dbproxy switch" in each]
         assert switched == ["test", "prod", "dev"]
-        steps = ["replicas=0", "wait --for=delete pod", "replicas=1", "delete pod webapp-1 --wait=true"]
+        steps = ["replicas=0", "get pods --output=name", "replicas=1", "delete pod webapp-1 --wait=true"]
         assert [step for each in words for step in steps if step in each] == steps
         assert sum(each.endswith("podmates.desk load") for each in words) == 2
 
     def test_a_record_that_is_missing_is_counted_and_named(self, stand: Stand) -> None:
+        stand.has_cluster()
         stand.scene(loses=True, rows=999)
         done = stand.run("show", "--within", "1")
         assert done.returncode == 1
@@ -156,6 +207,7 @@ class TestShowAndBreak:
         assert "not received: evt-aa-access-000002" in done.stdout
 
     def test_a_record_sent_again_needs_an_outage_to_explain_it(self, stand: Stand) -> None:
+        stand.has_cluster()
         stand.scene(repeats=True)
         assert "NO  duplicates" in stand.run("show").stdout
         assert (
@@ -163,9 +215,12 @@ class TestShowAndBreak:
         )
 
     def test_an_app_that_stays_where_it_was_is_no_switch(self, stand: Stand) -> None:
+        stand.has_cluster()
         stand.scene(stuck_in="dev")
         done = stand.run("show")
         assert done.returncode == 1
+        ends = [words for words in stand.kubectl() if words.endswith("podmates.desk finish")]
+        assert ends, "the load would go on in its pod"
         assert "the app is not served by test" in done.stdout
 
 
