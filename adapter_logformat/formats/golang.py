@@ -54,7 +54,8 @@ LAYOUTS: Final = (
         rank=60,
         pattern=rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK}(?: (?P<file>[\w./\-]{{1,200}}?\.go):"
         rf"(?P<line>\d{{1,9}}+):)?"
-        r" (?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?:\]:?|:|(?= )) {1,4})?(?P<body>.*)",
+        r" (?!\[[a-z]{1,10}\] \d{1,10}+#\d)"  # nginx
+        r"(?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?:\]:?|:|(?= )) {1,4})?(?P<body>.*)",
         sample="2026/11/20 08:51:00 main.go:12: listening on :8080",
         scale=WORDS,
         fields={"file": _FILE, "line": _LINE},

@@ -44,8 +44,15 @@ LAYOUTS: Final = (
         # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.
         r"| (?P<logger3>root|__main__|[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
         r":(?!:) {0,4}| - | )"
-        # What is no message: the end of somebody else's bracket, a module of Rust, a logger with its context.
-        r"(?![^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - )(?P<body>.*)",
+        # What is no message, but the header of another layout going on: the end of somebody else's bracket, a module of
+        # Rust, a logger with its context, Spring's process, Solr's thread, a place in Rust, a category or thread with
+        # the next field behind it, ZooKeeper's place.
+        r"(?! *+(?:[^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - "
+        r"|\d{1,10}+ --- \[|\([^)\n]{1,200}+\) \[|\w++: [\w./\-]{1,200}+(?<=\.rs):\d"
+        r"|\[[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
+        r"|\[[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
+        r"|\[[^\n]{1,400}?@\d{1,9}+\] - ))"
+        r"(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
         scale=SCALE,
         fields={

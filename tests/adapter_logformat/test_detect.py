@@ -1,10 +1,13 @@
 """Which format a stream is in: at once for clear lines, sticky for doubtful ones, and changed when others take over."""
 
+import pytest
+
 from adapter_logformat.detect import SWITCH_AFTER, Detector
 from adapter_logformat.formats import registry
 from adapter_logformat.timestamps import Times
 
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"'
+ASCTIME = "2026-11-20 08:51:00,123 INFO Starting"
 JSON = '{"level":"info","msg":"x"}'
 
 
@@ -70,6 +73,26 @@ def test_a_line_that_nobody_described_is_generic_and_a_described_one_is_never() 
     known = "2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started"
     assert names(detector, unknown, known, unknown) == ["generic", "log4j", "generic"]
     assert current(detector) == "generic"
+
+
+@pytest.mark.parametrize(
+    ("first", "line", "name"),
+    [
+        (ASCTIME, "2026-11-20 08:51:00,125 INFO  [org.jboss.as] (MSC 1-1) WFLY started", "jboss"),
+        (ASCTIME, "2026-11-20 08:51:00,123 INFO  [main] c.e.Demo (Demo.java:main(42)) - started", "log4j_location"),
+        (ASCTIME, "2026-11-20 08:51:00,123 INFO [main] com.example.Demo: started", "log4j"),
+        (ASCTIME, "2026-11-20T08:51:00.124+02:00 ERROR 123 --- [demo] [exec-1] c.e.Items : Could not", "spring_boot"),
+        (ASCTIME, "2026-11-20T08:51:00.123456Z ERROR shop: src/main.rs:7: gone", "rust_tracing"),
+        (ASCTIME, "[2026-11-20T08:51:00Z INFO  shop::cart] added", "rust_env_logger"),
+        (ASCTIME, "2026-11-20 08:51:00.123 INFO  (qtp-12) [c:shop s:shard1] o.a.s.c.SolrCore started", "solr"),
+        (ASCTIME, "2015-07-29 19:04:12,394 - INFO  [/10.0.0.1:3888:QuorumCnxManager$Listener@493] - Got", "zookeeper"),
+        ("2026/11/20 08:51:00 starting", '2026/11/20 08:51:00 [error] 31#31: *7 open() "/srv/x" failed', "nginx_error"),
+    ],
+)
+def test_a_loose_first_line_keeps_no_other_layout_from_being_read(first: str, line: str, name: str) -> None:
+    detector = Detector()
+    assert names(detector, first, *[line] * SWITCH_AFTER)[1:] == [name] * SWITCH_AFTER
+    assert current(detector) == name
 
 
 def test_no_address_becomes_a_logger() -> None:
