@@ -185,8 +185,8 @@ class Follower:
         """The last snapshot is on the disk."""
         self._positions.written()
 
-    def changes(self) -> bytes:
-        """What was acknowledged since the last snapshot."""
+    def changes(self) -> bytes | None:
+        """What was acknowledged since the last snapshot; None when that takes another one."""
         return self._positions.changes()
 
     def generations(self) -> set[str]:

@@ -23,10 +23,11 @@ class Positions:
         self._to_write: object = None
         self._changed: dict[Key, checkpoint.Entry] = {}
         self.extra: Mapping[str, object] = {}
+        self._extra_in_snapshot: Mapping[str, object] = self.extra
 
     def take_over(self, saved: checkpoint.Checkpoint) -> None:
         self._roll.memory = Memory(saved.files)
-        self.extra = saved.extra
+        self.extra = self._extra_in_snapshot = saved.extra
         self._token = saved.token
 
     def ack(self, source: Source, start: int, end: int, extra: Mapping[str, object] | None) -> None:
@@ -50,7 +51,9 @@ class Positions:
         """The checkpoint as it must be written now; None when it would be the one before."""
         self.take_acks()
         self._roll.remember_touched()
-        content = (tuple(self._roll.memory), dict(self.extra))
+        extra = self.extra  # once: another thread may replace it
+        self._extra_in_snapshot = extra
+        content = (tuple(self._roll.memory), dict(extra))
         if content == self._written:
             return None
         self._written, self._to_write = None, content
@@ -63,9 +66,11 @@ class Positions:
         """The last snapshot is on the disk; until this is said, the next one is to be written whatever it holds."""
         self._written = self._to_write
 
-    def changes(self) -> bytes:
-        """What was acknowledged since the last snapshot."""
+    def changes(self) -> bytes | None:
+        """What was acknowledged since the last snapshot. None when that takes another one, since `extra` is new."""
         self.take_acks()
+        if self.extra is not self._extra_in_snapshot:
+            return None
         self._changed |= {(each.device, each.inode): each for each in self._roll.remember_touched()}
         return checkpoint.encode(checkpoint.Changes(on=self._token, files=list(self._changed.values())))
 

@@ -136,14 +136,21 @@ class Saver:
                 return
             acked_bytes = self._acked_bytes
             try:  # on the reading thread: without fsync it takes less time than to hand it to another
-                await asyncio.get_running_loop().run_in_executor(self._worker, self._write_changes, path)
+                loop = asyncio.get_running_loop()
+                written = await loop.run_in_executor(self._worker, self._write_changes, path)
             except OSError as error:
                 self._failed(path, error)
-            else:
+                return
+            if written:
                 self._succeeded(path, acked_bytes)
+            else:
+                await self._write_all(path)
 
-    def _write_changes(self, path: Path) -> None:
-        checkpoint.write_changes(path, self._follower.changes())
+    def _write_changes(self, path: Path) -> bool:
+        raw = self._follower.changes()
+        if raw is not None:
+            checkpoint.write_changes(path, raw)
+        return raw is not None
 
     def _succeeded(self, path: Path, acked_bytes: int) -> None:
         self._saved_bytes = acked_bytes

@@ -707,6 +707,21 @@ async def test_extra_is_stored_beside_the_offsets(follow: Follow, log: Path) -> 
     assert tail.tail.extra == {"output": 17}
 
 
+async def test_no_position_is_saved_without_the_extra_that_came_with_it(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow(autosave=False)
+    path = tmp_path / "state/tail.json"
+    for offset, extra in ((4, {"output": 17}), (8, {"output": 34}), (12, None)):
+        tail.tail.ack(await tail.chunk(ack=False), extra)
+        await tail.tail._saver._save_changes(path)  # the quick way, due soon after an acknowledgement
+        saved = checkpoint.load(path)
+        assert saved is not None
+        assert ([each.offset for each in saved.files], saved.extra) == ([offset], extra or {"output": 34})
+        append(log, b"two\n")
+
+
 # ---- deletion
 
 
