@@ -50,7 +50,8 @@ LAYOUTS: Final = (
         title="MongoDB before 4.4: `time severity component [context] message`, and without the two before 3.0",
         rank=86,
         pattern=rf"(?:{ISO} (?P<level>[FEWID]\d?) {{1,2}}(?P<component>[A-Z]{{1,12}}|-) {{1,10}}|{_WEEKDAY} "
-        rf"(?P<month>[A-Z][a-z]{{2}}) {{1,2}}(?P<day>\d{{1,2}}) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{{1,9}}+))? )"
+        rf"(?P<month>[A-Z][a-z]{{2}}) {{1,2}}(?P<day>\d{{1,2}}) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{{1,9}}+))? "
+        r"(?!\[(?i:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|alert|emerg|panic|severe)\]))"
         r"\[(?P<context>[^\]\n]{1,200}+)\] (?P<body>.*)",
         sample="2026-11-20T08:51:00.450+0100 I NETWORK  [initandlisten] waiting for connections on port 27017",
         scale={"F": FATAL, "E": ERROR, "W": WARN, "I": INFO, **{f"D{step}": DEBUG for step in ("", 1, 2, 3, 4, 5)}},
