@@ -30,11 +30,7 @@ class Podman:
         return await run_tool("podman", *arguments, environ=self._environ, given=given, within_s=COMMAND_WITHIN_S)
 
     async def has_image(self, image: str) -> bool:
-        try:
-            await self.run("image", "exists", image)
-        except ToolFailed:
-            return False
-        return True
+        return await self._exists("image", image)
 
     async def play(self, documents: list[Document]) -> None:
         """Starts the pods of prepared documents."""
@@ -88,7 +84,16 @@ class Podman:
         """Where the files of a volume are on this machine."""
         return Path(json.loads(await self.run("volume", "inspect", name))[0]["Mountpoint"])
 
+    async def _exists(self, kind: str, name: str) -> bool:
+        try:
+            await self.run(kind, "exists", name)
+        except ToolFailed:
+            return False
+        return True
+
     async def __aenter__(self) -> "Podman":
+        if await self._exists("network", self._network):  # a killed run left it
+            await self.run("network", "rm", "--force", "--time", "0", self._network)
         await self.run("network", "create", "--label", "podmates=demo", self._network)
         return self
 
