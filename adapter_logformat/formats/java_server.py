@@ -46,8 +46,8 @@ LAYOUTS: Final = (
         name="storm",
         title="Apache Storm: `time logger thread [LEVEL] message`",
         rank=82,
-        pattern=rf"{ISO} (?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)++) "
-        rf"(?P<thread>[^\[\]\s][^\[\]\n]{{0,200}}?) \[{_LEVEL}\] (?P<body>.*)",
+        pattern=rf"(?=.{{19}}[.,]\d){ISO} (?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)++) "
+        rf"(?P<thread>[^\s\[\]]{{1,200}}+(?:\[-?\d{{1,9}}+,? -?\d{{1,9}}+\])?) \[{_LEVEL}\] (?P<body>.*)",
         sample="2026-11-20 08:51:00.123 o.a.s.d.supervisor main [INFO] Starting supervisor",
         scale=SCALE,
         fields={"thread": ("thread.name", str), "logger": ("otel.scope.name", str)},
