@@ -65,6 +65,8 @@ def read(line: str, times: Times) -> Record | None:
 def parse(line: str, times: Times) -> tuple[Record, str] | None:
     """The record of a line's known fields and the text after them, which variants with further fields read."""
     quote = line.find('"')
+    if line.startswith('"" [', quote):
+        quote = line.find('"', quote + 2)  # Apache's empty user
     head = _HEAD.fullmatch(line, 0, quote) if quote > 0 else None
     if head is None:
         return None
@@ -88,7 +90,7 @@ def parse(line: str, times: Times) -> tuple[Record, str] | None:
         attributes["http.request.header.x-forwarded-for"] = [client]
     if ident != "-":
         attributes["app.ident"] = ident
-    if user not in ("-", ""):
+    if user not in ("-", "", '""'):
         attributes["user.name"] = unescape(user)
     put_request(request, attributes)
     if status[1] != "-":

@@ -27,7 +27,7 @@ FAMILIES = (
     Family("json_app", ("json", "pino", "bunyan", "winston", "zap", "logrus", "slog", "zerolog", "structlog",
                         "python_json", "logstash", "caddy", "traefik_json", "mongodb", "postgres_json", "gelf", "clef",
                         "log4j2_json", "journald", "dotnet_json", "serilog_json", "zap_json"), r"\s*+\{"),
-    Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*\] "'),
+    Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*(?:"" \[[^"]{20,40})?\] "'),
     Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "istio", "envoy", "ingress_nginx", "traefik"),
            r'\[\d{4}-[^\]]{1,100}+\] "|\S{1,300} \[\d\d/[A-Z]|[^"]*\] ".*(?: \[|ms\b)|haproxy\['),
     Family("web_error", ("nginx_error", "apache_error"),
