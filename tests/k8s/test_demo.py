@@ -66,6 +66,7 @@ def test_the_three_mates_start_in_the_order_that_stops_the_shipper_last(tmp_path
     assert [container["name"] for container in spec["initContainers"]] == ["shipper", "adapter", "ambassador"]
     settings = effective_settings(of, spec, tmp_path)
     assert settings["logshipper"].sink.url == "http://victorialogs:9428"
+    assert settings["logshipper"].sink.message_field == "body", "where the adapter writes what was said"
     assert sum(each.drain.deadline for each in settings.values()) < spec["terminationGracePeriodSeconds"]
     places = settings["dbproxy"].listeners[0].environments
     assert [f"pod/{place.hosts[0].host}" for place in places.values()] == list(DATABASES)
