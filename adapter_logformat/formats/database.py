@@ -117,7 +117,7 @@ LAYOUTS: Final = (
         title="MariaDB error log, and MySQL's before 5.7",
         rank=85,
         pattern=r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)|(?P<year2>\d\d)(?P<month2>\d\d)(?P<day2>\d\d))"
-        r" {1,2}(?P<clock>\d{1,2}:\d\d:\d\d) (?:(?P<thread>(?:0x)?[0-9a-f]{1,18}+) )?"
+        r" {1,2}(?P<clock>\d{1,2}:\d\d:\d\d) (?:(?P<thread>(?:0x)?[0-9a-f]{1,18}+) |(?=\[Note\])|(?(year)(?!)))"
         r"\[(?P<level>Note|Warning|ERROR|Error|Info)\] (?:(?P<logger>[A-Z][A-Za-z]{2,20}+): )?(?P<body>.*)",
         sample="2026-11-20  8:51:00 0 [Note] InnoDB: Compressed tables use zlib 1.2.13",
         scale=_MYSQL_SCALE,
