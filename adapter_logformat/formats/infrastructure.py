@@ -76,7 +76,14 @@ def _cef(record: Record, found: Mapping[str, str | None]) -> bool:
         if kind is int and not (value.isascii() and value.isdigit() and len(value) < 6):
             name, kind = OWN_PREFIX + key[1], str
         record.attributes[name] = kind(value)
+    if len({key[1] for key in keys}) < len(keys) or text[: keys[0].start() if keys else len(text)].strip():
+        _keep(record, text)
     return True
+
+
+def _keep(record: Record, extension: str) -> None:
+    """Not everything in it is a pair of its own: so it is kept as it is, too."""
+    record.attributes["app.extra"] = [extension]
 
 
 def _cef_text(text: str) -> str:
@@ -274,16 +281,21 @@ def _leef(record: Record, found: Mapping[str, str | None]) -> bool:
     is_code = len(named) > 1
     delimiter = chr(int(named.lstrip("0").lstrip("x"), 16)) if is_code and named.strip("0x") else named or "\t"
     record.body = found["class"]
-    for pair in (found["extension"] or "").split(delimiter)[:MOST_PAIRS]:
+    pairs = (found["extension"] or "").split(delimiter)
+    keys: set[str] = set()
+    for pair in pairs[:MOST_PAIRS]:
         key, equals, value = pair.partition("=")
-        if not equals or not key:
+        if not equals or not key or key in keys:
             continue
+        keys.add(key)
         if key == "sev" and value.isascii() and value.isdigit() and len(value) < 3:
             _step(record, value)
         name, kind = _LEEF_TARGETS.get(key, (OWN_PREFIX + key, str))
         if kind is int and not (value.isascii() and value.isdigit() and len(value) < 6):
             name, kind = OWN_PREFIX + key, str
         record.attributes.setdefault(name, kind(value))
+    if len(keys) < len(list(filter(None, pairs))):
+        _keep(record, found["extension"] or "")
     return True
 
 
