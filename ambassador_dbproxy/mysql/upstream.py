@@ -32,8 +32,7 @@ from chassis.settings import Address
 T = TypeVar("T")
 
 _OWN_CAPABILITIES = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
-# With the character set utf8mb4_general_ci.
-_OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + bytes((45,)) + bytes(23)
+_OWN_HEAD = bytes(4) + MAX_LOGIN_PACKET_BYTES.to_bytes(4, "little") + b"\x2d" + bytes(23)  # in utf8mb4_general_ci
 OWN_REQUEST = LoginRequest(_OWN_CAPABILITIES, _OWN_HEAD, b"podmates", b"", None, None, None)
 """What the ambassador logs in with for a purpose of its own."""
 NOT_LETTING_IN = (ServerRefused, LoginFailed, SecretUnreadable, TlsFailed)
