@@ -230,7 +230,9 @@ class Conversion:
         """Ends records that waited long enough, and commits when it is time."""
         now_ns = self._now_ns()
         for generation, followed in self._streams.files.items():
-            if followed.stream.waits and not self._keeper.replay.awaits(generation):
+            # What would go on with the record may lie in the file, and only the turn to read it has not come.
+            unread = self._keeper.replay.awaits(generation) or self._tail.has_more(generation)
+            if followed.stream.waits and not unread:
                 await self._keeper.produce(generation, Part("expire", b"", followed.end, now_ns))
         for _, stream in self._streams.senders.values():
             if stream.waits:

@@ -75,7 +75,7 @@ class Follower:
         )
         self._lookout.set_limits(discovery, delete_after_ack=delete_after_ack)
 
-    # ---- called from the loop's thread; each is a single append or assignment
+    # ---- called from the loop's thread; each is a single look, append or assignment
 
     @property
     def extra(self) -> Mapping[str, object]:
@@ -91,6 +91,10 @@ class Follower:
     def drain(self, quiet: float) -> None:
         self._endings.drain(quiet)
         self._lookout.at = float("-inf")
+
+    def has_more(self, generation: str) -> bool:
+        life = self._roll.by_generation.get(generation)
+        return life is not None and life.queued
 
     def stats(self) -> TailStats:
         now = self._monotonic()

@@ -254,6 +254,10 @@ class Tail:
             self._follower.extra = extra
         return await self._saver.save()
 
+    def has_more(self, generation: str) -> bool:
+        """Is there, as far as is known, something of this file that was not handed out yet?"""
+        return self._follower.has_more(generation)
+
     def stats(self) -> TailStats:
         stats = self._follower.stats()
         stats.errors["checkpoint_write_failed"] = self._saver.failures

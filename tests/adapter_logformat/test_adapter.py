@@ -120,6 +120,21 @@ def test_the_shortest_lines_are_written_once_and_make_no_file_grow_beyond_its_li
     assert [record["body"] for record in desk.records()] == ["a"] * 10_000
 
 
+def test_a_record_whose_rest_lies_unread_in_the_file_is_not_ended_for_its_age(desk: Any) -> None:
+    header, frame = (
+        "2026-11-20 08:51:00.123 ERROR 1 --- [main] c.e.Demo : /{}\njava.io.IOException: no\n",
+        "\tat c.e.D.f(D.java:1)\n",
+    )
+    desk.settings["multiline"] = {"idle": "1ms", "max_age": "1ms"}
+    desk.settings["output"] |= {"max_bytes": "1MiB", "keep": 100}  # read in pieces of 4 KiB, which cut the traces
+    desk.write("java.log", "".join(header.format(number) + frame * (20 + number % 7) for number in range(20_000)))
+    adapter = desk.start()
+    adapter.event("ready")
+    desk.wait(lambda: desk.raw().count(b"\n") >= 19_999)
+    assert adapter.stop() == 0
+    assert [record["body"] for record in desk.records()] == [f"/{number}" for number in range(20_000)]
+
+
 def test_somebody_elses_lines_in_the_output_are_never_cut(desk: Any) -> None:
     desk.output.parent.mkdir()
     desk.output.write_text('{"body":"theirs"}\nhalf a line')
