@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.followed_session import discard
@@ -95,6 +96,7 @@ class RedisSession:
         self._handshake: Handshake | None = None
         self._app = _AppLeg(app, self)
         self._server = _ServerLeg(opened.conversation, self)
+        self._server.app = self._app
         if upstream.route.target.user is not None:  # else the app's own login passes through
             self._handshake = Handshake(database_is_set=upstream.route.target.database is not None)
             self._app.first_forward, self._server.first_forward = self._from_app, self._from_server
@@ -124,6 +126,7 @@ class RedisSession:
         self._server.transport.close()
         self._server.peer, self._app.peer = self._server, self._app
         self._app.forward = discard
+        self._app.resume(*_Pause)
         if not self._app.ended:
             self._app.say_goodbye()
 
@@ -163,9 +166,9 @@ class RedisSession:
         elif not handshake.waiting:
             self.said = OK
         if handshake.blocked:
-            self._app.transport.pause_reading()
-        elif not self._app.ended:
-            self._app.transport.resume_reading()
+            self._app.pause(_Pause.OUT_OF_TURN)
+        else:
+            self._app.resume(_Pause.OUT_OF_TURN)
         if self._leaving:
             self._listen()
 
@@ -179,8 +182,7 @@ class RedisSession:
         self._stop_listening()
         if self.said is None or not self.said.endswith(b"\r\n") or self.said == _IN_TRANSACTION:
             return  # the next chance is behind the server's next words
-        if not self._app.ended:
-            self._app.transport.pause_reading()
+        self._app.pause(_Pause.LISTENING)
         self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self._silent)
 
     def _silent(self) -> None:
@@ -191,8 +193,7 @@ class RedisSession:
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
-            if not self._app.ended:
-                self._app.transport.resume_reading()
+            self._app.resume(_Pause.LISTENING)
 
     def _lost(self, _: Leg) -> None:
         if self._app.ended and self._server.ended:
@@ -215,8 +216,30 @@ class _MarkingLeg(Leg):
             self.forward = self.first_forward
 
 
+class _Pause(Enum):
+    """Why the app is not read from. It is again when none of these holds."""
+
+    SERVER_FULL = auto()
+    OUT_OF_TURN = auto()  # its commands are kept behind replies that are due
+    LISTENING = auto()  # for the silence in which the session can leave
+
+
 class _AppLeg(_MarkingLeg):
-    __slots__ = ()
+    __slots__ = ("_pauses",)
+
+    def __init__(self, conversation: Conversation, session: RedisSession) -> None:
+        super().__init__(conversation, session)
+        self._pauses: set[_Pause] = set()
+
+    def pause(self, why: _Pause) -> None:
+        self._pauses.add(why)
+        if not self.ended:
+            self.transport.pause_reading()
+
+    def resume(self, *reasons: _Pause) -> None:
+        self._pauses.difference_update(reasons)
+        if not (self._pauses or self.ended):
+            self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -225,7 +248,14 @@ class _AppLeg(_MarkingLeg):
 
 
 class _ServerLeg(_MarkingLeg):
-    __slots__ = ()
+    __slots__ = ("app",)
+    app: _AppLeg
+
+    def pause_writing(self) -> None:
+        self.app.pause(_Pause.SERVER_FULL)
+
+    def resume_writing(self) -> None:
+        self.app.resume(_Pause.SERVER_FULL)
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
