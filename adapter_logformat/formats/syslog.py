@@ -11,8 +11,9 @@ from typing import Final
 from adapter_logformat.formats import registry, syslog_programs
 from adapter_logformat.grammar import Format, header_goes_on, unread_time
 from adapter_logformat.multiline import LINES
-from adapter_logformat.record import Record
+from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import SYSLOG_NUMBERS
+from adapter_logformat.severity import WORDS as WORDS_OF_LEVELS
 from adapter_logformat.timestamps import Times
 
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
@@ -23,11 +24,11 @@ INSIDE: Final = frozenset(
 """Formats so clear that a message can be known to be in them."""
 
 _TIME: Final = re.compile(
-    r"(?:<(?P<priority>\d{1,3})>)?(?:\d{1,10}: )?(?:[*.])?(?:"
+    r"(?:<(?P<priority>\d{1,3})>)?(?:(?P<sequence>\d{1,10}+)?: ?(?:(?P<origin>[A-Za-z][\w.\-]{0,255}+): )?)?[*.]?(?:"
     r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d)(?:\."
     r"(?P<fraction>\d{1,9}+))?"
     r"(?: (?P<year2>\d{4})(?= )|(?: (?P<abbreviation>[A-Z]{3,4}))?:(?= %))?"
-    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)) ",
+    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)?+) ",
     re.ASCII,
 )
 _TAG: Final = re.compile(
@@ -38,7 +39,12 @@ _TAG: Final = re.compile(
     r"|(?P<versioned>[^\s:\[\]]{1,128}+ v?\d[\w.]{0,30}+):(?: |\Z)"
 )
 _MARK: Final = re.compile(r"-- MARK --|(?:--- )?last message repeated \d{1,9} times?\b")
-_HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.:%\-]{0,255}+) ")
+_HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.:%\-]{0,255}+) {1,2}")
+_BARE: Final = re.compile(r"<(?P<priority>0|[1-9]\d{0,2}+)>(?!\d{1,2} (?:-|\d{4}-\d\d))(?=\S)", re.ASCII)
+_RELAYED: Final = re.compile(
+    r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9}+)?(?: [A-Z]{3,4}+)?: %", re.ASCII
+)
+"""What follows a Cisco router's number where a relay wrote its own time and the router's name before it."""
 _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
     r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)) "
@@ -59,50 +65,100 @@ _MAY_BE_INSIDE: Final = re.compile(
 
 
 def read_3164(line: str, times: Times) -> Record | None:
-    """`<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed`; host, tag and process may each be missing."""
+    """`<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed`; host, tag and process may each be missing, and the
+    time where there is a priority."""
     time = _TIME.match(line)
-    if time is None or (time["priority"] is not None and int(time["priority"]) > 191):
+    if time is None:
+        return _read_bare(line, times)
+    if time["priority"] is not None and int(time["priority"]) > 191:
         return None
-    at = time.end()
-    host = None
-    tag = _TAG.match(line, at)
-    named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
-    if named is not None and (after := _TAG.match(line, named.end())) is not None:
-        host, tag = named[1], after
-    elif named is not None and line.startswith(("CEF:", "LEEF:"), named.end()):
-        host, at = named[1], named.end()
-    elif named is not None and line.startswith(": %", named.end()):  # Cisco's firewalls
-        host, tag = named[1], _TAG.match(line, named.end() + 2)
-    elif named is not None and _MARK.match(line, named.end()):
-        host, at = named[1], named.end()
+    if time["origin"] is not None and not line.startswith("%", time.end()):
+        return None
+    host, tag, at = _parties(line, time.end())
+    host = time["origin"] or host
     if time["second"] is not None and not _is_rsyslog(time, tag, host):
         return None
     if time["priority"] is None and header_goes_on(line[at : at + 64]):
         return None
+    if tag is not None and (tag["tag"] or "").isdigit() and _RELAYED.match(line, tag.end()):
+        relayed = read_3164(line[tag.end() :], times)
+        if relayed is not None:
+            return _routed(relayed, tag[0].rstrip(": "), host, time["priority"])
     record = Record("syslog_rfc3164", body=line[tag.end() if tag is not None else at :])
+    if time["sequence"]:
+        record.attributes["app.sequence"] = int(time["sequence"])
     if host is not None:
         record.resource["host.name"] = host
     _priority(record, time["priority"])
     if tag is not None:
         _program(record, tag)
-    if time["second"] is not None:
-        record.timestamp = times.iso(time["second"], time["part"], time["zone"])
-    elif time["year"] or time["year2"]:
-        year = time["year"] or time["year2"]
-        record.timestamp = times.parts(year, time["month"], time["day"], time["clock"], time["fraction"])
-    elif time["abbreviation"]:
-        found = (time["month"], time["day"], time["clock"], time["fraction"], time["abbreviation"])
-        record.timestamp = times.parts(None, *found)
-    else:
-        record.timestamp = times.month_day(time["month"], time["day"], time["clock"], time["fraction"])
+    elif syslog_programs.packet(record.body or ""):
+        syslog_programs.tell(record, "kernel")
+    record.timestamp = _moment(time, times)
     if record.timestamp is None:
-        unread_time(record, line[len(f"<{time['priority']}>") if time["priority"] else 0 : at].strip())
+        unread_time(record, line[len(f"<{time['priority']}>") if time["priority"] else 0 : time.end()].strip())
     return _opened(record, times)
+
+
+def _parties(line: str, at: int) -> tuple[str | None, re.Match[str] | None, int]:
+    """The host, the tag, and where the message begins that has no tag."""
+    tag = _TAG.match(line, at)
+    named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
+    if named is None:
+        return None, tag, at
+    end = named.end()
+    if (after := _TAG.match(line, end)) is not None:
+        return named[1], after, at
+    if line.startswith(": %", end):  # Cisco's firewalls
+        return named[1], _TAG.match(line, end + 2), at
+    if line.startswith(("CEF:", "LEEF:"), end) or _MARK.match(line, end):
+        return named[1], tag, end
+    if line.startswith(("[", "IN="), end) and syslog_programs.packet(line[end : end + 400]):
+        return named[1], tag, end
+    return None, tag, at
+
+
+def _read_bare(line: str, times: Times) -> Record | None:
+    """A priority and no time, as programs write that leave the time to the daemon."""
+    found = _BARE.match(line)
+    if found is None or int(found["priority"]) > 191:
+        return None
+    tag = _TAG.match(line, found.end())
+    if tag is not None and tag["tag"] is None:
+        tag = None  # whether its first word is a host cannot be told
+    record = Record("syslog_rfc3164", body=line[tag.end() if tag is not None else found.end() :])
+    _priority(record, found["priority"])
+    if tag is not None:
+        _program(record, tag)
+    elif int(found["priority"]) < 8:
+        syslog_programs.tell(record, "kernel")
+    return _opened(record, times)
+
+
+def _routed(record: Record, sequence: str, host: str | None, priority: str | None) -> Record:
+    """The router's own message with what the relay said of it."""
+    record.attributes["app.sequence"] = int(sequence[:18])
+    if host is not None:
+        record.resource["host.name"] = host
+    _priority(record, priority)
+    return record
+
+
+def _moment(time: re.Match[str], times: Times) -> Stamp | None:
+    if time["second"] is not None:
+        return times.iso(time["second"], time["part"], time["zone"])
+    year = time["year"] or time["year2"]
+    if year or time["abbreviation"]:
+        found = (time["month"], time["day"], time["clock"], time["fraction"], time["abbreviation"])
+        return times.parts(year, *found)
+    return times.month_day(time["month"], time["day"], time["clock"], time["fraction"])
 
 
 def _is_rsyslog(time: re.Match[str], tag: re.Match[str] | None, host: str | None) -> bool:
     """An ISO time begins many logs: only with a host, and a process or a priority or rsyslog's own precision."""
-    if tag is None or host is None:
+    if tag is None or host is None or host.upper() in WORDS_OF_LEVELS:
+        return False
+    if time["zone"] is None and tag["pid"] is None and tag["tag"] not in syslog_programs.WITHOUT_PID:
         return False
     precise = time["part"] is not None and len(time["part"]) == 6 and time["zone"] != "Z"
     if ":" not in (time["zone"] or ":"):  # journalctl's, where only the kernel has no process
@@ -119,7 +175,7 @@ def _program(record: Record, tag: re.Match[str]) -> None:
     sender = tag["sender"] or tag["sender2"]
     if sender is not None:
         record.attributes["app.sender"] = sender
-    cisco = _CISCO.match(name)
+    cisco = _CISCO.match(name) or _CISCO.match(record.body or "")
     if cisco is not None and record.severity_number is None:
         record.severity_text, record.severity_number = WORDS[int(cisco[1])], SYSLOG_NUMBERS[cisco[1]]
     syslog_programs.tell(record, name)
@@ -157,6 +213,11 @@ def read_5424(line: str, times: Times) -> Record | None:
     body = found["body"]
     # rsyslog writes the space that stood behind the tag in the older form in front of the message.
     record.body = body.removeprefix(" ").removeprefix("\ufeff") if body is not None else None
+    structured = found["structured"]
+    if structured != "-" and (told := _structured(structured)) is not None:
+        record.attributes["syslog.structured_data"] = told
+    elif structured != "-":  # no such element: it is the message
+        record.body = structured if body is None else f"{structured} {body}"
     if found["host"] != "-":
         record.resource["host.name"] = found["host"]
     _priority(record, found["priority"])
@@ -167,16 +228,33 @@ def read_5424(line: str, times: Times) -> Record | None:
         _process(record, found["pid"])
     if found["id"] != "-":
         record.attributes["syslog.msgid"] = found["id"]
-    if found["structured"] != "-":
-        record.attributes["syslog.structured_data"] = {
-            element[1]: {name: _ESCAPED.sub(r"\1", value) for name, value in _PARAMETER.findall(element[2])}
-            for element in _ELEMENT.finditer(found["structured"])
-        }
     if found["second"] is not None:
         record.timestamp = times.iso(found["second"], found["fraction"], found["zone"])
         if record.timestamp is None:
             unread_time(record, found["second"])
     return _opened(record, times)
+
+
+def _structured(text: str) -> dict[str, dict[str, object]] | None:
+    """RFC 5424, chapter 6.3; a parameter that comes more than once has all its values. `None` where it is none."""
+    elements: dict[str, dict[str, object]] = {}
+    at = 0
+    while at < len(text):
+        element = _ELEMENT.match(text, at)
+        if element is None:
+            return None
+        parameters = elements.setdefault(element[1], {})
+        for name, written in _PARAMETER.findall(element[2]):
+            value = _ESCAPED.sub(r"\1", written)
+            before = parameters.get(name)
+            if before is None:
+                parameters[name] = value
+            elif isinstance(before, list):
+                before.append(value)
+            else:
+                parameters[name] = [before, value]
+        at = element.end()
+    return elements
 
 
 def _priority(record: Record, text: str | None) -> None:

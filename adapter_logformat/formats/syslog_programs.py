@@ -1,52 +1,125 @@
-"""What well-known programs say in their syslog messages: sshd, cron, sudo, the kernel, PAM. The message stays as
-it is; these only add attributes.
+"""What well-known programs say in their syslog messages: cron, sudo, PAM, useradd, the kernel with its packet filter,
+HAProxy's short log, Check Point. The message stays as it is; these only add attributes. sshd has a module of its own.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapter_logformat.record import Record
+from adapter_logformat.formats import sshd
+from adapter_logformat.record import OWN_PREFIX, Record
 
-_SSH_AUTH: Final = re.compile(
-    r"(?P<outcome>Accepted|Failed) (?P<method>[\w\-/]++) for (?:invalid user )?(?P<user>.{0,256}?) from "
-    r"(?P<client>[^ ]++) "
-    r"port (?P<port>\d{1,5})(?: .*)?"
-)
-_SSH_USER: Final = re.compile(r"Invalid user (?P<user>.{0,256}?) from (?P<client>[^ ]++)(?: port (?P<port>\d{1,5}))?")
-_SSH_PEER: Final = re.compile(
-    r"(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting|Received disconnect from|Connection from)"
-    r"(?: (?:authenticating|invalid))?(?: user (?P<user>[^ ]{0,256}+))? (?P<client>[0-9a-fA-F:.]++)"
-    r"(?: port (?P<port>\d{1,5}))?(?:[: ].*)?"
-)
+MOST_PAIRS: Final = 256
+LONGEST: Final = 1 << 16
+"""Pairs further in stay in the body alone."""
+LONGEST_SAID: Final = 4096
+"""PAM's lines are shorter."""
+
 _CRON: Final = re.compile(r"\((?P<user>[^)]++)\) CMD \((?P<command>.*)\)")
-_SUDO: Final = re.compile(r" {0,8}(?P<user>[^ :]++) : .*?COMMAND=(?P<command>.*)")
+_USERADD: Final = re.compile(r"new user: name=(?P<user>[^,]{1,100}+),.*")
+_HAPROXY: Final = re.compile(
+    r"Connect from (?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) to (?P<server>[^ ]{1,100}?):(?P<server_port>\d{1,5}+) "
+    r"\((?P<frontend>[^/)]{1,300}+)/(?P<mode>[A-Z]{3,6})\)"
+)
 _UPTIME: Final = re.compile(r"\[ {0,8}(\d{1,9}\.\d{6})\] ")
-_PAM: Final = re.compile(r"authentication failure; .*?\brhost=(?P<client>[^ ]*+)(?: {1,2}user=(?P<user>[^ ]++))?")
+_PAM: Final = re.compile(
+    r"authentication failures?; .{0,400}?\brhost=(?P<client>[^ ]*+)(?: {1,2}user=(?P<user>[^ ]++))?"
+    r"|session (?:opened|closed) for user (?P<session_user>[^\s(]++)"
+)
 _PROGRAMS: Final = {
-    "sshd": (_SSH_AUTH, _SSH_USER, _SSH_PEER), "sshd-session": (_SSH_AUTH, _SSH_USER, _SSH_PEER),
-    "cron": (_CRON,), "crond": (_CRON,), "sudo": (_SUDO,),
+    "cron": (_CRON,), "crond": (_CRON,), "useradd": (_USERADD,), "haproxy": (_HAPROXY,),
 }  # fmt: skip
+SSHD: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
+WITHOUT_PID: Final = frozenset({"sudo", "su", "pam", "login", "kernel", "systemd", "useradd", "groupadd", "crond"})
+"""Programs that name no process, and that no app's log would name in their place."""
 _TARGETS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
-    "user": ("user.name", str), "client": ("client.address", str), "port": ("client.port", int),
-    "method": ("app.auth.method", str), "outcome": ("app.auth.outcome", str.lower),
-    "command": ("process.command_line", str),
+    "user": ("user.name", str), "session_user": ("user.name", str), "client": ("client.address", str),
+    "port": ("client.port", int), "server": ("server.address", str), "server_port": ("server.port", int),
+    "frontend": ("app.frontend", str), "mode": ("app.mode", str), "command": ("process.command_line", str),
 }  # fmt: skip
+_SUDO_TARGETS: Final = {
+    "TTY": "app.tty", "PWD": "process.working_directory", "USER": "app.target_user", "GROUP": "app.target_group",
+}  # fmt: skip
+
+_PACKET: Final = re.compile(r"(?:\A|.{0,200}?[\s\]])IN=\S{0,100} OUT=")
+_PACKET_PAIR: Final = re.compile(r"(?<!\S)([A-Z]{2,10})=(\S++)")
+_PACKET_TARGETS: Final = {
+    "SRC": "source.address", "DST": "destination.address", "SPT": "source.port", "DPT": "destination.port",
+    "PROTO": "network.transport", "IN": "app.in", "OUT": "app.out",
+}  # fmt: skip
+_CHECKPOINT_PAIR: Final = re.compile(r"(?<=[\[ ;])([\w.\-][\w .\-]{0,59}+):\"((?:[^\"\\]++|\\.){0,999}+)\"")
+_CHECKPOINT_TARGETS: Final = {"src": "source.address", "dst": "destination.address"}
 
 
 def tell(record: Record, program: str) -> None:
     """Adds what `program` says in `record.body`."""
-    text, program = record.body or "", program.rpartition("/")[2].lower()
-    if program == "kernel":
-        if (uptime := _UPTIME.match(text)) is not None:
-            record.attributes["app.uptime"] = float(uptime[1])
+    text, name = record.body or "", program.rpartition("/")[2].lower()
+    if name == "kernel":
+        _kernel(record, text)
+    elif name == "checkpoint" and text.startswith("["):
+        for pair, _ in zip(_CHECKPOINT_PAIR.finditer(text, 0, LONGEST), range(MOST_PAIRS), strict=False):
+            record.attributes.setdefault(_CHECKPOINT_TARGETS.get(pair[1], OWN_PREFIX + pair[1]), pair[2])
+    elif _told(record, name, text):
         return
-    patterns = _PROGRAMS.get(program) or ((_PAM,) if "pam_" in text or "(pam_" in program else ())
-    for pattern in patterns:
-        found = pattern.fullmatch(text) if pattern is not _PAM else pattern.search(text)
+    elif ("pam_" in text or "(pam_" in name or text.startswith("PAM ")) and (
+        found := _PAM.search(text, 0, LONGEST_SAID)
+    ) is not None:
+        _put(record, found)
+
+
+def packet(text: str) -> bool:
+    """Is it what the kernel's packet filter writes of a packet?"""
+    return _PACKET.match(text) is not None
+
+
+def _told(record: Record, name: str, text: str) -> bool:
+    if name in SSHD:
+        return sshd.tell(record)
+    if name == "sudo":
+        return _sudo(record, text)
+    for pattern in _PROGRAMS.get(name, ()):
+        found = pattern.fullmatch(text)
         if found is not None:
-            for group, value in found.groupdict().items():
-                if value:
-                    name, kind = _TARGETS[group]
-                    record.attributes[name] = kind(value)
-            return
+            _put(record, found)
+            return True
+    return False
+
+
+def _sudo(record: Record, text: str) -> bool:
+    """`bob : user NOT in sudoers ; TTY=pts/1 ; PWD=/ ; USER=root ; COMMAND=/bin/ls`"""
+    head, is_sudo, command = text.partition("COMMAND=")
+    user, colon, rest = head.lstrip(" ").partition(" : ")
+    if not is_sudo or not colon or not user or " " in user:
+        return False
+    record.attributes["user.name"] = user
+    for part in rest.split(" ; ", MOST_PAIRS):
+        key, equals, value = part.partition("=")
+        if equals and key in _SUDO_TARGETS:
+            record.attributes[_SUDO_TARGETS[key]] = value
+        elif part and not equals:
+            record.attributes["app.error"] = part
+    record.attributes["process.command_line"] = command
+    return True
+
+
+def _put(record: Record, found: re.Match[str]) -> None:
+    for group, value in found.groupdict().items():
+        if value:
+            name, kind = _TARGETS[group]
+            record.attributes[name] = kind(value)
+
+
+def _kernel(record: Record, text: str) -> None:
+    if (uptime := _UPTIME.match(text)) is not None:
+        record.attributes["app.uptime"] = float(uptime[1])
+    if not packet(text):
+        return
+    for pair, _ in zip(_PACKET_PAIR.finditer(text), range(MOST_PAIRS), strict=False):
+        name, value = _PACKET_TARGETS.get(pair[1]), pair[2]
+        if name is None or name in record.attributes:
+            continue
+        if name.endswith(".port"):
+            if value.isascii() and value.isdigit() and len(value) < 6:
+                record.attributes[name] = int(value)
+        else:
+            record.attributes[name] = value.lower() if name == "network.transport" else value
