@@ -113,5 +113,7 @@ class SaltedPasswords:
                 del self._keys[next(iter(self._keys))]
             loop = asyncio.get_running_loop()
             known = self._keys[key] = loop.run_in_executor(None, salted_password, password, challenge)
+        if known.done():
+            return known.result()
         # Shielded: a login that is given up must not take the result from the others.
         return await asyncio.shield(known)

@@ -49,7 +49,14 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
         raise Unreachable(f"{host}: no answer within {timeout_s:g}s") from error
     except OSError as error:
         raise Unreachable(f"{host}: {error.strerror or error}") from error
-    tune(conversation.transport.get_extra_info("socket"))
+    if not host.path:
+        # What a transport gives as its socket makes a real one for each call. For these options any family will do.
+        descriptor = conversation.transport.get_extra_info("socket").fileno()
+        real = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+        try:
+            tune(real)
+        finally:
+            real.detach()
     return conversation
 
 
@@ -58,7 +65,9 @@ def peer_address(conversation: Conversation, host: Address) -> Address:
     if host.path:
         return host
     name = conversation.transport.get_extra_info("peername")
-    return Address.of(name[0], name[1]) if name else host
+    if not name or (name[0] == host.host and name[1] == host.port):
+        return host
+    return Address.of(name[0], name[1])
 
 
 def bind(listen: Address, setting: str) -> socket.socket:
@@ -81,16 +90,9 @@ def unlink(listen: Address) -> None:
 
 
 def tune(sock: socket.socket) -> None:
-    """Keepalive, and a limit on unacknowledged data. Accepted sockets inherit both from the listening one."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    # What a transport gives as its socket makes a real one for each call.
-    real = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.fileno())
-    try:
-        for level, option, value in _TUNED:
-            real.setsockopt(level, option, value)
-    finally:
-        real.detach()
+    """For TCP: keepalive, and a limit on unacknowledged data. Accepted sockets inherit both from the listening one."""
+    for level, option, value in _TUNED:
+        sock.setsockopt(level, option, value)
 
 
 def _bind_tcp(listen: Address) -> socket.socket:

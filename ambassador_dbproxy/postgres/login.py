@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, auto
+from functools import lru_cache
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
 from ambassador_dbproxy.postgres.scram import Binding, Challenge, ScramClient, ScramError
@@ -18,11 +19,15 @@ from ambassador_dbproxy.postgres.wire import MAX_LOGIN_MESSAGE_BYTES, Message, P
 
 MAX_GREETING_BYTES = 262144
 """Bound of everything between the verdict and the first ReadyForQuery: parameters, key, notices."""
+MAX_KEPT_BYTES = 4096
+"""Of a greeting that is larger nothing is kept for the next login."""
 
 _WORD = struct.Struct(">I")
 _HEAD = struct.Struct(">BI")
 _PARAMETER = ord("S")
 _IN_HOT_STANDBY = b"in_hot_standby\0"
+_STANDS_BY = _IN_HOT_STANDBY + b"on\0"
+_KEY_AND_READY_BYTES = 13 + 6  # what mostly ends a greeting, and differs from one to the next
 _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
 _MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
 
@@ -111,8 +116,8 @@ class UpstreamLogin:
         self._show(message)
         if message.kind == b"K":
             self.backend_key = read_backend_key(message.body)
-        elif message.kind == b"S":
-            self._note_parameter(message.body)
+        elif message.kind == b"S" and message.body.startswith(_IN_HOT_STANDBY):
+            self.in_hot_standby = message.body == _STANDS_BY
         elif message.kind == b"Z":
             self.state = LoginState.READY
         return None
@@ -122,16 +127,13 @@ class UpstreamLogin:
 
         The same as `receive` for each of them, in one pass: they are most of what a login has to read.
         """
-        at, end = 0, len(unread)
-        while end - at >= _HEAD.size:
-            kind, length = _HEAD.unpack_from(unread, at)
-            if kind != _PARAMETER or not 4 <= length <= MAX_LOGIN_MESSAGE_BYTES or end - at <= length:
-                break
-            if unread.startswith(_IN_HOT_STANDBY, at + _HEAD.size):
-                self._note_parameter(bytes(unread[at + _HEAD.size : at + length + 1]))
-            at += length + 1
-        self._show_raw(unread[:at])
-        return at
+        begin = bytes(unread[:-_KEY_AND_READY_BYTES])
+        read = _parameters if len(begin) <= MAX_KEPT_BYTES else _parameters.__wrapped__
+        taken, in_hot_standby = read(begin)
+        if in_hot_standby is not None:
+            self.in_hot_standby = in_hot_standby
+        self._show_raw(unread[:taken])
+        return taken
 
     def derived(self, salted: bytes) -> Send:
         """Go on with the salted password of the last challenge."""
@@ -206,10 +208,23 @@ class UpstreamLogin:
         if len(self.greeting) > MAX_GREETING_BYTES:
             raise ProtocolViolation(f"more than {MAX_GREETING_BYTES} bytes before the first ReadyForQuery")
 
-    def _note_parameter(self, body: bytes) -> None:
-        name, _, value = body.rstrip(b"\0").partition(b"\0")
-        if name == _IN_HOT_STANDBY[:-1]:
-            self.in_hot_standby = value == b"on"
+
+@lru_cache(maxsize=16)
+def _parameters(begin: bytes) -> tuple[int, bool | None]:
+    """How many bytes are whole ParameterStatus messages, and the last of them that says `in_hot_standby`.
+
+    Kept, since a server says the same at each login.
+    """
+    at, end = 0, len(begin)
+    in_hot_standby: bool | None = None
+    while end - at >= _HEAD.size:
+        kind, length = _HEAD.unpack_from(begin, at)
+        if kind != _PARAMETER or not 4 <= length <= MAX_LOGIN_MESSAGE_BYTES or end - at <= length:
+            break
+        if begin.startswith(_IN_HOT_STANDBY, at + _HEAD.size):
+            in_hot_standby = begin[at + _HEAD.size : at + length + 1] == _STANDS_BY
+        at += length + 1
+    return at, in_hot_standby
 
 
 def needs_answer(message: Message) -> bool:

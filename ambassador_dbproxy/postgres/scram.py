@@ -12,10 +12,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 MAX_ITERATIONS = 1_000_000
 """A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
 MAX_SALT_BYTES = 1024
+_KEY_BYTES = 32
 
 
 class Binding(Enum):
@@ -79,15 +81,13 @@ class ScramClient:
     def challenge(self, server_first: bytes) -> Challenge:
         """Check server-first-message; ScramError for a foreign nonce, a bad salt or too many iterations."""
         self._server_first = _ascii(server_first)
-        fields = _fields(self._server_first, "r", "s", "i")
-        nonce = fields["r"]
+        nonce, encoded_salt, iterations = _fields(self._server_first, "r=", "s=", "i=")
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise ScramError("the server's nonce does not extend ours")
         self._server_nonce = nonce
-        salt = _decoded(fields["s"])
+        salt = _decoded(encoded_salt)
         if not 0 < len(salt) <= MAX_SALT_BYTES:
             raise ScramError("the server sent no usable salt")
-        iterations = fields["i"]
         if not (iterations.isdigit() and len(iterations) <= 9 and 0 < int(iterations) <= MAX_ITERATIONS):
             raise ScramError(f"the server asks for iterations outside 1 to {MAX_ITERATIONS}")
         return Challenge(salt, int(iterations))
@@ -96,24 +96,35 @@ class ScramClient:
         """client-final-message with the proof that we know the password behind `salted`."""
         without_proof = f"c={self._binding},r={self._server_nonce}"
         auth_message = f"{self._first_bare},{self._server_first},{without_proof}".encode()
-        client_key = _hmac(salted, b"Client Key")
-        signature = _hmac(hashlib.sha256(client_key).digest(), auth_message)
-        proof = (int.from_bytes(client_key) ^ int.from_bytes(signature)).to_bytes(len(client_key))
-        self._server_signature = _hmac(_hmac(salted, b"Server Key"), auth_message)
-        return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()
+        client_key, stored_key, server_key = _keys(salted)
+        proof = client_key ^ int.from_bytes(_signature(stored_key, auth_message))
+        self._server_signature = _signature(server_key, auth_message)
+        return f"{without_proof},p={base64.b64encode(proof.to_bytes(_KEY_BYTES)).decode()}".encode()
 
     def verify(self, server_final: bytes) -> None:
         """Believe the server only if it knows the password too; ScramError otherwise."""
         text = _ascii(server_final)
         if text.startswith("e="):
             raise ScramError("the server rejected the exchange")
-        signature = _decoded(_fields(text, "v")["v"])
+        (encoded,) = _fields(text, "v=")
+        signature = _decoded(encoded)
         if self._server_signature is None or not hmac.compare_digest(signature, self._server_signature):
             raise ScramError("the server's signature is false: it does not know the password")
 
 
-def _hmac(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, "sha256")
+@lru_cache(maxsize=64)
+def _keys(salted: bytes) -> tuple[int, hmac.HMAC, hmac.HMAC]:
+    """ClientKey, StoredKey and ServerKey (RFC 5802, chapter 3), the latter two as what signs with them."""
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    stored_key = hashlib.sha256(client_key).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    return int.from_bytes(client_key), hmac.new(stored_key, None, "sha256"), hmac.new(server_key, None, "sha256")
+
+
+def _signature(key: hmac.HMAC, message: bytes) -> bytes:
+    signing = key.copy()  # a third of what beginning with the key takes
+    signing.update(message)
+    return signing.digest()
 
 
 def _ascii(data: bytes) -> str:
@@ -130,9 +141,9 @@ def _decoded(value: str) -> bytes:
         raise ScramError("the server's message is not base64 where it should be") from error
 
 
-def _fields(text: str, *names: str) -> dict[str, str]:
-    """The attributes in the order the RFC fixes; further ones are extensions and are ignored."""
-    parts = text.split(",")
-    if len(parts) < len(names) or any(p[:2] != f"{n}=" for p, n in zip(parts, names, strict=False)):
-        raise ScramError(f"the server's message lacks the attributes {', '.join(names)}")
-    return {name: part[2:] for name, part in zip(names, parts, strict=False)}
+def _fields(text: str, *names: str) -> list[str]:
+    """The values of the attributes, in the order the RFC fixes; further ones are extensions and are ignored."""
+    parts = text.split(",")[: len(names)]
+    if [part[:2] for part in parts] != list(names):
+        raise ScramError(f"the server's message lacks the attributes {', '.join(names).replace('=', '')}")
+    return [part[2:] for part in parts]

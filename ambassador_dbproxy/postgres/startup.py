@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 
 from ambassador_dbproxy.postgres.wire import ProtocolViolation, encode_untyped
 
@@ -17,7 +18,7 @@ MAX_STARTUP_BYTES = 10000
 MIN_CANCEL_KEY_BYTES, MAX_CANCEL_KEY_BYTES = 4, 256
 
 CANCEL_REQUEST, SSL_REQUEST, GSSENC_REQUEST = 80877102, 80877103, 80877104
-_TLS_HANDSHAKE = 0x16
+_TLS_HANDSHAKE = b"\x16"
 _WORD = struct.Struct(">I")
 
 
@@ -123,7 +124,7 @@ class ClientStartup:
         """The next event, None until more is fed, or ProtocolViolation."""
         if self._state is _State.DONE:
             return None
-        if self._buffer[:1] == bytes([_TLS_HANDSHAKE]):
+        if self._buffer.startswith(_TLS_HANDSHAKE):
             if not self._tls or self._state is not _State.FRESH:
                 raise ProtocolViolation("direct TLS is not offered on this listener")
             self._state = _State.ENCRYPTED
@@ -135,7 +136,7 @@ class ClientStartup:
         if code in (SSL_REQUEST, GSSENC_REQUEST):
             return self._answer_encryption(code)
         self._state = _State.DONE
-        return _cancel_request(packet) if code == CANCEL_REQUEST else _startup_packet(code, packet)
+        return _cancel_request(packet) if code == CANCEL_REQUEST else _startup_packet(packet)
 
     def take_rest(self) -> bytes:
         """Bytes that came behind the start-up packet; they belong to the session."""
@@ -177,7 +178,10 @@ def _cancel_request(packet: bytes) -> CancelRequest:
     return CancelRequest(_WORD.unpack_from(packet, 4)[0], key)
 
 
-def _startup_packet(version: int, packet: bytes) -> StartupPacket:
+@lru_cache(maxsize=16)
+def _startup_packet(packet: bytes) -> StartupPacket:
+    """Kept, since an app that connects for each query says the same each time."""
+    (version,) = _WORD.unpack_from(packet)
     if version >> 16 != 3:
         asked = f"{version >> 16}.{version & 0xFFFF}"
         raise ProtocolViolation(f"unsupported frontend protocol {asked}: 3.0 and later of version 3 are spoken here")

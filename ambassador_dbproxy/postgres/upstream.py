@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
@@ -86,19 +87,19 @@ class PostgresUpstream(TargetUpstream):
     def __init__(self, route: Route, around: Surroundings) -> None:
         super().__init__(route, around)
         self._require_auth = frozenset(route.target.require_auth)
+        self._routed = lru_cache(maxsize=16)(self._route)
 
     async def open(self, packet: StartupPacket) -> LoggedIn | Waiting:
         """A server connection for an app that sent `packet`; with a user configured it is logged in already.
 
         Raises Unreachable while waiting may help; else TlsFailed, LoginFailed, ServerRefused or SecretUnreadable.
         """
-        target = self.route.target
-        routed = packet.routed(target.user, target.database)
-        if target.user is None:
+        routed = self._routed(packet)
+        user = self.route.target.user
+        if user is None:
             return await self.servers.open(
                 lambda conversation, server: self._talk(conversation, server, lambda at: self._ask(at, routed))
             )
-        user = target.user
         return await self._password.try_with(lambda password: self._log_in(routed, user, password), _is_wrong_password)
 
     async def cancel(self, server: ServerConnection, request: CancelRequest) -> None:
@@ -122,7 +123,7 @@ class PostgresUpstream(TargetUpstream):
         """Ask a server whether it takes logins, as `pg_isready` does; where its role matters, by logging in."""
         target = self.route.target
         parameters = ((b"user", (target.user or "podmates").encode()), (b"database", b"podmates"))
-        packet = StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database)
+        packet = StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database).encode()
         try:
             if target.role == "any" or target.user is None:
                 asked = await self._talk(conversation, server, lambda at: self._ask(at, packet))
@@ -135,15 +136,17 @@ class PostgresUpstream(TargetUpstream):
         found.abandon()
         return found.role
 
-    async def _log_in(self, packet: StartupPacket, user: str, password: str | None) -> LoggedIn:
+    def _route(self, packet: StartupPacket) -> bytes:
+        """The start-up packet for the server."""
+        return packet.routed(self.route.target.user, self.route.target.database).encode()
+
+    async def _log_in(self, packet: bytes, user: str, password: str | None) -> LoggedIn:
         async def talk(conversation: Conversation, server: Server) -> LoggedIn:
             return await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
 
         return await self.servers.open(talk)
 
-    async def _greet(
-        self, server: ServerConnection, packet: StartupPacket, user: str, password: str | None
-    ) -> LoggedIn:
+    async def _greet(self, server: ServerConnection, packet: bytes, user: str, password: str | None) -> LoggedIn:
         login = UpstreamLogin(
             user=user,
             password=password,
@@ -151,7 +154,7 @@ class PostgresUpstream(TargetUpstream):
             nonce=self._around.nonce(),
             end_point=server.end_point,
         )
-        server.conversation.send(packet.encode())
+        server.conversation.send(packet)
         await self._converse(server, login, password or "")
         in_recovery = login.in_hot_standby
         if in_recovery is None and self.route.target.role != "any":
@@ -169,9 +172,9 @@ class PostgresUpstream(TargetUpstream):
             elif login.state is LoginState.AUTHENTICATED:
                 server.reader.pass_to(login.greet)
 
-    async def _ask(self, server: ServerConnection, packet: StartupPacket) -> Waiting:
+    async def _ask(self, server: ServerConnection, packet: bytes) -> Waiting:
         """Send `packet` and read the server's first answer, whatever it is, unless it says that it is not up."""
-        server.conversation.send(packet.encode())
+        server.conversation.send(packet)
         message = await server.next_message()
         if message.kind == b"E" and (error := read_error(message.body)).sqlstate in NOT_ACCEPTING:
             raise Unreachable(f"{server.address}: {error.message}")

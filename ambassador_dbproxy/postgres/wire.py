@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_LOGIN_MESSAGE_BYTES = 65536
 """Bound of one message before the session is up. PostgreSQL's own clients bound these at 30,000 bytes."""
@@ -20,8 +20,7 @@ class ProtocolViolation(Exception):
     """The peer sent what the protocol does not allow. The text holds no payload and can be shown to the peer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One typed message: `kind` is its single type byte, `body` what follows the length."""
 
     kind: bytes
@@ -55,15 +54,16 @@ class MessageReader:
 
     def next_message(self) -> Message | None:
         """The next whole message, or None until more is fed; ProtocolViolation for an impossible length."""
-        if len(self._buffer) < _HEAD.size:
+        buffer = self._buffer
+        if len(buffer) < _HEAD.size:
             return None
-        kind, length = _HEAD.unpack_from(self._buffer)
+        kind, length = _HEAD.unpack_from(buffer)
         if not 4 <= length <= self._max_bytes:
             raise ProtocolViolation(f"message of {length} bytes, allowed are 4 to {self._max_bytes}")
-        if len(self._buffer) < length + 1:
+        if len(buffer) < length + 1:
             return None
-        message = Message(kind, bytes(self._buffer[_HEAD.size : length + 1]))
-        del self._buffer[: length + 1]
+        message = Message(kind, bytes(buffer[_HEAD.size : length + 1]))
+        del buffer[: length + 1]
         return message
 
     def pass_to(self, take: Callable[[bytearray], int]) -> None:
