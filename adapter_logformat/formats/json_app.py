@@ -1,193 +1,59 @@
 """JSON application logs: pino, bunyan, winston, zap, logrus, slog, zerolog, structlog, python-json-logger,
 logstash-logback.
 
-What a key means depends on the keys beside it (`plan`); the plan is made once per set of keys. The app's own
-keys go under `app.`, nested values as they are. Many lines at once: `json_fast`.
+What a key means is said by the plan of `json_dialects`; here the values go to their places, the app's own under `app.`,
+nested ones as they are. Many lines at once: `json_fast`.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from adapter_logformat.formats.json_dialects import ATTRIBUTES, DIALECTS, NESTED_ECS, Plan, plan
 from adapter_logformat.grammar import Fast, Format
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
-from adapter_logformat.severity import PINO, PYTHON_NUMBERS, SLOG, WORDS, Scale, between
+from adapter_logformat.severity import INFO, PINO, Scale, between
 from adapter_logformat.timestamps import Times
 from adapter_logformat.traces import thrown
 
-TIME_KEYS: Final = ("@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "@t", "date", "t")
-LEVEL_KEYS: Final = ("level", "severity", "levelname", "log.level", "lvl", "loglevel", "@l", "level_name")
-BODY_KEYS: Final = ("message", "msg", "@message", "event", "@m", "@mt", "text")
-ATTRIBUTES: Final[Mapping[str, tuple[str, type]]] = {
-    "logger": ("otel.scope.name", str), "logger_name": ("otel.scope.name", str), "loggerName": ("otel.scope.name", str),
-    "log.logger": ("otel.scope.name", str),
-    "thread": ("thread.name", str), "thread_name": ("thread.name", str), "threadName": ("thread.name", str),
-    "process.thread.name": ("thread.name", str), "thread_id": ("thread.id", int),
-    "pid": ("process.pid", int), "process": ("process.pid", int), "process.pid": ("process.pid", int),
-    "processName": ("process.executable.name", str),
-    "lineno": ("code.line.number", int), "pathname": ("code.file.path", str), "funcName": ("code.function.name", str),
-    "error.type": ("exception.type", str), "error.message": ("exception.message", str),
-}  # fmt: skip
-RESOURCE: Final = {
-    "hostname": "host.name",
-    "host.name": "host.name",
-    "service.name": "service.name",
-    "service": "service.name",
-}
-TRACE_KEYS: Final = {
-    "trace_id": "trace_id", "traceId": "trace_id", "trace.id": "trace_id", "traceid": "trace_id",
-    "span_id": "span_id", "spanId": "span_id", "span.id": "span_id", "spanid": "span_id", "trace_flags": "trace_flags",
-}  # fmt: skip
+__all__ = (
+    "ATTRIBUTE_TYPES", "FORMATS", "TRACE_DIGITS", "Plan", "moment", "opened", "parse", "plan", "read", "record",
+    "severity",
+)  # fmt: skip
+
 TRACE_DIGITS: Final = {"trace_id": 32, "span_id": 16, "trace_flags": 2}
-ERROR_KEYS: Final = (
-    "err",
-    "error",
-    "exception",
-    "exc_info",
-    "stack_trace",
-    "stacktrace",
-    "stack",
-    "@x",
-    "error.stack_trace",
-)
-PLANS_KEPT: Final = 1024
-NESTED_ECS: Final = "nested ecs"
-ECS_OBJECTS: Final = frozenset({"log", "trace", "span", "transaction", "service", "process", "error", "host", "ecs"})
-"""In lines that name their ECS version these may be objects instead of keys with dots."""
 NESTED: Final = 4
 NESTS: Final = '{"'
 """How a text begins that may be an object."""
+DAMAGED: Final = "invalid_utf8"
+LONGEST_TIME: Final = 64
+EARLIEST_S: Final = 10**8
+"""A smaller number (before March 1973) counts something else than seconds since 1970."""
 
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_EPOCH: Final = re.compile(r"(?:(\d{10})(?:\.(\d{1,9}))?|(\d{13}|\d{16}|\d{19}))", re.ASCII)
+_UNIT_DIGITS: Final = {13: 3, 16: 6, 19: 9}
+_NO_TIME: Final = re.compile(r"[\d.,]{0,9} ?[a-zµ]{0,2}", re.ASCII)
+"""A small number or duration: a key that has one is no time, and nothing is wrong with it."""
+_SLOG_LEVEL: Final = re.compile(r"(DEBUG|INFO|WARN|ERROR)([+-]\d{1,3})")
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.encode
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the keys of one shape of object mean: key →
-    (`time`|`level`|`body`|`attribute`|`resource`|`trace`|`error`|`own`, target)."""
-
-    dialect: str
-    scale: Scale
-    targets: Mapping[str, tuple[str, str]]
-    shape: str = ""
-    """One of `SHAPES`, or `NESTED_ECS`, asked first."""
-
-
-def dialect(fields: Mapping[str, object]) -> str:
-    """Which logger writes these keys; `json` where none is known by them."""
-    level = fields.get("level")
-    keys = fields.keys()
-    for name, told in _DIALECTS:
-        if told(keys, level):
-            return name
-    return "json"
-
-
-def _has(*wanted: str) -> Callable[[Any], bool]:
-    return lambda keys: all(key in keys for key in wanted)
-
-
-def _is_int(value: object) -> bool:
-    return type(value) is int
-
-
-SHAPES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "caddy": _has("ts", "level", "request", "status", "duration"),
-    "traefik_json": _has("RequestMethod", "RequestPath", "DownstreamStatus"),
-    "mongodb": _has("t", "s", "c", "msg"),
-    "postgres_json": _has("timestamp", "error_severity", "message"),
-    "gelf": _has("version", "host", "short_message"),
-    "clef": lambda keys: "@t" in keys and ("@mt" in keys or "@m" in keys or "@i" in keys),
-    "log4j2_json": lambda keys: ("instant" in keys or "timeMillis" in keys) and _has("level", "loggerName")(keys),
-    "journald": _has("__REALTIME_TIMESTAMP", "MESSAGE"),
-    "dotnet_json": _has("EventId", "LogLevel", "Category", "Message"),
-    "serilog_json": _has("Timestamp", "Level", "MessageTemplate"),
-    "zap_json": _has("L", "T", "M"),
-}
-"""Objects that are read by `json_server`, known by their keys."""
-_DIALECTS: Final[tuple[tuple[str, Callable[[Any, object], bool]], ...]] = (
-    ("logstash", lambda keys, level: "@timestamp" in keys and ("@version" in keys or "logger_name" in keys)),
-    ("bunyan", lambda keys, level: _is_int(level) and _has("v", "name", "hostname", "msg")(keys)),
-    ("pino", lambda keys, level: _is_int(level) and "time" in keys and ("pid" in keys or "msg" in keys)),
-    ("structlog", lambda keys, level: "event" in keys and not {"msg", "message"} & set(keys)
-                                      and ("timestamp" in keys or "level" in keys)),
-    ("python_json", lambda keys, level: ("levelname" in keys or "asctime" in keys) and "message" in keys),
-    ("zap", lambda keys, level: _has("level", "ts", "msg")(keys)),
-    ("slog", lambda keys, level: _has("time", "msg")(keys) and isinstance(level, str) and level.isupper()),
-    ("logrus", lambda keys, level: _has("time", "level", "msg")(keys)),
-    ("zerolog", lambda keys, level: _has("time", "level", "message")(keys)),
-    ("winston", lambda keys, level: _has("level", "message")(keys) and isinstance(level, str)),
-)  # fmt: skip
-_SCALES: Final[Mapping[str, Scale]] = {
-    "pino": {**WORDS, **PINO},
-    "bunyan": {**WORDS, **PINO},
-    "slog": {**WORDS, **SLOG},
-    "python_json": {**WORDS, **PYTHON_NUMBERS},
-}
-
-_plans: dict[tuple[object, ...], Plan] = {}
-
-
-def plan(fields: Mapping[str, object]) -> Plan:
-    """The plan for objects with these keys in this order, and a level of this kind."""
-    level = fields.get("level")
-    kind = level.isupper() if isinstance(level, str) else type(level)
-    key = (kind, *fields)
-    found = _plans.get(key)
-    if found is None:
-        if len(_plans) >= PLANS_KEPT:
-            _plans.clear()
-        found = _plans[key] = _plan(fields)
-    return found
-
-
-def _plan(fields: Mapping[str, object]) -> Plan:
-    shape = next((name for name, told in SHAPES.items() if told(fields.keys())), "")
-    if not shape and ("ecs" in fields or "ecs.version" in fields) and ECS_OBJECTS & fields.keys():
-        shape = NESTED_ECS
-    name = dialect(fields)
-    targets: dict[str, tuple[str, str]] = {}
-    for kind, aliases in (("time", TIME_KEYS), ("level", LEVEL_KEYS), ("body", BODY_KEYS)):
-        chosen = next((key for key in aliases if key in fields), None)
-        if chosen is not None:
-            targets[chosen] = (kind, chosen)
-    taken: set[str] = set()
-    for key in fields:
-        if key in targets:
-            continue
-        target = _target(key, name)
-        if target[0] != "error" and target[1] in taken:
-            target = ("own", OWN_PREFIX + key)
-        taken.add(target[1])
-        targets[key] = target
-    return Plan(name, _SCALES.get(name, WORDS), {key: targets[key] for key in fields}, shape)
-
-
-def _target(key: str, name: str) -> tuple[str, str]:
-    if key in ATTRIBUTES:
-        return "attribute", ATTRIBUTES[key][0]
-    if key == "name" and name in ("python_json", "zap"):
-        return "attribute", "otel.scope.name"
-    if key == "name" and name in ("pino", "bunyan"):
-        return "resource", "service.name"
-    if key in RESOURCE:
-        return "resource", RESOURCE[key]
-    if key in TRACE_KEYS:
-        return "trace", TRACE_KEYS[key]
-    return ("error", key) if key in ERROR_KEYS else ("own", OWN_PREFIX + key)
 
 
 def read(line: str, times: Times) -> Record | None:
     """One line that is one JSON object; `None` for anything else."""
     fields = parse(line)
-    return None if fields is None else record(fields, times)
+    if fields is None:
+        return None
+    made = record(fields, times)
+    if ("\\ud" in line or "\\uD" in line) and _is_damaged(line):
+        made.error = made.error or DAMAGED
+    return made
 
 
 def parse(line: str) -> dict[str, Any] | None:
@@ -206,9 +72,18 @@ def _leniently(line: str) -> object:
     """What strict JSON refuses but loggers write: NaN, control characters, lone surrogates, numbers beyond a double."""
     try:
         fields = json.loads(line, strict=False, parse_constant=str, parse_float=_number)
-        return json.loads(json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace"), parse_float=_number)
+        written = json.dumps(fields, ensure_ascii=False)
+        return json.loads(_SURROGATE.sub("\ufffd", written), parse_float=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_damaged(line: str) -> bool:
+    """Does a text in the object hold half of a pair of surrogates, which is no character (RFC 8259, chapter 8.2)?"""
+    try:
+        return _SURROGATE.search(json.dumps(json.loads(line, strict=False), ensure_ascii=False)) is not None
+    except (ValueError, RecursionError):
+        return False
 
 
 def _number(text: str) -> object:
@@ -253,16 +128,27 @@ def _shaped(shape: str, fields: Mapping[str, Any], times: Times) -> Record | Non
 
 def _put_time(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
     record.timestamp = moment(value, times)
-    if record.timestamp is None:
+    if record.timestamp is None and not _is_no_time(value):
         record.error = "time"
     return record.timestamp is not None
 
 
-def moment(value: object, times: Times) -> Stamp | None:
-    """A JSON value as a time: text in ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970 by their size."""
+def _is_no_time(value: object) -> bool:
+    """Something else under the same key: `"t": 5`, `"time": "12ms"`."""
     if isinstance(value, str):
-        return times.text(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return _NO_TIME.fullmatch(value) is not None
+    return value is None or (isinstance(value, int | float) and abs(value) < EARLIEST_S)
+
+
+def moment(value: object, times: Times) -> Stamp | None:
+    """A JSON value as a time: text in any usual layout, or seconds, milli-, micro- or nanoseconds since 1970 by their
+    size."""
+    if isinstance(value, str):
+        return times.text(value) or _written(value, times)
+    if isinstance(value, dict) and value.keys() == {"seconds", "nanos"}:
+        parts = value["seconds"], value["nanos"]
+        return times.epoch(parts[0], f"{parts[1]:09d}") if all(type(part) is int for part in parts) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < EARLIEST_S:
         return None
     if isinstance(value, float):
         whole, point, fraction = repr(value).partition(".")
@@ -271,6 +157,19 @@ def moment(value: object, times: Times) -> Stamp | None:
         return times.epoch(int(whole), fraction if point and fraction != "0" else "")
     digits = 0 if value < 10**11 else 3 if value < 10**14 else 6 if value < 10**17 else 9
     return times.epoch(value, unit_digits=digits)
+
+
+def _written(text: str, times: Times) -> Stamp | None:
+    """A number written as text, or a time in another layout than ISO 8601."""
+    number = _EPOCH.fullmatch(text)
+    if number is not None:
+        if number[1] is not None:
+            return times.epoch(int(number[1]), number[2] or "")
+        return times.epoch(int(number[3]), unit_digits=_UNIT_DIGITS[len(number[3])])
+    from adapter_logformat.formats import generic_times  # only texts that are no ISO 8601 need it
+
+    found = generic_times.find(text) if len(text) <= LONGEST_TIME else None
+    return found.stamp(times) if found is not None and (found.begin, found.end) == (0, len(text)) else None
 
 
 def _put_level(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
@@ -284,6 +183,10 @@ def _put_level(record: Record, made: Plan, target: str, value: Any, times: Times
 def severity(scale: Scale, value: object) -> tuple[str, int | None] | None:
     """The level as written and its number; `None` for a value that is no level at all."""
     if isinstance(value, str):
+        between_words = _SLOG_LEVEL.fullmatch(value)
+        if between_words is not None:
+            # slog's steps are OpenTelemetry's, with INFO at 0.
+            return value, min(max((scale.get(between_words[1]) or INFO) + int(between_words[2]), 1), 24)
         return value, scale.get(value.upper())
     if type(value) is int:
         number = scale.get(str(value))
@@ -292,6 +195,8 @@ def severity(scale: Scale, value: object) -> tuple[str, int | None] | None:
 
 
 def _put_body(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
+    if value is None:
+        return False
     record.body = value if isinstance(value, str) else _encode(value).decode()
     return True
 
@@ -323,19 +228,41 @@ def _put_trace(record: Record, made: Plan, target: str, value: Any, times: Times
 
 
 def _put_error(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
-    found = thrown_by(value) if isinstance(value, dict) else thrown(value, target) if isinstance(value, str) else None
+    found: Mapping[str, str] | None = None
+    left: Any = None
+    if isinstance(value, dict):
+        found, left = thrown_by(value)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        # structlog's dict_tracebacks: what was raised, then its causes.
+        found, left = thrown_by(value[0])[0], value
+    elif isinstance(value, str) and value:
+        found = thrown(value, target)
     if not found or any(key in record.attributes and record.attributes[key] != text for key, text in found.items()):
         return False
     record.attributes.update(found)
+    if left:
+        record.attributes[OWN_PREFIX + target] = left
     return True
 
 
-def thrown_by(value: Mapping[str, Any]) -> dict[str, str] | None:
-    """An error object (`type`/`name`, `message`, `stack`) with nothing else in it; otherwise it stays the app's own."""
-    names = {"type": "type", "name": "type", "class": "type", "message": "message", "msg": "message",
-             "stack": "stacktrace", "stacktrace": "stacktrace", "stack_trace": "stacktrace"}  # fmt: skip
-    found = {f"exception.{names[key]}": text for key, text in value.items() if key in names and isinstance(text, str)}
-    return found if found and len(found) == len(value) else None
+_THROWN_NAMES: Final = {
+    **dict.fromkeys(("type", "name", "class", "exceptionType", "Exception", "exc_type"), "exception.type"),
+    **dict.fromkeys(("message", "msg", "Message", "exc_value"), "exception.message"),
+    **dict.fromkeys(("stack", "stacktrace", "stack_trace"), "exception.stacktrace"),
+}  # fmt: skip
+
+
+def thrown_by(value: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+    """What an error object says (`type`/`name`, `message`, `stack`), and what else is in it."""
+    found: dict[str, str] = {}
+    left: dict[str, Any] = {}
+    for key, text in value.items():
+        name = _THROWN_NAMES.get(key)
+        if name is not None and isinstance(text, str) and name not in found:
+            found[name] = text
+        else:
+            left[key] = text
+    return found, left
 
 
 _PUT: Final[Mapping[str, Callable[[Record, Plan, str, Any, Times], bool]]] = {
@@ -356,20 +283,7 @@ FORMATS = (
         title="JSON application logs of any logger: one object a line",
         rank=90,
         read=read,
-        variants=(
-            "json",
-            "pino",
-            "bunyan",
-            "winston",
-            "zap",
-            "logrus",
-            "slog",
-            "zerolog",
-            "structlog",
-            "python_json",
-            "logstash",
-            *SHAPES,
-        ),
+        variants=DIALECTS,
         sample='{"level":30,"time":1531171074631,"pid":657,"hostname":"web-1","msg":"hello"}',
         fast=_fast,
     ),

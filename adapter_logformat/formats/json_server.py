@@ -1,7 +1,8 @@
-"""JSON that servers and frameworks write in shapes of their own: Caddy and Traefik access logs, MongoDB,
-PostgreSQL's jsonlog, GELF, Serilog's CLEF, log4j 2's JsonLayout, journald's export.
+"""JSON that servers and frameworks write in shapes of their own: MongoDB, PostgreSQL's jsonlog, GELF, Serilog's CLEF,
+log4j 2's JsonLayout, journald's export.
 
-`json_app` knows them by their keys and asks `build`; what a shape does not name stays the app's own.
+`json_app` knows them by their keys and asks `build`; what a shape does not name stays the app's own. Access logs are in
+`json_access`, structured loggers in `json_structured`.
 """
 
 import re
@@ -11,10 +12,9 @@ from typing import Any, Final
 import msgspec
 
 from adapter_logformat.formats import json_app
-from adapter_logformat.formats.access import put_request
 from adapter_logformat.formats.postgres import SCALE as POSTGRES_SCALE
 from adapter_logformat.record import OWN_PREFIX, Record
-from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, SYSLOG_NUMBERS, TRACE, WARN, WORDS, of_status
+from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, SYSLOG_NUMBERS, TRACE, WARN, WORDS
 from adapter_logformat.timestamps import Times
 from adapter_logformat.traces import thrown
 
@@ -38,10 +38,12 @@ def build(dialect: str, fields: Mapping[str, Any], times: Times) -> Record | Non
     """The record of an object whose keys are those of `dialect`; `None` where a value is not what its key promises."""
     left = dict(fields)
     record = Record(dialect)
-    from adapter_logformat.formats import json_structured  # the other half of the shapes
+    from adapter_logformat.formats import json_access, json_structured  # the other shapes
 
     try:
-        (_BUILDERS.get(dialect) or json_structured.BUILDERS[dialect])(record, left, times)
+        (_BUILDERS.get(dialect) or json_access.BUILDERS.get(dialect) or json_structured.BUILDERS[dialect])(
+            record, left, times
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     for key, value in left.items():
@@ -75,84 +77,6 @@ def take_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
-
-
-def _exchange(record: Record, status: object, seconds: float | None) -> None:
-    if type(status) is not int:
-        raise TypeError("no status")
-    if status:
-        record.attributes["http.response.status_code"] = status
-        if record.severity_text is None:
-            record.severity_number = of_status(status)
-    if seconds is not None:
-        record.attributes["http.server.request.duration"] = seconds
-
-
-def _caddy(record: Record, left: Fields, times: Times) -> None:
-    request = dict(left.pop("request"))
-    take_time(record, left.pop("ts"), times)
-    put_level(record, left.pop("level"), WORDS)
-    method, target, proto = (take_text(request.pop(key)) for key in ("method", "uri", "proto"))
-    record.body = f"{method} {target} {proto}"
-    put_request(record.body, record.attributes)
-    _exchange(record, left.pop("status"), float(left.pop("duration")))
-    client = request.pop("client_ip", None) or request.get("remote_ip")
-    if isinstance(client, str):
-        record.attributes["client.address"] = client
-    port = request.pop("remote_port", "")
-    if isinstance(port, str) and port.isdigit():
-        record.attributes["client.port"] = int(port)
-    request.pop("remote_ip", None)
-    host = request.pop("host", "")
-    if isinstance(host, str) and host:
-        name, colon, number = host.rpartition(":")
-        split = bool(colon) and number.isdigit() and not name.endswith(":")
-        record.attributes["server.address"] = (name if split else host).strip("[]")
-        if split:
-            record.attributes["server.port"] = int(number)
-    headers = request.get("headers")
-    if isinstance(headers, dict):
-        agent = headers.get("User-Agent")
-        if isinstance(agent, list) and len(agent) == 1 and isinstance(agent[0], str):
-            record.attributes["user_agent.original"] = agent[0]
-        referer = headers.get("Referer")
-        if isinstance(referer, list):
-            record.attributes["http.request.header.referer"] = referer
-    for key, name in (("size", "http.response.body.size"), ("bytes_read", "http.request.body.size")):
-        if type(left.get(key)) is int:
-            record.attributes[name] = left.pop(key)
-    take_values(record, left, {"logger": "otel.scope.name", "user_id": "user.name"})
-    if left.get("user_id") == "":
-        del left["user_id"]
-    if request:
-        left["request"] = request
-
-
-def _traefik(record: Record, left: Fields, times: Times) -> None:
-    take_time(record, left.pop("time", None) or left.pop("StartUTC"), times)
-    if isinstance(left.get("level"), str):
-        put_level(record, left.pop("level"), WORDS)
-    if left.get("msg") == "":
-        del left["msg"]
-    method, target, proto = (take_text(left.pop(key)) for key in ("RequestMethod", "RequestPath", "RequestProtocol"))
-    record.body = f"{method} {target} {proto}"
-    put_request(record.body, record.attributes)
-    took = left.pop("Duration", None)
-    _exchange(record, left.pop("DownstreamStatus"), took / 1e9 if type(took) is int else None)
-    names = {
-        "ClientHost": "client.address",
-        "RequestHost": "server.address",
-        "request_User-Agent": "user_agent.original",
-    }
-    take_values(record, left, names)
-    if left.get("ClientUsername") == "-":
-        del left["ClientUsername"]
-    take_values(record, left, {"ClientUsername": "user.name"})
-    for key, name in (("ClientPort", "client.port"), ("RequestPort", "server.port")):
-        if isinstance(left.get(key), str) and left[key].isdigit():
-            record.attributes[name] = int(left.pop(key))
-    if type(left.get("DownstreamContentSize")) is int:
-        record.attributes["http.response.body.size"] = left.pop("DownstreamContentSize")
 
 
 def _mongodb(record: Record, left: Fields, times: Times) -> None:
@@ -201,7 +125,8 @@ def _gelf(record: Record, left: Fields, times: Times) -> None:
         record.attributes["app.short_message"], record.body = record.body, full
     take_values(record, left, {
         "_pid": "process.pid", "_process_id": "process.pid", "_thread": "thread.name", "_thread_name": "thread.name",
-        "_logger": "otel.scope.name", "_logger_name": "otel.scope.name",
+        "_logger": "otel.scope.name", "_logger_name": "otel.scope.name", "_log_logger": "otel.scope.name",
+        "_process_pid": "process.pid", "_process_thread_name": "thread.name",
     })  # fmt: skip
     for key in [key for key in left if key.startswith("_") and key != "_"]:
         left.setdefault(key[1:], left.pop(key))
@@ -293,6 +218,6 @@ def _journald(record: Record, left: Fields, times: Times) -> None:
 
 
 _BUILDERS: Final[Mapping[str, Callable[[Record, Fields, Times], None]]] = {
-    "caddy": _caddy, "traefik_json": _traefik, "mongodb": _mongodb, "postgres_json": _postgres, "gelf": _gelf,
+    "mongodb": _mongodb, "postgres_json": _postgres, "gelf": _gelf,
     "clef": _clef, "log4j2_json": _log4j2, "journald": _journald,
 }  # fmt: skip

@@ -1,5 +1,5 @@
-"""JSON of structured loggers whose keys are their own: .NET's console, Serilog's JsonFormatter, zap's short keys, and
-ECS with its fields nested.
+"""JSON of structured loggers whose keys are their own: .NET's console, Serilog's JsonFormatter, zap's short keys,
+Rust's tracing, loguru, log4js, Google Cloud's special fields, and ECS with its fields nested.
 
 `json_app` knows them by their keys and asks `build` or `flattened`; what a shape does not name stays the app's own.
 """
@@ -8,15 +8,21 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from adapter_logformat.formats import json_app
+from adapter_logformat.formats.json_dialects import ECS_OBJECTS, GOOGLE
 from adapter_logformat.formats.json_server import DOTNET_LEVELS, filled, put_level, take_text, take_time, take_values
 from adapter_logformat.record import Record
-from adapter_logformat.severity import WORDS
+from adapter_logformat.severity import PYTHON, WORDS
 from adapter_logformat.timestamps import Times
 from adapter_logformat.traces import thrown
 
 Fields = dict[str, Any]
 
+_TRACE: Final = re.compile(r"(?:\A|/traces/)[0-9a-f]{32}\Z")
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d{1,9})?s", re.ASCII)
+_PLACE: Final = {"file": "code.file.path", "line": "code.line.number", "function": "code.function.name"}
 _CALLER: Final = re.compile(r"([\w./\-@]{1,300}\.go):(\d{1,9})", re.ASCII)
 
 
@@ -24,7 +30,7 @@ def flattened(fields: Mapping[str, Any]) -> Fields | None:
     """ECS with dots in the place of its objects; `None` where there are none. A key there twice stays nested."""
     flat: Fields = {}
     for key, value in fields.items():
-        if key in json_app.ECS_OBJECTS and isinstance(value, dict) and value:
+        if key in ECS_OBJECTS and isinstance(value, dict) and value:
             inside = dict(_dotted(key, value))
             if not inside.keys() & (fields.keys() | flat.keys()):
                 flat.update(inside)
@@ -95,6 +101,128 @@ def zap(record: Record, left: Fields, times: Times) -> None:
     _thrown(record, left, "S")
 
 
+def tracing(record: Record, left: Fields, times: Times) -> None:
+    """tracing-subscriber: the event's own fields are in `fields`, the spans around it in `span` and `spans`."""
+    take_time(record, left.pop("timestamp"), times)
+    put_level(record, left.pop("level"), WORDS)
+    inside = dict(left.pop("fields"))
+    if "message" in inside:
+        record.body = take_text(inside.pop("message"))
+    take_values(record, left, {
+        "target": "otel.scope.name", "filename": "code.file.path", "line_number": "code.line.number",
+        "threadName": "thread.name",
+    })  # fmt: skip
+    _lay_open(left, inside, "fields")
+
+
+def loguru(record: Record, left: Fields, times: Times) -> None:
+    """`serialize=True`: the line as text, and the record it was made of."""
+    told = dict(left.pop("record"))
+    moment = told.pop("time")
+    take_time(record, moment["repr"], times)
+    put_level(record, told.pop("level")["name"], PYTHON)
+    record.body = take_text(told.pop("message"))
+    take_values(record, told, {"name": "otel.scope.name", "function": "code.function.name", "line": "code.line.number"})
+    for key, names in _LOGURU_OBJECTS.items():
+        inside = dict(told.pop(key))
+        take_values(record, inside, names)
+        if inside:
+            told[key] = inside
+    raised = told.get("exception")
+    if isinstance(raised, dict):
+        record.attributes |= {"exception.type": take_text(raised["type"]), "exception.message": str(raised["value"])}
+        _, begin, trace = take_text(left["text"]).rstrip("\n").partition("\nTraceback (most recent call last):")
+        if begin:
+            record.attributes["exception.stacktrace"] = begin[1:] + trace
+    told.pop("exception", None)
+    _lay_open(told, told.pop("extra"), "extra")
+    del left["text"]
+    left.update(told)
+
+
+_LOGURU_OBJECTS: Final = {
+    "file": {"path": "code.file.path"},
+    "process": {"id": "process.pid", "name": "process.executable.name"},
+    "thread": {"id": "thread.id", "name": "thread.name"},
+}
+
+
+def log4js(record: Record, left: Fields, times: Times) -> None:
+    """log4js' `jsonLayout` of whole events: what was logged is a list of arguments."""
+    take_time(record, left.pop("startTime"), times)
+    put_level(record, left.pop("level")["levelStr"], WORDS)
+    said = left.pop("data")
+    if not isinstance(said, list):
+        raise TypeError("no list")
+    record.body = " ".join(text if isinstance(text, str) else msgspec.json.encode(text).decode() for text in said)
+    take_values(record, left, {
+        "categoryName": "otel.scope.name", "pid": "process.pid", "fileName": "code.file.path",
+        "lineNumber": "code.line.number", "functionName": "code.function.name",
+    })  # fmt: skip
+
+
+def google(record: Record, left: Fields, times: Times) -> None:
+    """What Cloud Logging's agent takes out of JSON: trace, place in the code and request; all else is an app's."""
+    if type(left.get("timestampSeconds")) is int and type(left.get("timestampNanos")) is int:
+        left["timestamp"] = {"seconds": left.pop("timestampSeconds"), "nanos": left.pop("timestampNanos")}
+    special = {key.removeprefix(GOOGLE): left.pop(key) for key in list(left) if key.startswith(GOOGLE)}
+    trace = special.get("trace")
+    if isinstance(trace, str) and _TRACE.search(trace) is not None:
+        left["trace_id"] = special.pop("trace")[-32:]
+    span = special.get("spanId")
+    if isinstance(span, str) and len(span) == 16:
+        left["span_id"] = special.pop("spanId")
+    if isinstance(special.get("trace_sampled"), bool):
+        left["trace_flags"] = "01" if special.pop("trace_sampled") else "00"
+    request = left.pop("httpRequest", None)
+    made = json_app.record(left, times)
+    for name in (
+        "timestamp",
+        "severity_text",
+        "severity_number",
+        "body",
+        "trace_id",
+        "span_id",
+        "trace_flags",
+        "error",
+    ):
+        setattr(record, name, getattr(made, name))
+    record.attributes, record.resource = made.attributes, made.resource
+    left.clear()
+    place = special.get("sourceLocation")
+    if isinstance(place, dict):
+        inside = dict(place)
+        if isinstance(inside.get("line"), str) and inside["line"].isdigit():
+            inside["line"] = int(inside["line"])
+        take_values(record, inside, _PLACE)
+        special["sourceLocation"] = inside
+    if isinstance(request, dict):
+        inside = _google_request(record, dict(request))
+        if inside:
+            left["httpRequest"] = inside
+    elif request is not None:
+        left["httpRequest"] = request
+    left.update({GOOGLE + key: value for key, value in special.items() if value != {}})
+
+
+def _google_request(record: Record, inside: Fields) -> Fields:
+    """Takes what has a name out of `httpRequest`; gives what is left."""
+    if isinstance(inside.get("status"), int):
+        record.attributes["http.response.status_code"] = inside.pop("status")
+    took = inside.get("latency")
+    if isinstance(took, str) and _SECONDS.fullmatch(took) is not None:
+        record.attributes["http.server.request.duration"] = float(inside.pop("latency")[:-1])
+    for key, name in (("requestSize", "http.request.size"), ("responseSize", "http.response.size")):
+        value = inside.get(key)
+        if isinstance(value, str | int) and str(value).isdigit() and len(str(value)) < 19:
+            record.attributes[name] = int(inside.pop(key))
+    take_values(record, inside, {
+        "requestMethod": "http.request.method", "requestUrl": "url.full", "userAgent": "user_agent.original",
+        "remoteIp": "client.address", "serverIp": "server.address",
+    })  # fmt: skip
+    return inside
+
+
 def _thrown(record: Record, left: Fields, key: str) -> None:
     text = left.get(key)
     found = thrown(text, "stack") if isinstance(text, str) else None
@@ -112,5 +240,6 @@ def _lay_open(left: Fields, inside: Mapping[str, Any], name: str) -> None:
 
 
 BUILDERS: Final[Mapping[str, Callable[[Record, Fields, Times], None]]] = {
-    "dotnet_json": dotnet, "serilog_json": serilog, "zap_json": zap,
+    "dotnet_json": dotnet, "serilog_json": serilog, "zap_json": zap, "tracing_json": tracing, "loguru_json": loguru,
+    "log4js_json": log4js, "google_cloud": google,
 }  # fmt: skip
