@@ -24,7 +24,8 @@ class Detector:
         """`only`: the names allowed, if not all; `own`: formats that are in no catalogue, and then the only others."""
         named = map(registry.named, only)
         self._own = tuple(own)
-        self._allowed = tuple({format.name: format for format in (*own, *named)}.values())
+        allowed = {format.name: format for format in (*own, *named)}.values()
+        self._allowed = tuple(sorted(allowed, key=lambda format: -format.rank))
         self._only = (*only, *(format.name for format in own))
         self.current: Format | None = None
         self._rival: Format | None = None
@@ -33,20 +34,17 @@ class Detector:
     def read(self, line: str, times: Times) -> tuple[Format, Record] | None:
         """The format that reads `line` and the record it makes; `None` when no (allowed) format does."""
         current = self.current
-        if current is not None and not current.generic:
+        if current is not None and not current.generic and (current.yields is None or not current.yields(line)):
             record = current.read(line, times)
             if record is not None and self._may(current, record):
                 self._streak = 0
                 return current, record
-        best: tuple[Format, Record] | None = None
         for format in self._allowed or registry.candidates(line):
-            if best is None or format.rank > best[0].rank:
-                record = format.read(line, times)
-                if record is not None and self._may(format, record):
-                    best = format, record
-        if best is not None:
-            self._score(best[0])
-        return best
+            record = format.read(line, times)
+            if record is not None and self._may(format, record):
+                self._score(format)
+                return format, record
+        return None
 
     def _may(self, format: Format, record: Record) -> bool:
         """What a format found inside its own (JSON in syslog) is allowed wherever the format is."""

@@ -48,7 +48,7 @@ class Format:
 
     `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format`
     values it may write. `generic`: so loose that a more specific format is asked first even when this one is
-    the stream's own."""
+    the stream's own. `yields`: of which lines that is so, where it is not loose altogether."""
 
     name: str
     title: str
@@ -58,6 +58,7 @@ class Format:
     variants: tuple[str, ...] = ()
     rule: Rule = ALONE
     generic: bool = False
+    yields: Callable[[str], object] | None = None
     fast: Callable[[Render], Fast] | None = None
     fold: Callable[[Record, str, Sequence[str]], None] | None = None
     """Where `rule.folds`: gives the first line and the joined ones their place in the record."""

@@ -37,6 +37,11 @@ _STATUS: Final = re.compile(r" (\d{3}|-) (\d++|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d+|-)(?= |$)', re.ASCII)
 _PAIR: Final = re.compile(r' "((?:[^"\\]++|\\.){0,9999}+)" "((?:[^"\\]++|\\.){0,9999}+)"(?= |$)', re.ASCII)
 _EXTRA: Final = re.compile(r' (?:"((?:[^"\\]++|\\.){0,9999}+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
+_PROXYS: Final = re.compile(
+    r'" \d{1,15}+ (?:\d{1,9}+\.\d{1,9}+ \[|(?:"[^"]{0,999}+"|-) (?:"[^"]{0,999}+"|-) \d{1,15}+ms)', re.ASCII
+)
+"""What ingress-nginx and Traefik write behind a combined line."""
+_SYSLOG: Final = re.compile(r"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d ", re.ASCII)
 _VHOST: Final = re.compile(
     r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*?)(?::(\d{1,5}))?", re.ASCII
 )
@@ -60,6 +65,11 @@ def read(line: str, times: Times) -> Record | None:
             # As everywhere, what was wrong with the time comes last.
             record.attributes["app.time"] = record.attributes.pop("app.time")
     return record
+
+
+def is_proxys(line: str) -> bool:
+    """May a reverse proxy's own layout read the line better?"""
+    return _PROXYS.search(line) is not None
 
 
 def parse(line: str, times: Times) -> tuple[Record, str] | None:
@@ -125,7 +135,9 @@ def _request_end(line: str, quote: int) -> tuple[int, re.Match[str]] | None:
 
 
 def _who(head: str) -> tuple[str | None, str, str, str] | None:
-    """`[vhost ]client ident user`; the user is what is left, with its spaces."""
+    """`[vhost ]client ident user`; the user is what is left, with its spaces. A line inside syslog is syslog's."""
+    if _SYSLOG.match(head) is not None:
+        return None
     chain = _CHAIN.match(head)
     if chain is not None:
         ident, _, user = head[chain.end() + 1 :].partition(" ")
@@ -220,6 +232,7 @@ FORMATS = (
         read=read,
         variants=("combined", "vhost_combined", "common", "vhost_common"),
         sample='203.0.113.7 - frank [10/Oct/2000:13:55:36 -0700] "GET /a.gif?x=1 HTTP/1.0" 200 2326 "-" "curl/8.5.0"',
+        yields=is_proxys,
         fast=_fast,
     ),
 )

@@ -172,7 +172,11 @@ class _Severities(dict[bytes, bytes]):
 
 
 class _Extras(dict[bytes, bytes]):
+    """Further fields as JSON; `KeyError` for those of a reverse proxy's own layout."""
+
     def __missing__(self, text: bytes) -> bytes:
+        if access.is_proxys(f'"{text.decode()}'):
+            raise KeyError(text)
         if len(self) > 4096:
             self.clear()
         self[text] = found = msgspec.json.encode(access.extras(text.decode()))
@@ -250,7 +254,7 @@ class AccessFast:
     def _run(
         self, shape: _Shape, form: Columns, parts: list[bytes], lines: int, times: Times, observed: str
     ) -> Run | None:
-        """`None` where a time is no moment: those lines are the slow path's."""
+        """`None` where a time is no moment or a proxy wrote the line: those lines are the slow path's."""
         columns: list[Any] = [b""] * 17
         for place, number in enumerate(form.groups, 1):
             columns[number] = parts[place :: form.width]
@@ -265,7 +269,10 @@ class AccessFast:
         if whole_target:
             # Only the first question mark begins the query.
             columns[PATH] = [target.replace(b"?", shape.between, 1) for target in columns[PATH]]
-        absent, loose = self._missing(shape, form, columns, lines)
+        try:
+            absent, loose = self._missing(shape, form, columns, lines)
+        except KeyError:
+            return None
         loom = shape.loom(absent, loose, whole_target=whole_target)
         return Run(loom.weave(columns, lines), lines, {shape.variant: lines})
 

@@ -212,9 +212,11 @@ class _Header:
 
 def read(line: str, times: Times) -> Record | None:
     """A line with a time near its beginning, or at least a level as its first word; `None` for any other."""
+    found = generic_times.find(line[:NEAR])
+    if found is None and _LEVEL.match(line) is None:
+        return None
     record = Record("generic")
     header = _Header(line, record)
-    found = generic_times.find(line[:NEAR])
     if found is None:
         # Without a time only what nobody writes into a sentence counts: capitals or brackets.
         if not header.level() or not (line[0] in "[<(" or line[1:2].isupper()):

@@ -30,12 +30,18 @@ _LAYOUTS: Final = (
     r"(?P<epoch>1[0-9]{9})(?P<fraction>\d{3})(?![\w.\-])",
     rf"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{{1,9}}))?{_HALF}",
 )
-_PATTERNS: Final = tuple(
-    re.compile(r"(?<![\w.:/\-+])(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?" + layout + _END)
-    for layout in _LAYOUTS
+_BEGIN: Final = r"(?<![\w.:/\-+])(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? {1,2})?"
+_PATTERNS: Final = tuple(re.compile(_BEGIN + layout + _END) for layout in _LAYOUTS)
+_POSSIBLE: Final = re.compile(r"\d(?::\d\d?:\d|\.\d\d\.\d\d|\d{5})")
+"""Some of this is in every time."""
+_WITH_DATE: Final = re.compile(
+    _BEGIN + "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", layout) + "()" for layout in _LAYOUTS[:-1]) + ")" + _END
 )
+"""All but the clock alone, in one: the group that is set has the layout's number, counted from one."""
 _US: Final = 5
-_ONLY: Final = len(_LAYOUTS) - 1
+_CLOCK_ALONE: Final = len(_LAYOUTS) - 1
+LATEST_CLOCK: Final = 12
+"""A clock without a date that begins further in belongs to the message."""
 
 
 class Found(NamedTuple):
@@ -75,16 +81,21 @@ class Found(NamedTuple):
 
 
 def find(text: str) -> Found | None:
-    """The first time in `text`; a bare clock and a bare number of seconds count only near its beginning."""
-    best: Found | None = None
-    for number, pattern in enumerate(_PATTERNS):
-        found = pattern.search(text)
-        if found is None or (best is not None and found.start() >= best.begin):
-            continue
-        if number == _ONLY and found.start() > 12:
-            continue
-        best = Found(found.start(), found.end(), found.groupdict(), number == _US, _behind_colon(found))
-    return best
+    """The first time in `text`; a bare clock counts only near its beginning."""
+    if _POSSIBLE.search(text) is None:
+        return None
+    best, number = None, _CLOCK_ALONE
+    known = _WITH_DATE.search(text)
+    if known is not None:
+        number = (known.lastindex or 1) - 1
+        best = _PATTERNS[number].match(text, known.start())
+    if best is None or best.start() > 0:
+        clock = _PATTERNS[_CLOCK_ALONE].search(text)
+        if clock is not None and clock.start() <= LATEST_CLOCK and (best is None or clock.start() < best.start()):
+            best, number = clock, _CLOCK_ALONE
+    if best is None:
+        return None
+    return Found(best.start(), best.end(), best.groupdict(), number == _US, _behind_colon(best))
 
 
 def _behind_colon(found: re.Match[str]) -> bool:

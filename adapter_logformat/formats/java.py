@@ -56,7 +56,8 @@ LAYOUTS: Final = (
         name="kafka",
         title="Kafka: `[%d] %p %m (%c)`",
         rank=83,
-        pattern=rf"\[{ISO}\] {_LEVEL} {{1,6}}(?P<body>.*) \((?P<logger>[\w.$]++)\)",
+        # Flask's messages end in brackets too.
+        pattern=rf"\[{ISO}\] {_LEVEL} {{1,6}}(?!in \w++: |- )(?P<body>.*) \((?P<logger>[\w$]++(?:\.[\w$]++)++)\)",
         sample="[2026-11-20 08:51:00,123] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)",
         scale=SCALE,
         fields={"logger": _LOGGER_FIELD},
@@ -156,7 +157,9 @@ LAYOUTS: Final = (
         name="log4j",
         title="log4j and logback with date: thread, level and logger in their usual orders",
         rank=81,
-        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
+        # A zone and then nothing but the level in brackets is hclog's.
+        pattern=r"(?!\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,3})"
+        rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
         r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?"
         # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
         r"(?:(?=[A-Za-z_$][\w$]*+\.)"

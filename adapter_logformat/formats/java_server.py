@@ -66,7 +66,11 @@ LAYOUTS: Final = (
         fields={"logger": _LOGGER, "method": _METHOD},
         time=parts_time,
         rule=Rule(
-            rf"{_LEVEL.replace('?P<level>', '?:')}: .*|{TEXT_MARKS}", joins_unknown=True, traces=True, folds=True
+            TEXT_MARKS,
+            joins_unknown=True,
+            traces=True,
+            once=rf"{_LEVEL.replace('?P<level>', '?:')}: .*",
+            folds=True,
         ),
         fold=_two_lines,
     ),

@@ -38,7 +38,12 @@ LAYOUTS: Final = (
         name="python_asctime",
         title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask, gunicorn",
         rank=79,
-        pattern=rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
+        # A date with slashes and a bare level behind it are Go's; the others are hclog's, log4js' and Kafka's.
+        pattern=rf"(?!\d{{4}}/\S{{5}} \S{{1,20}} [A-Z]{{4,8}} "
+        r"|\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,3}"
+        r"|\[\d{4}-[^\]\n]{1,40}\] (?:\[[A-Z]{4,8}\] [\w.\-]{1,100}+ - "
+        r"|[A-Z]{4,8} {1,6}(?!in \w++: |- ).{0,9999}\([\w$]++(?:\.[\w$]++)++\)(?!.)))"
+        rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
         r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]"
         # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.

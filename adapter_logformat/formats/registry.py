@@ -5,10 +5,11 @@ when first asked.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
+from itertools import chain
 
 from adapter_logformat.grammar import Format
 
@@ -29,12 +30,14 @@ FAMILIES = (
                         "log4j2_json", "journald", "dotnet_json", "serilog_json", "zap_json", "nextcloud_json",
                         "monolog_json", "nest_json", "elasticsearch_json", "jboss_json", "liberty_json", "tracing_json",
                         "loguru_json", "google_cloud", "log4js_json", "echo_json", "nginx_json"), r"\s*+\{"),
-    Family("access", ("combined", "vhost_combined", "common", "vhost_common"), r'[^"]*(?:"" \[[^"]{20,40})?\] "'),
+    Family("access", ("combined", "vhost_combined", "common", "vhost_common"),
+           r'[^"]*+(?:(?<=\] )"|"" \[[^"]{20,40}\] ")'),
     Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "istio", "envoy", "ingress_nginx", "traefik"),
-           r'\[\d{4}-[^\]]{1,100}+\] "|\S{1,300} \[\d\d/[A-Z]|[^"]*\] ".*(?: \[|ms\b)|haproxy\['),
+           r'\[\d{4}-[^\]]{1,100}+\] "|\S{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
     Family("web_error", ("nginx_error", "apache_error"),
-           r"\d{4}/\d\d/\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} "),
-    Family("postgres", ("postgres", "postgres_csv"), r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
+           r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} "),
+    Family("postgres", ("postgres", "postgres_csv"),
+           r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
     Family("database", ("mysql_error", "mariadb_error", "redis", "mysql_slow"),
            r"\d{4}-\d\d-\d\d.{9,45} \[|\d{6} |\d{1,10}:[MSCX] |\[\d{1,10}\] |# (?:Time|User@Host): "),
     Family("cloud", ("aws_alb", "aws_elb", "aws_s3"),
@@ -49,8 +52,8 @@ FAMILIES = (
     Family("daemons",
            ("mongodb_text", "squid", "dmesg", "fail2ban", "bind", "samba", "mssql", "monolog", "minecraft", "auditd"),
            r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)|[A-Z][a-z]{2} [A-Z].{0,40}\["
-           r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\d\d-[A-Z]|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])|\[\d{4}/"
-           r"|(?:node=\S{1,255} )?type="),
+           r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\d\d-[A-Z]|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
+           r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d|(?:node=\S{1,255} )?type="),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
                     "log4js", "log4j_simple"), r"\[?\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
@@ -62,13 +65,12 @@ FAMILIES = (
     Family("ruby", ("ruby_logger", "rails"), r"[DIWEFA], \[|Started [A-Z]|\[[^\]]{1,100}+\] Started "),
     Family("dotnet", ("dotnet_console", "serilog_text", "nlog"), r"(?:trce|dbug|info|warn|fail|crit): |\[?\d"),
     Family("python_web", ("uvicorn", "werkzeug", "django", "celery", "loguru", "airflow", "structlog_console"),
-           r"[A-Z]{1,9}: {2}|\[?\d|\S{1,300} - - \["),
-    Family("python", ("python_default", "python_verbose", "python_asctime"), r"\[?(?:\d{4}-|[A-Z]{1,9}[: ])"),
+           r"[A-Z]{1,9}: {2}|\[?\d|\S{1,300} - \S{1,300} \[\d"),
+    Family("python", ("python_default", "python_verbose", "python_asctime"), r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])"),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
-           r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] [ \d]\d? |\d{4}-\d\d-\d\dT\S{1,300} \S{1,300} \S"),
+           r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S{1,300} \S"),
     Family("logfmt", ("logfmt",), r"[^\s=]{1,300}+="),
-    Family("generic", ("generic",),
-           r".{0,95}?\d:?\d|[\[<(]?[A-Za-z]{3,11} {0,8}[\]>):]|[A-Z]{3,11}\b|.{0,95}?\b1\d{9}"),
+    Family("generic", ("generic",), ""),
 )  # fmt: skip
 TRACES = (
     "java_stacktrace", "python_traceback", "go_panic", "rust_panic", "dotnet_stacktrace", "node_stacktrace",
@@ -83,8 +85,9 @@ NAMES = tuple(name for family in FAMILIES for name in family.names)
 
 
 @cache
-def _probe(family: Family) -> re.Pattern[str]:
-    return re.compile(family.probe)
+def _probes() -> Callable[[str], re.Match[str] | None]:
+    """All probes in one pattern: of each family whose probe fits, its group is set."""
+    return re.compile("".join(f"(?:(?={family.probe})()|)" for family in FAMILIES)).match
 
 
 @cache
@@ -102,8 +105,13 @@ def named(name: str) -> Format:
     raise KeyError(name)
 
 
-def candidates(line: str) -> Iterator[Format]:
-    """The formats whose family may hold `line`, highest rank first within the order of families."""
-    for family in FAMILIES:
-        if _probe(family).match(line):
-            yield from load(family)
+@lru_cache(maxsize=256)
+def _formats_of(fits: tuple[str | None, ...]) -> tuple[Format, ...]:
+    formats = chain.from_iterable(load(family) for family, fit in zip(FAMILIES, fits, strict=True) if fit is not None)
+    return tuple(sorted(formats, key=lambda format: -format.rank))
+
+
+def candidates(line: str) -> tuple[Format, ...]:
+    """The formats whose family may hold `line`, highest rank first, then in the order of families."""
+    found = _probes()(line)
+    return _formats_of(found.groups()) if found is not None else ()
