@@ -24,12 +24,19 @@ _KEPT_RAW = 256
 
 
 class Undecodable(OSError):
-    """The content is damaged."""
+    """The content is damaged; `decoded` came before the damage."""
+
+    def __init__(self, decoded: bytes = b"") -> None:
+        super().__init__(errno.EIO, "damaged gzip")
+        self.decoded = decoded
 
 
 class Decoder(Protocol):
     def feed(self, raw: bytes) -> bytes:
-        """What can be decoded now, `_STEP` bytes at most by intent; call again with nothing while `hungry` is False."""
+        """What can be decoded now, `_STEP` bytes at most by intent; call again with nothing while `hungry` is False.
+
+        Not to be called again after Undecodable.
+        """
 
     @property
     def hungry(self) -> bool: ...
@@ -40,29 +47,39 @@ class Gunzip:
         self._inner = zlib.decompressobj(31)
         self._rest = b""
         self._more_inside = False
-        self._damaged: zlib.error | None = None
 
     @property
     def hungry(self) -> bool:
-        return not self._damaged and not self._rest and not self._more_inside
+        return not self._rest and not self._more_inside
 
     def feed(self, raw: bytes) -> bytes:
-        if self._damaged:
-            raise Undecodable(errno.EIO, "damaged gzip") from self._damaged
         if self._inner.eof:
             # Members may follow one another, and zeros may pad the end.
             self._rest = (self._rest + raw).lstrip(b"\0")
             if not self._rest:
                 return b""
             self._inner, raw, self._rest = zlib.decompressobj(31), self._rest, b""
+        raw, before = self._rest + raw, self._inner.copy()
         try:
-            out = self._inner.decompress(self._rest + raw, _STEP)
+            out = self._inner.decompress(raw, _STEP)
         except zlib.error as error:
-            self._damaged = error
-            raise Undecodable(errno.EIO, "damaged gzip") from error
+            raise Undecodable(_up_to_damage(before, raw)) from error
         self._more_inside = len(out) >= _STEP
         self._rest = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail
         return out
+
+
+def _up_to_damage(inner: "zlib._Decompress", raw: bytes) -> bytes:
+    """zlib gives out nothing of a step that meets damage: so what the longest part of `raw` decodes to that meets none."""
+    decoded, good, bad = b"", 0, len(raw)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            decoded = inner.copy().decompress(raw[:middle], _STEP)
+            good = middle
+        except zlib.error:
+            bad = middle
+    return decoded
 
 
 class FromUtf16:
@@ -99,6 +116,7 @@ class Decoded:
 
     def _begin(self) -> None:
         self._decoder = self._make()
+        self.damaged = False
         self._raw_at = 0
         self._raw_before = b""
         self._window = bytearray()
@@ -153,6 +171,8 @@ class Decoded:
             self._trim(offset)
         self._trim(offset)
         at = offset - self._window_at
+        if self.damaged and length and at >= len(self._window):
+            raise Undecodable
         return bytes(memoryview(self._window)[at : at + length]) if at >= 0 else b""
 
     def _trim(self, offset: int) -> None:
@@ -162,11 +182,17 @@ class Decoded:
             self._window_at += surplus
 
     def _step(self) -> bool:
-        """Decode some more; False at the end of what there is."""
+        """Decode some more; False at the end of what there is, or can be decoded."""
+        if self.damaged:
+            return False
         raw = self._next_raw() if self._decoder.hungry else b""
         if not raw and self._decoder.hungry:
             return False
-        self._window += self._decoder.feed(raw)
+        try:
+            self._window += self._decoder.feed(raw)
+        except Undecodable as damage:
+            self.damaged = True
+            self._window += damage.decoded
         if self._window_at == 0 and len(self._head) < _KEPT_HEAD:
             self._head = bytes(self._window[:_KEPT_HEAD])
         return True

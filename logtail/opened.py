@@ -37,6 +37,11 @@ class Opened(Protocol):
     path: str
     """Where it was last seen; kept up to date by the follower."""
     compressed: bool
+
+    @property
+    def damaged(self) -> bool:
+        """Seen so far; what came before the damage can be read, and nothing will ever follow it."""
+
     kept: bool
     """Its descriptor is all there is, so it must not be taken back."""
 
@@ -58,6 +63,7 @@ class Plain:
 
     __slots__ = ("_descriptor", "_descriptors", "_key", "kept", "path")
     compressed = False
+    damaged = False
 
     def __init__(self, path: str, descriptor: int, key: tuple[int, int], descriptors: "Descriptors") -> None:
         self.path = path

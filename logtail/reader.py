@@ -135,6 +135,8 @@ class Reader:
             buffer, filled = self._read_long(file, offset + skipped, want)
             piece = lines.take(buffer, filled, self._max_line, midline=midline, finished=finished)
         if piece is None:
+            if file.damaged:
+                raise Undecodable
             return Reading(b"", skipped) if skipped else None
         content = bytes(memoryview(buffer)[: piece.length])
         if self._multiline is None or piece.broken or finished or offset + skipped + piece.length <= settled:

@@ -56,11 +56,44 @@ def test_zeros_that_compress_a_thousandfold_take_no_memory(tmp_path: Path) -> No
     file.close()
 
 
-def test_damage_is_said() -> None:
+def test_damage_is_said_with_what_came_before_it() -> None:
     raw = bytearray(gzip.compress(TEXT))
     raw[5000:5010] = b"damage...."
-    with pytest.raises(Undecodable):
+    with pytest.raises(Undecodable) as said:
         Gunzip().feed(bytes(raw))
+    assert TEXT[:5000] in said.value.decoded
+
+
+def test_the_checksum_at_the_end_keeps_nothing_back() -> None:
+    raw = bytearray(gzip.compress(TEXT[:100_000]))
+    raw[-8] ^= 1
+    with pytest.raises(Undecodable) as said:
+        Gunzip().feed(bytes(raw))
+    assert said.value.decoded == TEXT[:100_000]
+
+
+async def test_a_damaged_file_is_read_as_far_as_it_goes_and_said_once(follow: Follow, log: Path) -> None:
+    packed = log.with_name("app.log.gz")
+    raw = bytearray(gzip.compress(TEXT + b"half a line"))
+    raw[-8] ^= 1
+    packed.write_bytes(raw)
+    tail = await follow("*.gz")
+    assert b"".join(line + b"\n" for line in await tail.lines(20_000)) == TEXT
+    told = await tail.event("file_not_followed")
+    assert told == {"path": str(packed), "reason": "damaged", "why": "damaged gzip"}
+    packed.touch()
+    assert [chunk.data for chunk in await tail.drained()] == [b"half a line"]
+    assert len(tail.events.of("file_not_followed")) == 1
+    await tail.tail.close()
+    tail = await follow("*.gz")
+    assert [chunk.data for chunk in await tail.drained()] == [b""], "what was read stays read"
+
+
+async def test_a_file_that_is_damaged_at_once_is_said(follow: Follow, log: Path) -> None:
+    log.write_bytes(gzip.compress(b"one\n")[:10] + b"\xff" * 100)
+    tail = await follow()
+    assert tail.events.of("file_not_followed")[0]["reason"] == "damaged"
+    assert await tail.drained() == []
 
 
 @pytest.mark.parametrize("encode", [gzip.compress, lambda text: text.decode().encode("utf-16")], ids=["gzip", "utf-16"])

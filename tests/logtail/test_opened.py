@@ -24,6 +24,10 @@ class Shaky:
         self.path = inner.path
         self.kept = False
 
+    @property
+    def damaged(self) -> bool:
+        return self._inner.damaged
+
     def pread(self, length: int, offset: int) -> bytes:
         self._weather.strike(self.path)
         return self._inner.pread(length, offset)

@@ -20,6 +20,7 @@ class File:
 
     path = ""
     kept = False
+    damaged = False
 
     def __init__(self, descriptor: int, *, compressed: bool) -> None:
         self._descriptor = descriptor
