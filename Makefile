@@ -11,7 +11,7 @@ help:
 	@echo "make demo     three mates, an app, three databases and a log server in one local pod, with a counted proof"
 	@echo "make pod-demo the same in real containers, from the manifests in k8s/examples (podman; make images first)"
 	@echo "make kind-demo  the same in a Kubernetes cluster made by kind (ARGS=up, show, break or down; CLUSTER=existing)"
-	@echo "make test     every test; installs Debian packages it needs when it is root"
+	@echo "make test     every test, JOBS=2 at a time; installs Debian packages it needs when it is root; ARGS=… for pytest"
 	@echo "make check    ruff, mypy and the architecture test"
 	@echo "make bench    side by side with rsyslog, HAProxy and others: 17 minutes, with ARGS='--rounds 3' 12, with --quick one"
 	@echo "make soak     the log shipper killed 200 times (KILLS=…), and the model's long form; prints lost and repeated"
@@ -32,9 +32,11 @@ pod-demo: .venv/.demo
 kind-demo: .venv/.demo
 	@CLUSTER=$(CLUSTER) REGISTRY=$(REGISTRY) $(BIN)/podmates kind-demo $(ARGS)
 
+# Some hundred mates are started: where PYTHONDONTWRITEBYTECODE is set, each would compile its modules again.
+test: JOBS ?= 2
 test: .venv/.dev
 	@sh tests/debian_packages.sh
-	@$(BIN)/pytest $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .
