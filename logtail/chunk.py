@@ -5,6 +5,11 @@ Nothing here reads or decides; every other module of the package may import this
 
 from dataclasses import dataclass, field
 
+FILE_TROUBLES = ("damaged", "directory", "no_regular_file", "permission_denied", "read_failed", "unreadable")
+"""Why a file that matches may not be followed."""
+ERROR_KINDS = ("checkpoint_unusable", "checkpoint_write_failed", *FILE_TROUBLES)
+"""What `TailStats.errors` may count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -62,3 +67,7 @@ class TailStats:
     empty_globs: int = 0
     """Globs that match nothing now."""
     errors: dict[str, int] = field(default_factory=dict)
+    in_trouble: dict[str, int] = field(default_factory=dict)
+    """Files that match and cannot be followed or read now, by kind."""
+    checkpoint_good: bool = True
+    """The checkpoint could be written the last time it was tried."""

@@ -70,7 +70,7 @@ class Gunzip:
 
 
 def _up_to_damage(inner: "zlib._Decompress", raw: bytes) -> bytes:
-    """zlib gives out nothing of a step that meets damage: so what the longest part of `raw` decodes to that meets none."""
+    """What the longest part of `raw` decodes to that meets none; of a step that does, zlib gives out nothing."""
     decoded, good, bad = b"", 0, len(raw)
     while bad - good > 1:
         middle = (good + bad) // 2

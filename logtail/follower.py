@@ -112,6 +112,7 @@ class Follower:
             deleted=self._roll.counts["deleted"],
             empty_globs=self._lookout.empty_globs,
             errors=dict(self._roll.errors),
+            in_trouble=self._roll.in_trouble(),
         )
 
     # ---- called from the worker's thread

@@ -92,6 +92,7 @@ class Lookout:
         followed, suspected = self._roll.lives, self._copies.suspects
         self._arrivals.meet([f for key, f in scan.finds.items() if key not in followed and key not in suspected], now)
         self._arrivals.judge_suspects(scan.finds, now)
+        self._roll.keep_problems_of(lambda: {find.path for find in scan.finds.values()} | scan.problems.keys())
         self.took_s = self._monotonic() - now
         return scan
 
@@ -141,6 +142,8 @@ class Lookout:
             life.doubted = False
             if life.size > life.offset:
                 self._roll.enqueue(life)
+            else:
+                self._roll.nothing_to_read(life)
         elif life.doubted:
             self._arrivals.truncated(life, self._monotonic())
         else:

@@ -4,6 +4,7 @@ Shared by `follower`, which keeps it up to date, and `arrivals`, which adds to i
 """
 
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any, Literal
 
 from logtail.checkpoint import Entry
@@ -32,7 +33,7 @@ class Roll:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._by_path: dict[str, Life] = {}
-        self._reported: dict[str, str] = {}
+        self._troubles: dict[str, str] = {}
         self._happenings: list[Happening] = []
 
     def add(self, life: Life) -> None:
@@ -65,6 +66,8 @@ class Roll:
     def rename(self, life: Life, path: str) -> None:
         if self._by_path.get(life.path) is life and life.path != life.source.path:
             del self._by_path[life.path]
+        if (word := self._troubles.pop(life.path, None)) is not None:
+            self._troubles[path] = word
         life.path = life.file.path = path
         self._by_path[path] = life
         self.touched.add(life)
@@ -101,14 +104,30 @@ class Roll:
 
     def problem(self, path: str, word: str, why: str | None = None) -> None:
         """A file that matches but cannot be followed: told once, until it is another problem or none."""
-        if self._reported.get(path) != word:
-            self._reported[path] = word
+        if self._troubles.get(path) != word:
+            self._troubles[path] = word
             self.errors[word] += 1
             more = {} if why is None else {"why": why}
             self.tell("warning", "file_not_followed", path=path, reason=word, **more)
 
     def no_problem(self, path: str) -> None:
-        self._reported.pop(path, None)
+        self._troubles.pop(path, None)
+
+    def nothing_to_read(self, life: Life) -> None:
+        """It can be looked at again, and shows nothing new. Of a damaged file that means nothing."""
+        if self._troubles.get(life.path) == "read_failed":
+            del self._troubles[life.path]
+
+    def keep_problems_of(self, there: Callable[[], set[str]]) -> None:
+        """A problem ends with its file: only those of the paths that are `there`, or are followed, go on."""
+        if self._troubles:  # else nobody is to be asked
+            paths = there() | {life.path for life in self.lives.values()}
+            for path in self._troubles.keys() - paths:
+                del self._troubles[path]
+
+    def in_trouble(self) -> dict[str, int]:
+        """Files with a problem now, by kind. From any thread."""
+        return dict(Counter(list(self._troubles.values())))
 
 
 def _entry(life: Life, *, finished: bool = False) -> Entry:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -260,9 +261,11 @@ class Tail:
 
     def stats(self) -> TailStats:
         stats = self._follower.stats()
-        stats.errors["checkpoint_write_failed"] = self._saver.failures
-        stats.errors["checkpoint_unusable"] = int(self._saver.unusable is not None)
-        return stats
+        of_checkpoint = {
+            "checkpoint_write_failed": self._saver.failures,
+            "checkpoint_unusable": int(self._saver.unusable is not None),
+        }
+        return replace(stats, errors=stats.errors | of_checkpoint, checkpoint_good=not self._saver.degraded)
 
     def _tell(self) -> None:
         untold, self._untold = self._untold, []

@@ -71,7 +71,7 @@ class Turns:
         life.held = reading is not None and reading.held
         life.size = max(life.file.extent(life.raw_size), life.offset)  # of a compressed file known better now
         if reading is None:
-            self._roll.dequeue(life)
+            self._nothing_whole(life)
             return None
         # Checked after the read: bytes that came from behind a truncation must not pass for the old file's.
         if not reader.holds(life.file, life.offset, life.frontier, life.head, unless_since=life.mtime_ns):
@@ -82,9 +82,14 @@ class Turns:
             self._roll.touched.add(life)
             self._roll.tell("info", "padding_skipped", path=life.path, bytes=reading.skipped)
         if not reading.data:
-            self._roll.dequeue(life)
+            self._nothing_whole(life)
             return None
         return self._hand_out(life, reading)
+
+    def _nothing_whole(self, life: Life) -> None:
+        """It can be read, and has no whole line."""
+        self._roll.dequeue(life)
+        self._roll.no_problem(life.path)
 
     def _hand_out(self, life: Life, reading: reader.Reading) -> Chunk:
         content, joined = reading.data, False

@@ -11,20 +11,10 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from logtail.chunk import TailStats
+from logtail.chunk import ERROR_KINDS, FILE_TROUBLES, TailStats
 from sidecar_logshipper.ledger import DROP_REASONS, Ledger
 from sidecar_logshipper.verdict import Action
 
-ERROR_KINDS = (
-    "checkpoint_unusable",
-    "checkpoint_write_failed",
-    "damaged",
-    "directory",
-    "no_regular_file",
-    "permission_denied",
-    "read_failed",
-    "unreadable",
-)
 REQUEST_ACTIONS = tuple(action for action in Action if action is not Action.REFUSE)  # that one is about a record
 
 
@@ -38,7 +28,6 @@ class Readings(Protocol):
     def sent_bytes(self) -> int: ...
     def invalid_lines(self) -> int: ...
     def sink_is_up(self) -> bool: ...
-    def checkpoint_is_good(self) -> bool: ...
 
 
 class LogshipperMetrics(Collector):
@@ -62,11 +51,6 @@ class LogshipperMetrics(Collector):
         yield _counter("invalid_lines", "Lines read that hold bytes that are no UTF-8", self._readings.invalid_lines())
         yield _counter("sent_bytes", "Bytes of request bodies, encoded and compressed", self._readings.sent_bytes())
         yield _gauge("sink_up", "0 while the sink is unavailable or refuses us", self._readings.sink_is_up())
-        yield _gauge(
-            "checkpoint_good",
-            "0 while positions cannot be saved",
-            self._readings.checkpoint_is_good(),
-        )
 
 
 def _ledger(ledger: Ledger) -> Iterator[Metric]:
@@ -91,10 +75,19 @@ def _tail(stats: TailStats) -> Iterator[Metric]:
     yield _counter("truncations", "Files that were truncated", stats.truncations)
     yield _counter("deleted_files", "Files deleted after all of them was acknowledged", stats.deleted)
     yield _counter("long_lines", "Lines over max_line_bytes, split", stats.long_lines)
-    errors = CounterMetricFamily("logshipper_file_errors", "Files or positions in trouble, by kind", labels=["kind"])
+    in_trouble = GaugeMetricFamily(
+        "logshipper_files_in_trouble", "Files that match and cannot be read now, by kind", labels=["kind"]
+    )
+    for kind in FILE_TROUBLES:
+        in_trouble.add_metric([kind], stats.in_trouble.get(kind, 0))
+    yield in_trouble
+    errors = CounterMetricFamily(
+        "logshipper_file_errors", "Files that came into trouble and positions not saved, by kind", labels=["kind"]
+    )
     for kind in ERROR_KINDS:
         errors.add_metric([kind], stats.errors.get(kind, 0))
     yield errors
+    yield _gauge("checkpoint_good", "0 while positions cannot be saved", stats.checkpoint_good)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

@@ -236,9 +236,6 @@ class Shipper:
     def sink_is_up(self) -> bool:
         return not self._office.outage.is_on
 
-    def checkpoint_is_good(self) -> bool:
-        return not self._tail.degraded
-
 
 def _window_bytes(settings: Settings) -> int:
     return settings.sink.in_flight * settings.sink.batch.max_bytes

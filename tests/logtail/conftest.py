@@ -76,17 +76,21 @@ class Following:
     async def event(self, name: str) -> dict[str, Any]:
         """The first event of this name; `next` is called meanwhile, because looking is part of it."""
         while not self.events.of(name):
-            job = asyncio.create_task(self.tail.next())
-            done, _ = await asyncio.wait((job,), timeout=0.05)
-            if done:
-                chunk = job.result()
-                assert chunk is not None
-                assert not chunk.data, chunk
-                self.tail.ack(chunk)
-            else:
-                job.cancel()
-                await asyncio.wait((job,))
+            await self.look()
         return self.events.of(name)[0]
+
+    async def look(self) -> None:
+        """Call `next` for a moment, in which nothing but final chunks is to come."""
+        job = asyncio.create_task(self.tail.next())
+        done, _ = await asyncio.wait((job,), timeout=0.05)
+        if done:
+            chunk = job.result()
+            assert chunk is not None
+            assert not chunk.data, chunk
+            self.tail.ack(chunk)
+        else:
+            job.cancel()
+            await asyncio.wait((job,))
 
 
 Follow = Callable[..., Any]
