@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from adapter_logformat.formats.registry import NAMES, RAW, TRACES
 from adapter_logformat.measures import Family
 from adapter_logformat.pipeline import REASONS, Tally
-from logtail.chunk import TailStats
+from logtail.chunk import ERROR_KINDS, FILE_TROUBLES, TailStats
 
 
 class Counts(Protocol):
@@ -97,9 +97,15 @@ def _tail(stats: TailStats) -> Iterator[Metric]:
     )
     yield _counter("file_rotations", "Rotations of followed files", stats.rotations)
     yield _counter("file_truncations", "Truncations of followed files", stats.truncations)
-    yield _labelled(
-        "file_errors", "Files that could not be followed, by kind", "kind", tuple(sorted(stats.errors)), stats.errors
+    in_trouble = GaugeMetricFamily(
+        "logformat_files_in_trouble", "Files that match and cannot be read now, by kind", labels=["kind"]
     )
+    for kind in FILE_TROUBLES:
+        in_trouble.add_metric([kind], stats.in_trouble.get(kind, 0))
+    yield in_trouble
+    text = "Files that came into trouble and positions not saved, by kind"
+    yield _labelled("file_errors", text, "kind", ERROR_KINDS, stats.errors)
+    yield _gauge("checkpoint_good", "0 while positions cannot be saved", stats.checkpoint_good)
 
 
 def _measured(family: Family) -> Metric:
