@@ -1,46 +1,52 @@
-"""Logs of servers with layouts of their own: MongoDB before 4.4, Squid, BIND, Samba, SQL Server, fail2ban, the kernel's
-ring buffer, the audit daemon, and the loggers of PHP frameworks and of Minecraft.
+"""Logs of servers with layouts of their own: MongoDB before 4.4, Squid, Samba, SQL Server, fail2ban, Icinga, the
+kernel's ring buffer, and the loggers of PHP frameworks and of Minecraft.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapter_logformat.formats.access import METHODS
 from adapter_logformat.grammar import CLOCK, HMS, ISO, YMD, Field, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
-from adapter_logformat.record import OWN_PREFIX, Record
-from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, JAVA, NOTICE, PYTHON, SYSLOG_WORDS, WARN, of_status
+from adapter_logformat.record import Record
+from adapter_logformat.severity import (
+    CRIT,
+    DEBUG,
+    ERROR,
+    FATAL,
+    INFO,
+    JAVA,
+    NOTICE,
+    PYTHON,
+    SYSLOG_WORDS,
+    WARN,
+    of_status,
+)  # fmt: skip
 
 _LOGGER: Final[Field] = ("otel.scope.name", str)
 _PID: Final[Field] = ("process.pid", int)
 _THREAD: Final[Field] = ("thread.name", str)
 _WEEKDAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-_BIND_SCALE: Final = {**SYSLOG_WORDS, **{f"DEBUG {step}": DEBUG for step in range(100)}}
 _SAMBA_SCALE: Final = {"0": ERROR, "1": WARN, "2": NOTICE, "3": INFO, **{str(step): DEBUG for step in range(4, 11)}}
-_AUDIT_PAIR: Final = re.compile(r"(?<![\w\-])([\w\-]{1,60}+)=(?:\"([^\"]*+)\"|'([^']*+)'|(\S*+))")
-MOST_PAIRS: Final = 256
-LONGEST_EVENT: Final = 1 << 16
-"""Pairs further in stay in the body alone."""
-_AUDIT_TARGETS: Final[Mapping[str, Field]] = {"pid": _PID, "exe": ("process.executable.path", str)}
 
 
 def _squid(record: Record, found: Mapping[str, str | None]) -> bool:
     record.body = f"{found['method']} {found['url']} {found['status']}"
-    record.severity_number = of_status(int(found["status"] or 0))
-    record.attributes["http.server.request.duration"] = int(found["elapsed"] or 0) / 1000
-    return True
-
-
-def _audit(record: Record, found: Mapping[str, str | None]) -> bool:
-    """The event's own pairs, each under the app's prefix; of a name that comes twice the first one."""
-    for at, pair in enumerate(_AUDIT_PAIR.finditer(record.body or "", 0, LONGEST_EVENT)):
-        if at == MOST_PAIRS or pair.end() == LONGEST_EVENT:
-            break
-        value = next(text for text in (*pair.groups()[1:], "") if text is not None)
-        name, kind = _AUDIT_TARGETS.get(pair[1], (OWN_PREFIX + pair[1], str))
-        if kind is int and not (value.isascii() and value.isdigit() and len(value) < 11):
-            name, kind = OWN_PREFIX + pair[1], str
-        record.attributes.setdefault(name, kind(value))
+    attributes = record.attributes
+    status, elapsed = int(found["status"] or 0), int(found["elapsed"] or 0)
+    if status:  # 000: nothing was answered
+        attributes["http.response.status_code"] = status
+        record.severity_number = of_status(status)
+    if elapsed >= 0:  # the clock went back
+        attributes["http.server.request.duration"] = elapsed / 1000
+    else:
+        attributes["app.elapsed_ms"] = elapsed
+    attributes["url.full" if "://" in (found["url"] or "") else "url.original"] = found["url"]
+    method = found["method"] or ""
+    if method in METHODS:
+        attributes["http.request.method"] = method
+    elif method != "-":  # Squid's own (ICP_QUERY, NONE), or what no server knows
+        attributes["http.request.method"], attributes["http.request.method_original"] = "_OTHER", method
     return True
 
 
@@ -68,19 +74,16 @@ LAYOUTS: Final = (
         name="squid",
         title="Squid's own access log",
         rank=86,
-        pattern=r"(?P<epoch>1\d{9})\.(?P<fraction>\d{3}) {1,6}(?P<elapsed>\d{1,9}+) (?P<client>\S++) "
-        r"(?P<result>[A-Z_]++)/(?P<status>\d{3}) (?P<size>\d{1,18}+) (?P<method>[A-Z_]++) (?P<url>\S++) (?P<user>\S++) "
-        r"(?P<hierarchy>[A-Z_]++)/(?P<peer>\S++)(?: (?P<type>\S.*))?",
+        pattern=r"(?P<epoch>1\d{9})\.(?P<fraction>\d{3}) {1,6}(?P<elapsed>-?\d{1,9}+) (?P<client>\S++) "
+        r"(?P<result>[A-Z_]++)/(?P<status>\d{3}) (?P<size>\d{1,18}+) (?P<method>\S{1,60}+) "
+        r"(?P<url>\S.*?) (?P<user>\S++) (?P<hierarchy>[A-Z][A-Z_]*+)/(?P<peer>\S++)(?: (?P<type>\S.*))?",
         sample="1795161060.123    180 192.0.2.7 TCP_MISS/200 411 GET http://example.com/a.gif - HIER_DIRECT/192.0.2.9 "
         "image/gif",
         scale={},
         fields={
             "client": ("client.address", str),
             "result": ("app.result", str),
-            "status": ("http.response.status_code", int),
             "size": ("http.response.size", int),
-            "method": ("http.request.method", str),
-            "url": ("url.full", str),
             "user": ("user.name", str),
             "hierarchy": ("app.hierarchy", str),
             "peer": ("server.address", str),
@@ -115,16 +118,16 @@ LAYOUTS: Final = (
         rule=TEXT,
     ),
     Layout(
-        name="bind",
-        title="BIND's named: `time category: severity: message`",
+        name="icinga",
+        title="Icinga 2: `[time] severity/facility: message`",
         rank=86,
-        pattern=rf"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS} (?P<logger>[a-z][a-z\-]{{1,30}}+): "
-        r"(?P<level>critical|error|warning|notice|info|debug \d\d?): (?P<body>.*)",
-        sample="20-Nov-2026 08:51:00.123 general: error: zone example.com/IN: loading failed",
-        scale=_BIND_SCALE,
+        pattern=rf"\[{ISO}\] (?P<level>debug|notice|information|warning|critical)/"
+        r"(?P<logger>\w{1,100}+): (?P<body>.*)",
+        sample="[2026-11-20 08:51:00 +0100] information/Notification: Sending recovery notification for user 'on-call'",
+        scale={"DEBUG": DEBUG, "NOTICE": NOTICE, "INFORMATION": INFO, "WARNING": WARN, "CRITICAL": CRIT},
         fields={"logger": _LOGGER},
-        time=parts_time,
-        rule=LINES,
+        time=iso_time,
+        rule=TEXT,
     ),
     Layout(
         name="samba",
@@ -178,27 +181,16 @@ LAYOUTS: Final = (
         time=lambda times, found: parts_time(times, found) if found["day"] else clock_time(times, found),
         rule=TEXT,
     ),
-    Layout(
-        name="auditd",
-        title="The Linux audit daemon: `type=… msg=audit(time:serial): …`",
-        rank=86,
-        pattern=r"(?:node=(?P<node>\S{1,255}+) )?type=(?P<type>[A-Z0-9_\[\]]{1,60}+) msg=audit\((?P<epoch>\d{9,11})\."
-        r"(?P<fraction>\d{3}):(?P<serial>\d{1,18}+)\): {0,2}(?P<body>.*)",
-        sample='type=SYSCALL msg=audit(1795161060.123:24287): arch=c000003e syscall=2 success=no pid=3538 comm="cat" '
-        'exe="/bin/cat"',
-        scale={},
-        fields={"type": ("app.type", str), "serial": ("app.serial", int)},
-        resource={"node": "host.name"},
-        time=lambda times, found: times.epoch(int(found["epoch"] or 0), found["fraction"] or ""),
-        finish=_audit,
-    ),
 )
 
 
 def _samba(record: Record, found: Mapping[str, str | None]) -> bool:
     record.attributes["code.function.name"] = found["function"] or found["inside"] or ""
     if found["function"]:
-        record.attributes["code.line.number"] = int(found["inside"] or 0) if (found["inside"] or "").isdigit() else 0
+        if (found["inside"] or "").isdigit():
+            record.attributes["code.line.number"] = int(found["inside"] or 0)
+        elif found["inside"]:
+            record.attributes["app.inside"] = found["inside"]
     record.body = (record.body or "").strip() or None
     return True
 

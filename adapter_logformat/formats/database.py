@@ -1,17 +1,29 @@
-"""MySQL and MariaDB (error log, slow log as a block), Redis and Valkey. MongoDB's JSON is in `json_server`."""
+"""MySQL and MariaDB (error log, general log, slow log as a block), Redis and Valkey. MongoDB's JSON is in
+`json_server`.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapter_logformat.grammar import HMS, Format, Layout, iso_time, parts_time, unread_time
+from adapter_logformat.grammar import HMS, ISO, Format, Layout, iso_time, parts_time, unread_time
 from adapter_logformat.multiline import TEXT, Rule
-from adapter_logformat.record import Record, Stamp
+from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.severity import DEBUG, ERROR, INFO, NOTICE, TRACE, WARN
 from adapter_logformat.timestamps import Times
 
 _MYSQL_SCALE: Final = {"SYSTEM": INFO, "NOTE": INFO, "WARNING": WARN, "ERROR": ERROR, "INFO": INFO}
 _ROLES: Final = {"M": "master", "S": "replica", "C": "child", "X": "sentinel"}
+
+_COMMANDS: Final = (
+    "Sleep|Quit|Init DB|Query|Field List|Create DB|Drop DB|Refresh|Shutdown|Statistics|Processlist|Connect|Kill|Debug"
+    "|Ping|Time|Delayed insert|Change user|Binlog Dump(?: GTID)?|Table Dump|Connect Out|Register (?:Slave|Replica)"
+    "|Prepare|Execute|Long Data|Close stmt|Reset stmt|Set option|Fetch|Daemon|Reset Connection|Error"
+)
+"""What the server calls the commands of its protocol."""
+_GENERAL_TARGETS: Final = {
+    "Query": "db.query.text", "Prepare": "db.query.text", "Execute": "db.query.text", "Init DB": "db.namespace",
+}  # fmt: skip
 
 _TIME: Final = re.compile(
     r"# Time: (?:(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
@@ -22,14 +34,15 @@ _USER: Final = re.compile(
     r"(?P<address>[^\]]*+)\])?"
     r"(?:\s++Id:\s++(?P<id>\d{1,18}+))?.*"
 )
-_FIGURE: Final = re.compile(r"([A-Z][A-Za-z_]*+): ?(?=\S)([^\s]*+)")
+_FIGURE: Final = re.compile(r"(?:^|(?<=\s))([A-Za-z]\w*+): ?(\S++|(?= |$))")
+_NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _SET_TIMESTAMP: Final = re.compile(r"SET timestamp=(\d{1,11})(?:\.(\d{1,9}))?;", re.ASCII)
 _USE: Final = re.compile(r"use `?([^`;]++)`?;", re.IGNORECASE)
 _FIGURES: Final = {
     "Query_time": ("db.client.operation.duration", float), "Lock_time": ("app.lock_time", float),
     "Rows_sent": ("db.response.returned_rows", int), "Rows_examined": ("app.rows_examined", int),
     "Rows_affected": ("app.rows_affected", int), "Bytes_sent": ("app.bytes_sent", int),
-    "Schema": ("db.namespace", str), "Thread_id": ("app.connection", int), "QC_hit": ("app.qc_hit", str),
+    "Schema": ("db.namespace", str), "Thread_id": ("app.connection", int), "Id": ("app.connection", int),
     "Last_errno": ("app.last_errno", int),
 }  # fmt: skip
 
@@ -66,11 +79,8 @@ def _slow(record: Record, first: str, lines: Sequence[str]) -> None:
                 attributes["app.connection"] = int(user["id"])
         elif line.startswith("# Time:"):
             continue
-        elif line.startswith("# "):
-            for key, value in _FIGURE.findall(line):
-                name, kind = _FIGURES.get(key, ("", str))
-                if name and (kind is str or re.fullmatch(r"\d{1,15}(?:\.\d{1,9})?", value, re.ASCII)):
-                    attributes[name] = int(float(value)) if kind is int else kind(value)
+        elif line.startswith("#") and not sql:
+            _figures(attributes, line)
         elif (moment := _SET_TIMESTAMP.fullmatch(line)) is not None:
             if record.timestamp is None and not record.error:
                 record.timestamp = _epoch(moment)
@@ -81,6 +91,28 @@ def _slow(record: Record, first: str, lines: Sequence[str]) -> None:
     if sql:
         attributes["db.query.text"] = "\n".join(sql)
     record.body = "\n".join(sql) if sql else first
+
+
+def _figures(attributes: dict[str, object], line: str) -> None:
+    """`# Query_time: 2.1  Lock_time: 0.0`; what is no list of figures (a plan) stays as text."""
+    text = line[1:].strip()
+    figures = _FIGURE.findall(text)
+    if not text or text.startswith("explain: ") or not figures or _FIGURE.match(text) is None:
+        if text:
+            said = attributes.get("app.comment")
+            attributes["app.comment"] = text if said is None else f"{said}\n{text}"
+        return
+    for key, value in figures:
+        name, kind = _FIGURES.get(key, (OWN_PREFIX + key.lower(), _figure))
+        if value and (kind in (str, _figure) or _NUMBER.fullmatch(value)):
+            attributes[name] = int(float(value)) if kind is int else kind(value)
+
+
+def _figure(text: str) -> object:
+    """A number where it is written as one."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    return float(text) if "." in text else int(text)
 
 
 def _epoch(moment: re.Match[str]) -> Stamp | None:
@@ -100,11 +132,12 @@ LAYOUTS: Final = (
         title="MySQL 5.7 and 8 error log",
         rank=86,
         pattern=r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d) "
-        r"(?P<thread>\d{1,18}+) \[(?P<level>System|Note|Warning|ERROR|Error)\] "
-        r"(?:\[(?P<code>MY-\d{1,9}+)\] \[(?P<subsystem>[^\]]*+)\] )?(?P<body>.*)",
+        r"(?:(?P<program>mysqld_safe) |(?P<thread>\d{1,18}+) \[(?P<level>System|Note|Warning|ERROR|Error)\] "
+        r"(?:\[(?P<code>MY-\d{1,9}+)\] \[(?P<subsystem>[^\]]*+)\] )?)(?P<body>.*)",
         sample="2026-11-20T08:51:00.123456Z 0 [System] [MY-010116] [Server] /usr/sbin/mysqld (mysqld 8.0.30) starting",
         scale=_MYSQL_SCALE,
         fields={
+            "program": ("otel.scope.name", str),
             "thread": ("thread.id", int),
             "code": ("db.response.status_code", str),
             "subsystem": ("otel.scope.name", str),
@@ -117,11 +150,12 @@ LAYOUTS: Final = (
         title="MariaDB error log, and MySQL's before 5.7",
         rank=85,
         pattern=r"(?:(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)|(?P<year2>\d\d)(?P<month2>\d\d)(?P<day2>\d\d))"
-        r" {1,2}(?P<clock>\d{1,2}:\d\d:\d\d) (?:(?P<thread>(?:0x)?[0-9a-f]{1,18}+) |(?=\[Note\])|(?(year)(?!)))"
-        r"\[(?P<level>Note|Warning|ERROR|Error|Info)\] (?:(?P<logger>[A-Z][A-Za-z]{2,20}+): )?(?P<body>.*)",
+        r" {1,2}(?P<clock>\d{1,2}:\d\d:\d\d) (?:(?:(?P<thread>(?:0x)?[0-9a-f]{1,18}+) |(?=\[Note\])|(?(year)(?!)))"
+        r"\[(?P<level>Note|Warning|ERROR|Error|Info)\] (?:(?P<logger>[A-Z][A-Za-z]{2,20}+): )?"
+        r"|(?(year)(?!)) ?(?P<program>mysqld_safe(?= )|InnoDB(?=: )):? )(?P<body>.*)",
         sample="2026-11-20  8:51:00 0 [Note] InnoDB: Compressed tables use zlib 1.2.13",
         scale=_MYSQL_SCALE,
-        fields={"logger": ("otel.scope.name", str)},
+        fields={"logger": ("otel.scope.name", str), "program": ("otel.scope.name", str)},
         time=lambda times, found: times.parts(
             found["year"] or found["year2"],
             found["month"] or found["month2"] or "",
@@ -132,19 +166,59 @@ LAYOUTS: Final = (
         finish=lambda record, found: _thread(record, found["thread"]),
     ),
     Layout(
+        name="mysql_entrypoint",
+        title="MySQL's and MariaDB's container while it makes the database",
+        rank=87,
+        pattern=rf"{ISO} \[(?P<level>Note|Warn|ERROR)\] \[(?P<logger>Entrypoint)\]: (?P<body>.*)",
+        sample="2026-11-20 08:51:00+00:00 [Note] [Entrypoint]: Initializing database files",
+        scale={**_MYSQL_SCALE, "WARN": WARN},
+        fields={"logger": ("otel.scope.name", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="mysql_general",
+        title="MySQL and MariaDB general query log; times may be missing on lines of the same second",
+        rank=86,
+        pattern=r"(?:(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d)"
+        r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d)|\t)"
+        rf"\t {{0,12}}(?P<connection>\d{{1,18}}+) (?P<command>{_COMMANDS})(?:\t(?P<body>.*))?",
+        sample="2026-11-20T08:51:00.123456Z\t    7 Query\tSELECT 1",
+        scale={},
+        fields={"connection": ("app.connection", int), "command": ("app.command", str)},
+        time=lambda times, found: (
+            times.iso(found["second"], found["fraction"], found["zone"])
+            if found["second"]
+            else parts_time(times, found)
+            if found["year"]
+            else None
+        ),
+        rule=Rule(r"[ \t](?!\t {0,12}\d).*", joins_unknown=True, folds=True),
+        fold=lambda record, first, lines: _general(record, first, lines),
+    ),
+    Layout(
         name="redis",
         title="Redis and Valkey",
         rank=86,
-        pattern=r"(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX])|\[(?P<pid2>\d{1,10}+)\]) "
-        rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} (?P<level>[.\-*#]) (?P<body>.*)",
+        pattern=r"(?:(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX]) |\[(?P<pid2>\d{1,10}+)\] )?+"
+        rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} (?P<level>[.\-*#]) "
+        r"|(?P<pid3>\d{1,10}+):signal-handler \((?P<epoch>\d{9,11}+)\) )(?P<body>.*)",
         sample="1234:M 20 Nov 2026 08:51:00.123 * Ready to accept connections tcp",
         scale={".": TRACE, "-": DEBUG, "*": NOTICE, "#": WARN},
-        fields={"pid": ("process.pid", int), "pid2": ("process.pid", int)},
-        time=parts_time,
+        fields={"pid": ("process.pid", int), "pid2": ("process.pid", int), "pid3": ("process.pid", int)},
+        time=lambda times, found: times.epoch(int(found["epoch"])) if found["epoch"] else parts_time(times, found),
         rule=TEXT,
         finish=_redis,
     ),
 )
+
+
+def _general(record: Record, _: str, lines: Sequence[str]) -> None:
+    """A statement goes on in the lines below."""
+    record.body = "\n".join([record.body or "", *lines])
+    name = _GENERAL_TARGETS.get(str(record.attributes["app.command"]))
+    if name is not None:
+        record.attributes[name] = record.body
 
 
 def _thread(record: Record, text: str | None) -> bool:

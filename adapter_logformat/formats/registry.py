@@ -38,24 +38,30 @@ FAMILIES = (
            r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} "),
     Family("postgres", ("postgres", "postgres_csv"),
            r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
-    Family("database", ("mysql_error", "mariadb_error", "redis", "mysql_slow"),
-           r"\d{4}-\d\d-\d\d.{9,45} \[|\d{6} |\d{1,10}:[MSCX] |\[\d{1,10}\] |# (?:Time|User@Host): "),
+    Family("database",
+           ("mysql_error", "mariadb_error", "redis", "mysql_slow", "mysql_general", "mysql_entrypoint"),
+           r"\d{4}-\d\d-\d\d.{9,45} (?:\[|mysqld_safe )|\d{6} {1,2}\d|\d{1,10}:(?:[MSCX] |signal)|\[\d{1,10}\] \d\d "
+           r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host): |\d{4}-\d\d-\d\dT\S{8,40}\t|\t\t {0,12}\d"),
     Family("cloud", ("aws_alb", "aws_elb", "aws_s3"),
            r"[a-z0-9]{1,70} \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
            r"|\S{1,300} \S{1,300} \[\d"),
     Family("w3c", ("w3c",), r"#[A-Z]|\d{4}-\d\d-\d\d[ \t]"),
-    Family("infrastructure",
-           ("openstack", "cef", "leef", "php", "rabbitmq", "logcat", "windows_cbs", "bluegene", "cluster_events",
-            "cluster_syslog"),
-           r"[CL]E?EF:|\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|\S{1,300} \d{9,11} \d{4}\.|\d{1,10} [A-Za-z]"
-           r"|[\w.\-]{1,100}\.log"),
+    Family("infrastructure", ("openstack", "php", "logcat", "windows_cbs"),
+           r"\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|[\w.\-]{1,100}\.log"),
+    Family("security", ("cef", "leef", "auditd"), r"[CL]E?EF:|(?:node=\S{1,255} )?type="),
+    Family("brokers", ("rabbitmq", "activemq", "nats", "ibm_mq"),
+           r"\d{4}[-/]\d\d[-/]\d\d[T ].{8,40}? (?:\[[a-z]|\| )|\[\d{1,10}\] \d{4}[-/]|\d\d[./]\d\d[./]\d{4} \d"),
+    Family("clusters", ("bluegene", "cluster_events", "cluster_syslog"),
+           r"\S{1,300} \d{9,11} \d{4}\.|\d{1,10} [\w.\-\[\]]{1,100} [A-Za-z]"),
+    Family("dns", ("bind", "unbound", "coredns"),
+           r"\d\d-[A-Z]|\[\d{9,11}\] unbound|(?:\d{4}-\S{8,40} )?\[[A-Z]{4,7}\] (?:plugin/|[\[\d])"),
     Family("daemons",
-           ("mongodb_text", "squid", "dmesg", "fail2ban", "bind", "samba", "mssql", "monolog", "minecraft", "auditd"),
-           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)|[A-Z][a-z]{2} [A-Z].{0,40}\["
-           r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\d\d-[A-Z]|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
-           r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d|(?:node=\S{1,255} )?type="),
+           ("mongodb_text", "squid", "dmesg", "fail2ban", "icinga", "samba", "mssql", "monolog", "minecraft"),
+           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)|[A-Z][a-z]{2} [A-Z].{0,40}\["
+           r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
+           r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
-                    "log4js", "log4j_simple"), r"\[?\d|(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)[ -]"),
+                    "log4js", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
@@ -68,7 +74,11 @@ FAMILIES = (
            r"[A-Z]{1,9}: {2}|\[?\d|\S{1,300} - \S{1,300} \[\d"),
     Family("python", ("python_default", "python_verbose", "python_asctime"), r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])"),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
-           r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S{1,300} \S"),
+           r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
+    Family("sshd", ("sshd",),
+           r"(?:Accepted|Failed|Postponed|Partial|Invalid user|User|Connection|Disconnect|Received|Close|Starting s"
+           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|Bad protocol|Did not receive|Timeout before"
+           r"|reverse mapping|Address|drop connection|Server listening)"),
     Family("logfmt", ("logfmt",), r"[^\s=]{1,300}+="),
     Family("generic", ("generic",), ""),
 )  # fmt: skip

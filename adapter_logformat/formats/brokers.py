@@ -1,0 +1,89 @@
+"""Logs of message brokers: RabbitMQ and other Erlang loggers, ActiveMQ, NATS, Mosquitto, IBM MQ."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from adapter_logformat.grammar import HMS, ISO, Field, Layout, iso_time, parts_time
+from adapter_logformat.multiline import LINES, TEXT, Rule
+from adapter_logformat.record import Record
+from adapter_logformat.severity import ERROR, FATAL, INFO, JAVA, SYSLOG_WORDS, WARN, WORDS
+from adapter_logformat.timestamps import Times
+
+_LOGGER: Final[Field] = ("otel.scope.name", str)
+_PID: Final[Field] = ("process.pid", int)
+_MQ_TIME: Final = re.compile(r"\s+Time\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\)", re.ASCII)
+_MQ_HOST: Final = re.compile(r"\s+Host\(([^)]{1,255}+)\)(?: Installation\(([^)]{1,255}+)\))?")
+_MQ_CODE: Final = re.compile(r"(AMQ\d{4,5})([ISWEFT]?): .*")
+_MQ_SCALE: Final = {"I": INFO, "S": ERROR, "W": WARN, "E": ERROR, "F": FATAL, "T": FATAL}
+
+
+def _mq(record: Record, _: str, lines: Sequence[str]) -> None:
+    """The message begins with its code; what stands before it are figures of the header."""
+    for at, line in enumerate(lines):
+        if (moment := _MQ_TIME.fullmatch(line)) is not None:
+            record.timestamp = Times().text(moment[1]) or record.timestamp
+        elif (host := _MQ_HOST.fullmatch(line)) is not None:
+            record.resource["host.name"] = host[1]
+        elif (code := _MQ_CODE.fullmatch(line)) is not None:
+            record.severity_text, record.severity_number = code[2] or None, _MQ_SCALE.get(code[2])
+            record.attributes["app.code"] = code[1]
+            record.attributes["app.header"] = "\n".join([record.body or "", *lines[:at]])
+            record.body = "\n".join(lines[at:])
+            return
+    record.body = "\n".join([record.body or "", *lines])
+
+
+LAYOUTS: Final = (
+    Layout(
+        name="rabbitmq",
+        title="RabbitMQ and other Erlang loggers: `time [level] <process> message`",
+        rank=85,
+        pattern=rf"{ISO} \[(?P<level>debug|info|notice|warning|error|critical|alert|emergency)\] <"
+        r"(?P<process>[\d.]++)> ?(?P<body>.*)",
+        sample="2026-11-20 08:51:00.123456+00:00 [info] <0.222.0> Server startup complete",
+        scale=SYSLOG_WORDS,
+        fields={"process": ("app.process", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="activemq",
+        title="ActiveMQ: `time | LEVEL | message | logger | thread`",
+        rank=86,
+        pattern=rf"{ISO} \| (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {{0,2}}\| (?P<body>.*?)"
+        r"(?: \| (?P<logger>[\w.$]{1,200}+))? \| (?P<thread>[^|]{1,200}+)",
+        sample="2026-11-20 08:51:00,491 | INFO  | KahaDB is version 6 | org.apache.activemq.MessageDatabase | main",
+        scale=JAVA,
+        fields={"logger": _LOGGER, "thread": ("thread.name", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="nats",
+        title="NATS: `[pid] date time [LVL] message`",
+        rank=86,
+        pattern=rf"\[(?P<pid>\d{{1,10}}+)\] {ISO} \[(?P<level>TRC|DBG|INF|WRN|ERR|FTL)\] (?P<body>.*)",
+        sample="[1] 2026/11/20 08:51:00.123456 [INF] Starting nats-server",
+        scale={**WORDS, "ERR": ERROR},
+        fields={"pid": _PID},
+        time=iso_time,
+        rule=LINES,
+    ),
+    Layout(
+        name="ibm_mq",
+        title="IBM MQ's AMQERR: `date time - Process(…) User(…) Program(…)`, figures and the message below",
+        rank=86,
+        pattern=rf"(?P<day>\d\d)[./](?P<month>\d\d)[./](?P<year>\d{{4}}) {HMS}(?: (?P<half>[AP]M))? - "
+        r"(?P<body>Process\((?P<pid>\d{1,10}+)\.(?P<tid>\d{1,10}+)\) User\((?P<user>[^)]{0,255}+)\) "
+        r"Program\((?P<program>[^)]{0,255}+)\).*)",
+        sample="20/11/2026 08:51:00 - Process(16776.1) User(mqm) Program(strmqm)",
+        scale={},
+        fields={"pid": _PID, "tid": ("thread.id", int), "user": ("user.name", str), "program": ("app.program", str)},
+        time=parts_time,
+        rule=Rule(r"(?!\d\d[./]\d\d[./]\d{4} \d).*", folds=True),
+        fold=_mq,
+    ),
+)
+
+FORMATS: Final = tuple(layout.format() for layout in LAYOUTS)
