@@ -107,7 +107,7 @@ class LoginRequest:
 
     @classmethod
     def read(cls, body: bytes) -> LoginRequest:
-        """From a response; ProtocolViolation for one that asks for TLS or is older than 4.1."""
+        """From a response; ProtocolViolation for one that asks for TLS or compression, or is older than 4.1."""
         fields = Fields(body)
         head = fields.take(_RESPONSE_HEAD.size) if len(body) >= _RESPONSE_HEAD.size else b""
         capabilities = int.from_bytes(body[:4], "little")
@@ -115,6 +115,9 @@ class LoginRequest:
             raise ProtocolViolation("the client is older than protocol 4.1")
         if capabilities & can.SSL:
             raise ProtocolViolation("the client asks for TLS, which was not offered on this address")
+        if capabilities & can.COMPRESS:
+            # Clients that say so unasked go on to compress, and would wait for ever for an answer that they understand.
+            raise ProtocolViolation("the client asks for compression, which was not offered on this address")
         user = fields.until_nul()
         if capabilities & can.PLUGIN_AUTH_LENENC:
             auth = fields.counted()

@@ -130,6 +130,7 @@ def test_the_request_for_tls_is_the_responses_head() -> None:
     [
         (b"\x85\xa6\0\0\0\1root\0", "older than protocol 4.1"),
         (request(capabilities=APP | can.SSL).encode(), "asks for TLS"),
+        (request(capabilities=APP | can.COMPRESS).encode(), "asks for compression"),
         (request().encode()[:45], "middle of a field"),
     ],
 )

@@ -371,6 +371,15 @@ def test_what_is_not_mysql_is_told_so(through: Any, said: bytes) -> None:
     assert through.event("connection_refused", kind="protocol")
 
 
+def test_compression_is_not_offered_and_not_taken_without_an_offer(through: Any, connect: Make) -> None:
+    done = client("mariadb", through, "--compress", "-N", "-e", "SELECT variable_value FROM "
+                  "information_schema.session_status WHERE variable_name = 'Compression'")  # fmt: skip
+    assert (done.stdout, done.stderr) == ("OFF\n", "")
+    with pytest.raises(pymysql.OperationalError, match="asks for compression, which was not offered") as caught:
+        connect(client_flag=CLIENT.COMPRESS)
+    assert caught.value.args[0] == 1043
+
+
 def test_visits_without_a_login_are_not_held_against_the_host(through: Any, server: Any, connect: Make) -> None:
     aborted = "SHOW GLOBAL STATUS LIKE 'Aborted_connects_preauth'"
     before = server.sql(aborted)
