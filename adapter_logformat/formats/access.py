@@ -45,6 +45,9 @@ _SYSLOG: Final = re.compile(r"[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d ", re.AS
 _VHOST: Final = re.compile(
     r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]+|[0-9a-fA-F:]*:[0-9a-fA-F:.]*?)(?::(\d{1,5}))?", re.ASCII
 )
+_PORTED: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})|\[([0-9a-fA-F:.]{2,60})\](?::(\d{1,5}))?", re.ASCII)
+"""A client's address with its port, or in brackets."""
+LARGEST_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+", re.ASCII)
 _PROTOCOL: Final = re.compile(r"HTTP/(\d(?:\.\d)?)", re.ASCII)
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
@@ -95,9 +98,7 @@ def parse(line: str, times: Times) -> tuple[Record, str] | None:
         attributes["server.address"] = host[1].strip("[]")
         if host[2] is not None:
             attributes["server.port"] = int(host[2])
-    attributes["client.address"] = client.partition(",")[0]
-    if "," in client:
-        attributes["http.request.header.x-forwarded-for"] = [client]
+    put_client(client, attributes)
     if ident != "-":
         attributes["app.ident"] = ident
     if user not in ("-", "", '""'):
@@ -153,6 +154,21 @@ def _who(head: str) -> tuple[str | None, str, str, str] | None:
             return parts[0], parts[1], parts[2], parts[3]
     client, ident, user = head.split(" ", 2)
     return (None, client, ident, user) if client and ident else None
+
+
+def put_client(text: str, attributes: dict[str, object]) -> None:
+    """The first client in `text`, its port apart from it; `-` is nobody."""
+    first, comma, _ = text.partition(",")
+    found = _PORTED.fullmatch(first)
+    port = (found[2] or found[4]) if found is not None else None
+    if found is not None and int(port or 0) <= LARGEST_PORT:
+        attributes["client.address"] = found[1] or found[3]
+        if port is not None:
+            attributes["client.port"] = int(port)
+    elif first != "-":
+        attributes["client.address"] = first
+    if comma:
+        attributes["http.request.header.x-forwarded-for"] = [text]
 
 
 def put_request(request: str, attributes: dict[str, object]) -> None:

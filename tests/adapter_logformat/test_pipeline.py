@@ -227,6 +227,7 @@ WORDS = st.sampled_from(
     ["-", "10.0.0.1", "::1", "bob", 'a"b', "x" * 300, "a?b", "é", "a\\b", "\t", "192.0.2.1,192.0.2.2"]
 )
 TARGETS = st.sampled_from(["/", "/a?b=1", "/a?", "/a?b?c", "/?", "/a??", '/"', "*", "/a b", "/" + "x" * 9000, "/é"])
+CLIENTS = st.one_of(WORDS, st.sampled_from(["192.0.2.1:80", "[192.0.2.1]", "[::1]:443", "::1", "-", "192.0.2.1:99999"]))
 REFERERS = st.sampled_from(["-", "https://example.com/?a", "", "a b", '\\"x\\"', "-", "-"])
 
 
@@ -238,7 +239,7 @@ def access_lines(draw: st.DrawFn) -> bytes:
     extra = draw(st.sampled_from(["", "", ' "-"', " 0.5"]))
     made = []
     for _ in range(draw(st.integers(1, 12))):
-        client, user = ("10.0.0.1", "-") if clean else (draw(WORDS), draw(WORDS))
+        client, user = ("10.0.0.1", "-") if clean else (draw(CLIENTS), draw(WORDS))
         target = draw(TARGETS) if draw(st.booleans()) else "/x?y=1"
         time = draw(st.sampled_from(["20/Nov/2026:08:51:00 +0000", "31/Feb/2026:08:51:00 +0000", "20/Nov/2026"]))
         line = (
@@ -268,6 +269,31 @@ def test_clients_that_were_forwarded_for_are_taken_apart_between_any_others() ->
     told = json.loads(whole(forwarded))["attributes"]
     assert told["client.address"] == "192.0.2.1"
     assert told["http.request.header.x-forwarded-for"] == ["192.0.2.1,192.0.2.2"]
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        (b"-", {}),
+        (b"192.0.2.1", {"client.address": "192.0.2.1"}),
+        (b"192.0.2.1:5678", {"client.address": "192.0.2.1", "client.port": 5678}),
+        (b"192.0.2.1:99999", {"client.address": "192.0.2.1:99999"}),
+        (b"[192.0.2.1]", {"client.address": "192.0.2.1"}),
+        (b"2001:db8::1", {"client.address": "2001:db8::1"}),
+        (b"::ffff:192.0.2.1", {"client.address": "::ffff:192.0.2.1"}),
+        (b"[2001:db8::1]", {"client.address": "2001:db8::1"}),
+        (b"[2001:db8::1]:443", {"client.address": "2001:db8::1", "client.port": 443}),
+        (b"unix:", {"client.address": "unix:"}),
+    ],
+)
+def test_a_client_comes_without_its_port_and_not_at_all_where_there_is_none(client: bytes, told: object) -> None:
+    line = ACCESS.replace(b"203.0.113.7", client)
+    attributes = json.loads(whole(line))["attributes"]
+    assert {key: value for key, value in attributes.items() if key.startswith("client.")} == told
+    for others in ([line] * 9, [ACCESS] * 5 + [line] + [ACCESS] * 5, [line, ACCESS + b' "1" 2', ACCESS]):
+        stream = Stream(Options())
+        chunk = b"\n".join([ACCESS, *others]) + b"\n"
+        assert stream.feed(chunk, NOW) + stream.feed(chunk, NOW) == slow(chunk * 2)
 
 
 def test_a_year_of_moments_out_of_order_is_read_right_and_costs_no_memory() -> None:
