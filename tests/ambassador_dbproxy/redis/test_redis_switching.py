@@ -110,6 +110,7 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
     through = await asyncio.to_thread(ambassador(settings).ready)
     stop, served = asyncio.Event(), asyncio.Event()
     seen = {"blue": 0, "green": 0}
+    environment = ""
 
     async def work() -> None:
         """One bare connection after another: each sees one environment for its whole life."""
@@ -125,7 +126,8 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
                     now = (await reader.readline()).strip().decode()
                     assert now == (first := first or now), "a session straddles two environments"
                     seen[now] += 1
-                    served.set()
+                    if now == environment:
+                        served.set()
             except ConnectionError:
                 pass
             finally:
@@ -142,9 +144,9 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
             group.create_task(work_with_a_driver())
         for turn in range(50):
             served.clear()
-            await asyncio.to_thread(switch, through, ("green", "blue")[turn % 2])
+            environment = ("green", "blue")[turn % 2]
+            await asyncio.to_thread(switch, through, environment)
             await served.wait()
         stop.set()
-    assert min(seen.values()) > 0
     assert "connection_refused" not in {each["event"] for each in through.events}
     assert "sessions_cut" not in {each["event"] for each in through.events}
