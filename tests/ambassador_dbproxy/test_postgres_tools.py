@@ -65,8 +65,8 @@ def test_interrupting_psql_cancels_its_query(postgres_cluster: Any, through: Any
     psql = command(postgres_cluster, through, "psql", "-XAtq", "-d", "y", "-c", "SELECT pg_sleep(60)")
     with subprocess.Popen(psql, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         look = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)' AND state = 'active'"
-        while postgres_cluster.sql(look) != "1":
-            pass  # each look takes its time
+        while postgres_cluster.sql(look) != "1":  # each look takes its time
+            assert running.poll() is None, running.communicate()
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=20)
     assert "canceling statement due to user request" in said
