@@ -6,6 +6,7 @@ Decoding, `${VAR}` and overrides are the chassis's. Which target an environment 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,7 @@ import msgspec
 from chassis.settings import Address, DrainSettings, Mistake, OpsSettings, Seconds, SettingsError, describe
 
 VERIFYING = ("verify-ca", "verify-full")
+_REDIS_DATABASE = re.compile("[0-9]{1,9}")
 RoleWanted = Literal["primary", "replica", "prefer-replica", "any"]
 AuthMethod = Literal[
     "none",
@@ -156,68 +158,52 @@ class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = False
 
     def __post_init__(self) -> None:
-        mistakes = []
-        if not self.listen.is_loopback and not self.allow_remote:
-            mistakes.append(
-                Mistake(
-                    "listen",
-                    f"{self.listen} is not a loopback address or unix socket; the ambassador logs in for whoever "
-                    "reaches it. Set `allow_remote: true` if that is meant",
-                )
+        mistakes = self._mistakes_of_the_door()
+        for environment, target in self.environments.items():
+            found = (
+                *self._mistakes_of_a_login(target),
+                *self._mistakes_of_tls(target),
+                *self._mistakes_of_roles(target),
             )
-        if self.tls is not None and self.protocol != "postgres":
-            mistakes.append(Mistake("tls", f"the protocol {self.protocol} is plain on the way from the app"))
-        if self.tls is not None:
-            mistakes += [
-                Mistake(f"environments.{env}.user", "the app's own login cannot pass through two TLS sessions; set one")
-                for env, target in self.environments.items()
-                if target.user is None and target.tls.mode != "disable"
-            ]
-        if self.protocol == "redis":
-            mistakes += [
-                Mistake(f"environments.{env}.database", f"{target.database!r} is no number, as Redis has them")
-                for env, target in self.environments.items()
-                if target.database is not None and not re.fullmatch(r"[0-9]{1,9}", target.database)
-            ]
-        mistakes += [
-            Mistake(f"environments.{env}.{field}", text)
-            for env, target in self.environments.items()
-            if target.sentinel is not None
-            for field, text, wrong in (
-                ("sentinel", f"the protocol {self.protocol} has no Sentinels", self.protocol != "redis"),
-                ("role", "Sentinels know several servers; say which role is wanted", target.role == "any"),
-            )
-            if wrong
-        ]
-        if self.protocol == "tcp":
-            mistakes += [
-                Mistake(f"environments.{env}.{field}", "the protocol tcp knows no logins")
-                for env, target in self.environments.items()
-                for field in ("user", "database")
-                if getattr(target, field) is not None
-            ]
-        mistakes += [
-            Mistake(f"environments.{env}.require_auth", f"the protocol {self.protocol} knows no method {method!r}")
-            for env, target in self.environments.items()
-            for method in target.require_auth
-            if ("mysql" if method.startswith(("mysql_", "caching_")) else "postgres") != self.protocol
-        ]
-        if self.protocol != "postgres":
-            mistakes += [
-                Mistake(f"environments.{env}.tls.negotiation", f"the protocol {self.protocol} has one way to begin TLS")
-                for env, target in self.environments.items()
-                if target.tls.negotiation == "direct"
-            ]
-        if self.protocol not in ("postgres", "mysql"):
-            mistakes += [
-                Mistake(
-                    f"environments.{env}.tls.mode", f"the protocol {self.protocol} cannot ask whether TLS is wanted"
-                )
-                for env, target in self.environments.items()
-                if target.tls.mode == "prefer"
-            ]
+            mistakes += [Mistake(f"environments.{environment}.{field}", text) for field, text in found]
         if mistakes:
             raise SettingsError(mistakes)
+
+    def _mistakes_of_the_door(self) -> list[Mistake]:
+        mistakes = []
+        if not self.listen.is_loopback and not self.allow_remote:
+            loud = "is not a loopback address or unix socket; the ambassador logs in for whoever reaches it"
+            mistakes.append(Mistake("listen", f"{self.listen} {loud}. Set `allow_remote: true` if that is meant"))
+        if self.tls is not None and self.protocol != "postgres":
+            mistakes.append(Mistake("tls", f"the protocol {self.protocol} is plain on the way from the app"))
+        return mistakes
+
+    def _mistakes_of_a_login(self, target: TargetSettings) -> Iterator[tuple[str, str]]:
+        if self.protocol == "tcp":
+            for field in ("user", "database"):
+                if getattr(target, field) is not None:
+                    yield field, "the protocol tcp knows no logins"
+        if self.protocol == "redis" and target.database is not None and not _REDIS_DATABASE.fullmatch(target.database):
+            yield "database", f"{target.database!r} is no number, as Redis has them"
+        for method in target.require_auth:
+            if ("mysql" if method.startswith(("mysql_", "caching_")) else "postgres") != self.protocol:
+                yield "require_auth", f"the protocol {self.protocol} knows no method {method!r}"
+
+    def _mistakes_of_tls(self, target: TargetSettings) -> Iterator[tuple[str, str]]:
+        if self.tls is not None and target.user is None and target.tls.mode != "disable":
+            yield "user", "the app's own login cannot pass through two TLS sessions; set one"
+        if self.protocol != "postgres" and target.tls.negotiation == "direct":
+            yield "tls.negotiation", f"the protocol {self.protocol} has one way to begin TLS"
+        if self.protocol not in ("postgres", "mysql") and target.tls.mode == "prefer":
+            yield "tls.mode", f"the protocol {self.protocol} cannot ask whether TLS is wanted"
+
+    def _mistakes_of_roles(self, target: TargetSettings) -> Iterator[tuple[str, str]]:
+        if target.sentinel is None:
+            return
+        if self.protocol != "redis":
+            yield "sentinel", f"the protocol {self.protocol} has no Sentinels"
+        if target.role == "any":
+            yield "role", "Sentinels know several servers; say which role is wanted"
 
 
 class HealthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
