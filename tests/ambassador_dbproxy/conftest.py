@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import CapturingLogger
+
+from ambassador_dbproxy.credentials import SaltedPasswords
+from ambassador_dbproxy.metrics import Tally
+from ambassador_dbproxy.surroundings import Surroundings
 
 
 def _beside(name: str) -> Any:
@@ -96,6 +101,26 @@ def _ambassadors(directory: Path) -> Iterator[Callable[..., Any]]:
     yield start
     for each in started:
         each.kill()
+
+
+@pytest.fixture
+def surroundings() -> Callable[..., Surroundings]:
+    """`surroundings(log=…)`: for what runs in the test's own process. Servers are looked at once only."""
+
+    def make(log: Any = None) -> Surroundings:
+        return Surroundings(
+            connect_timeout_s=20.0,
+            login_timeout_s=20.0,
+            probe_interval_s=600.0,
+            max_waiting=1,
+            keys=SaltedPasswords(),
+            tally=Tally(connected=lambda _: None, logged_in=lambda _: None),
+            random=lambda: 0.5,
+            nonce=lambda: "n" * 24,
+            log=log or CapturingLogger(),
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A listener and the sessions that must leave it: at once, or once they have been used if they replace earlier ones."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -9,16 +10,14 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy import listener as listener_module
-from ambassador_dbproxy.credentials import SaltedPasswords
 from ambassador_dbproxy.listener import Listener
-from ambassador_dbproxy.metrics import Tally
 from ambassador_dbproxy.routes import Route, route
 from ambassador_dbproxy.server import Role, Server
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
-from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tcp import TcpService
 from chassis.settings import Address
 
+Make = Callable[..., Any]
 WAIT_S = 20.0
 
 
@@ -49,19 +48,8 @@ def settings(tmp_path: Path) -> ListenerSettings:
 
 
 @pytest.fixture
-async def listener(settings: ListenerSettings) -> Any:
-    around = Surroundings(
-        connect_timeout_s=1.0,
-        login_timeout_s=1.0,
-        probe_interval_s=60.0,
-        max_waiting=1,
-        keys=SaltedPasswords(),
-        tally=Tally(connected=lambda _: None, logged_in=lambda _: None),
-        random=lambda: 0.5,
-        nonce=lambda: "",
-        log=CapturingLogger(),
-    )
-    made = Listener(settings, TcpService(), route(settings, "dev"), around, CapturingLogger())
+async def listener(settings: ListenerSettings, surroundings: Make) -> Any:
+    made = Listener(settings, TcpService(), route(settings, "dev"), surroundings(), CapturingLogger())
     yield made
     await made.close()
 

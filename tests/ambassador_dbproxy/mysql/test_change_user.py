@@ -3,16 +3,14 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
 from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy import followed_session
-from ambassador_dbproxy.credentials import SaltedPasswords
 from ambassador_dbproxy.listener import Listener
-from ambassador_dbproxy.metrics import Tally
 from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.greeting import Greeting, LoginRequest
 from ambassador_dbproxy.mysql.passwords import NATIVE
@@ -21,8 +19,9 @@ from ambassador_dbproxy.mysql.wire import encode
 from ambassador_dbproxy.routes import route
 from ambassador_dbproxy.server import Health
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
-from ambassador_dbproxy.surroundings import Surroundings
 from chassis.settings import Address
+
+Make = Callable[..., Any]
 
 WAIT_S = 20.0
 CAN = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
@@ -107,25 +106,14 @@ class Through:
 
 
 @pytest.fixture
-async def through() -> AsyncIterator[Through]:
+async def through(surroundings: Make) -> AsyncIterator[Through]:
     server, log = Server(), CapturingLogger()
-    around = Surroundings(
-        connect_timeout_s=WAIT_S,
-        login_timeout_s=WAIT_S,
-        probe_interval_s=600.0,
-        max_waiting=1,
-        keys=SaltedPasswords(),
-        tally=Tally(connected=lambda _: None, logged_in=lambda _: None),
-        random=lambda: 0.5,
-        nonce=lambda: "n" * 24,
-        log=log,
-    )
     async with await asyncio.start_server(server.accept, "127.0.0.1", 0) as listening:
         target = TargetSettings(hosts=(Address.of(*listening.sockets[0].getsockname()),), user="u")
         settings = ListenerSettings(
             name="it", listen=Address("127.0.0.1:0"), protocol="mysql", environments={"dev": target}
         )
-        listener = Listener(settings, MysqlService(), route(settings, "dev"), around, log)
+        listener = Listener(settings, MysqlService(), route(settings, "dev"), surroundings(log), log)
         await listener.start("listen")
         made = Through(server, listener, log)
         await made.log_in()

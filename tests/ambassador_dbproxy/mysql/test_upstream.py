@@ -1,14 +1,12 @@
 """What a login at a MySQL server leaves open when it does not succeed."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from structlog.testing import CapturingLogger
 
-from ambassador_dbproxy.credentials import SaltedPasswords
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.metrics import Tally
 from ambassador_dbproxy.mysql.greeting import LoginRequest
 from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn
 from ambassador_dbproxy.mysql.upstream import OWN_REQUEST, MysqlUpstream
@@ -16,6 +14,8 @@ from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.settings import TargetSettings
 from ambassador_dbproxy.surroundings import Surroundings
 from chassis.settings import Address
+
+Make = Callable[..., Any]
 
 
 class Connection:
@@ -44,21 +44,12 @@ class Upstream(MysqlUpstream):
         raise Unreachable("closed the connection during the login")
 
 
-async def test_a_repeated_login_whose_role_cannot_be_asked_is_given_up() -> None:
-    around = Surroundings(
-        connect_timeout_s=1.0,
-        login_timeout_s=1.0,
-        probe_interval_s=60.0,
-        max_waiting=1,
-        keys=SaltedPasswords(),
-        tally=Tally(connected=lambda _: None, logged_in=lambda _: None),
-        random=lambda: 0.5,
-        nonce=lambda: "",
-        log=CapturingLogger(),
-    )
+async def test_a_repeated_login_whose_role_cannot_be_asked_is_given_up(
+    surroundings: Make,
+) -> None:
     repeated = Connection()
     target = TargetSettings(hosts=(Address("db:3306"),), user="u", role="primary")
-    upstream = Upstream(Route("it", "dev", target), around, repeated)
+    upstream = Upstream(Route("it", "dev", target), surroundings(), repeated)
     with pytest.raises(Unreachable):
         await upstream.log_in(cast(Any, Connection()), OWN_REQUEST)
     assert repeated.abandoned
