@@ -4,7 +4,7 @@
 set -eu
 
 containers="podman buildah runc catatonit netavark aardvark-dns iptables mmdebstrap busybox-static"
-wanted=${*:-mariadb-client mariadb-server-core openssl nginx apache2-bin haproxy libnginx-mod-stream pgbouncer postgresql prometheus redis-server redis-tools rsyslog rsyslog-gnutls $containers}
+wanted=${*:-mariadb-client mariadb-server-core openssl nginx apache2-bin haproxy libnginx-mod-stream openssh-server pgbouncer postgresql prometheus redis-server redis-tools rsyslog rsyslog-gnutls $containers}
 missing=
 for package in $wanted; do
     case $(dpkg-query --show --showformat='${Status}' "$package" 2>/dev/null || true) in

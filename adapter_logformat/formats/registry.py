@@ -77,8 +77,8 @@ FAMILIES = (
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
     Family("sshd", ("sshd",),
            r"(?:Accepted|Failed|Postponed|Partial|Invalid user|User|Connection|Disconnect|Received|Close|Starting s"
-           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|Bad protocol|Did not receive|Timeout before"
-           r"|reverse mapping|Address|drop connection|Server listening)"),
+           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|padding|Bad p|Did not receive"
+           r"|Timeout before|reverse mapping|Address|drop connection|Server listening)"),
     Family("logfmt", ("logfmt",), r"[^\s=]{1,300}+="),
     Family("generic", ("generic",), ""),
 )  # fmt: skip

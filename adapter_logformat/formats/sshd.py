@@ -49,7 +49,8 @@ _TARGETS: Final = {
 }  # fmt: skip
 _OWN: Final = re.compile(
     r"(?P<level>debug[123]|error|fatal): .*|Server listening on \S++ port \d++\.|Received signal \d++; .*"
-    r"|(?:kex_exchange_identification|banner exchange|ssh_dispatch_run_fatal|kex_protocol_error): .*"
+    r"|(?:kex_exchange_identification|banner exchange|ssh_dispatch_run_fatal|kex_protocol_error|padding error): .*"
+    r"|Accepted key \S++ \S++ found at .*|Bad packet length \d++\..*"
 )
 _SCALE: Final = {"debug1": DEBUG, "debug2": DEBUG, "debug3": DEBUG, "error": ERROR, "fatal": CRIT}
 
