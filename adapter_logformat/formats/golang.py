@@ -1,23 +1,27 @@
-"""Go: the standard logger, the consoles of zap, logrus and zerolog, gin, etcd's capnslog, HashiCorp's hclog."""
+"""Go's loggers: the standard one, the consoles of slog, charm, zap, logrus and zerolog, HashiCorp's hclog. Go's servers
+are in `go_servers`.
+"""
 
 import json
 from collections.abc import Mapping
 from typing import Final
 
-from adapter_logformat.formats.access import put_request
-from adapter_logformat.grammar import CLOCK, ISO, YMD, Field, Layout, header_goes_on, iso_time, parts_time
+from adapter_logformat.formats import pairs
+from adapter_logformat.grammar import CLOCK, ISO, Field, Layout, header_goes_on, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
-from adapter_logformat.record import OWN_PREFIX, Record
-from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, NOTICE, PANIC, TRACE, WARN, WORDS, of_status
+from adapter_logformat.record import OWN_PREFIX, Record, Stamp
+from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, PANIC, TRACE, WARN, WORDS
+from adapter_logformat.timestamps import Times
 
 _LOGGER: Final[Field] = ("otel.scope.name", str)
 _FILE: Final[Field] = ("code.file.path", str)
 _LINE: Final[Field] = ("code.line.number", int)
-_ETCD: Final = {"T": TRACE, "D": DEBUG, "I": INFO, "N": NOTICE, "W": WARN, "E": ERROR, "C": FATAL}
 _SHORT: Final = {
     "TRC": TRACE, "DBG": DEBUG, "INF": INFO, "WRN": WARN, "ERR": ERROR, "FTL": FATAL, "PNC": PANIC,
 }  # fmt: skip
-_UNITS: Final = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+_LONG: Final = {
+    "TRAC": TRACE, "DEBU": DEBUG, "INFO": INFO, "WARN": WARN, "ERRO": ERROR, "FATA": FATAL, "PANI": PANIC,
+}  # fmt: skip
 
 
 def _zap(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -29,36 +33,47 @@ def _zap(record: Record, found: Mapping[str, str | None]) -> bool:
         except (ValueError, RecursionError):
             return True
         record.body = text
+        if isinstance(told.get("error"), str):
+            record.attributes["exception.message"] = told.pop("error")
         record.attributes.update({OWN_PREFIX + key: value for key, value in told.items()})
     return True
 
 
-def _gin(record: Record, found: Mapping[str, str | None]) -> bool:
-    status = int(found["status"] or 0)
-    record.severity_number = of_status(status)
-    record.attributes["http.server.request.duration"] = float(found["took"] or 0) * _UNITS[found["unit"] or "s"]
-    put_request(f"{found['method']} {found['target']}", record.attributes)
-    record.body = f"{found['method']} {found['target']}" + (f" {record.body}" if record.body else "")
-    return True
-
-
 def _std(record: Record, found: Mapping[str, str | None]) -> bool:
-    """A header that goes on in brackets is some other logger's with the same time."""
+    """A header that goes on in brackets is some other logger's with the same time. Behind a bare level slog and charm
+    write pairs."""
+    if found["bare"] is not None:
+        return pairs.put(record)
     return record.severity_text is not None or not header_goes_on(record.body or "")
+
+
+def _kitchen(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    hour, _, minute = (found["kitchen"] or "").partition(":")
+    return times.clock(f"{int(hour) % 12 + (12 if found['half'] == 'PM' else 0):02d}:{minute}:00")
+
+
+def _hclog(record: Record) -> bool:
+    """A colon ends the message where pairs follow."""
+    pairs.put(record)
+    if any(name.startswith(OWN_PREFIX) or name == "exception.message" for name in record.attributes):
+        record.body = (record.body or "").removesuffix(":")
+    return True
 
 
 LAYOUTS: Final = (
     Layout(
         name="go_std",
-        title="Go's standard logger, and slog's default",
+        title="Go's standard logger, slog's default and charm's",
         rank=60,
         pattern=rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK}(?: (?P<file>[\w./\-]{{1,200}}?\.go):"
         rf"(?P<line>\d{{1,9}}+):)?"
         r" (?!\[[a-z]{1,10}\] \d{1,10}+#\d)"  # nginx
-        r"(?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL)(?:\]:?|:|(?= )) {1,4})?(?P<body>.*)",
+        r"(?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|DEBU|ERRO|FATA)"
+        r"(?:[+\-]\d{1,2})?(?:\]:?|:|(?P<bare>)(?= )) {1,4}"
+        r"(?:<(?P<file2>[\w./\-]{1,200}?\.go):(?P<line2>\d{1,9}+)> )?)?(?P<body>.*)",
         sample="2026/11/20 08:51:00 main.go:12: listening on :8080",
-        scale=WORDS,
-        fields={"file": _FILE, "line": _LINE},
+        scale={**WORDS, **_LONG},
+        fields={"file": _FILE, "line": _LINE, "file2": _FILE, "line2": _LINE},
         time=parts_time,
         rule=TEXT,
         finish=_std,
@@ -68,7 +83,8 @@ LAYOUTS: Final = (
         title="zap's console: columns between tabs",
         rank=84,
         pattern=rf"{ISO}\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
-        r"(?:(?P<logger>[\w.\-/]++)\t)?(?:(?P<file>[\w.\-/@]{1,200}?\.go):(?P<line>\d{1,9}+)\t)?(?P<body>.*)",
+        r"(?:\[?(?P<logger>[\w.\-/]++)\]?\t(?![\w$]++(?:\.[\w$]++)*+\t[^{]))?"
+        r"(?:(?P<file>[\w.\-/@]{1,200}?\.(?:go|[cm]?[jt]sx?)):(?P<line>\d{1,9}+)(?::\d{1,9}+)?\t)?(?P<body>.*)",
         sample='2026-11-20T08:51:00.123Z\tINFO\tshop.cart\tcart/cart.go:42\tadded\t{"item": 7}',
         scale=WORDS,
         fields={"logger": _LOGGER, "file": _FILE, "line": _LINE},
@@ -78,52 +94,35 @@ LAYOUTS: Final = (
     ),
     Layout(
         name="logrus_console",
-        title="logrus on a terminal: `INFO[0042] message  key=value`",
+        title="logrus on a terminal: `INFO[0042] message  key=value`, also with a full time",
         rank=60,
-        pattern=r"(?P<level>TRAC|DEBU|INFO|WARN|ERRO|FATA|PANI)\[(?P<uptime>\d{4,9})\] ?(?P<body>.*)",
+        pattern=rf"(?P<level>TRAC|DEBU|INFO|WARN|ERRO|FATA|PANI)\[(?:(?P<uptime>\d{{4,9}})|{ISO})\]"
+        r"(?:(?P<file>[\w./\-]{1,200}?\.go):(?P<line>\d{1,9}+)"
+        r"(?: (?P<function>[\w./\-]{1,200}+(?:\(\*?\w++\)[\w.]*+)?\(\)))?)? ?(?P<body>.*)",
         sample="WARN[0042] low disk                                      free=5",
-        scale={"TRAC": TRACE, "DEBU": DEBUG, "INFO": INFO, "WARN": WARN, "ERRO": ERROR, "FATA": FATAL, "PANI": PANIC},
-        fields={"uptime": ("app.uptime_s", int)},
-        time=None,
+        scale=_LONG,
+        fields={
+            "uptime": ("app.uptime_s", int),
+            "file": _FILE,
+            "line": _LINE,
+            "function": ("code.function.name", lambda text: text.removesuffix("()")),
+        },
+        time=lambda times, found: iso_time(times, found) if found["second"] else None,
         rule=TEXT,
+        finish=lambda record, found: pairs.put(record),
     ),
     Layout(
         name="zerolog_console",
-        title="zerolog's console writer with a full time",
+        title="zerolog's console writer, with a full time or its own `8:51AM`",
         rank=83,
-        pattern=rf"{ISO} (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) "
-        r"(?:(?P<file>[\w./\-]{1,200}?\.go):(?P<line>\d{1,9}+) >"
-        rf" )?(?P<body>.*)",
+        pattern=rf"(?:{ISO}|(?P<kitchen>\d{{1,2}}:\d\d)(?P<half>[AP]M)) (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) "
+        r"(?:(?P<file>[\w./\-@]{1,200}?\.go):(?P<line>\d{1,9}+) > )?(?P<body>.*)",
         sample="2026-11-20T08:51:00Z INF server.go:7 > listening addr=:8080",
         scale=_SHORT,
         fields={"file": _FILE, "line": _LINE},
-        time=iso_time,
+        time=lambda times, found: iso_time(times, found) if found["second"] else _kitchen(times, found),
         rule=TEXT,
-    ),
-    Layout(
-        name="gin",
-        title="gin's request log",
-        rank=84,
-        pattern=rf"\[GIN\] {YMD} - {CLOCK} \| {{1,4}}(?P<status>\d{{3}}) \| {{1,20}}(?P<took>\d{{1,12}}+"
-        rf"(?:\.\d{{1,12}}+)?)"
-        r"(?P<unit>ns|µs|us|ms|s) \| {1,40}(?P<client>[^ |]++) \| (?P<method>[A-Z]++) {1,9}\"?"
-        r"(?P<target>[^\"]*+)\"?(?P<body>.*)",
-        sample='[GIN] 2026/11/20 - 08:51:00 | 200 |     1.25ms |       192.0.2.1 | GET      "/items?id=7"',
-        scale={},
-        fields={"status": ("http.response.status_code", int), "client": ("client.address", str)},
-        time=parts_time,
-        finish=_gin,
-    ),
-    Layout(
-        name="etcd",
-        title="etcd's capnslog: `time L | package: message`",
-        rank=84,
-        pattern=rf"{ISO} (?P<level>[TDINWEC]) \| (?P<logger>[\w./\-]++): (?P<body>.*)",
-        sample="2026-11-20 08:51:00.123456 I | etcdserver: starting server",
-        scale=_ETCD,
-        fields={"logger": _LOGGER},
-        time=iso_time,
-        rule=TEXT,
+        finish=lambda record, found: pairs.put(record),
     ),
     Layout(
         name="hclog",
@@ -138,6 +137,7 @@ LAYOUTS: Final = (
         fields={"file": _FILE, "line": _LINE, "logger": _LOGGER},
         time=iso_time,
         rule=TEXT,
+        finish=lambda record, found: _hclog(record),
     ),
 )
 

@@ -65,9 +65,12 @@ FAMILIES = (
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
-    Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "gin", "etcd", "hclog"),
-           r"\d|\[GIN\]|[A-Z]{4}\[|\[\d{4}-"),
-    Family("rust", ("rust_env_logger", "rust_tracing"), r"\[?\d{4}-\d\d-\d\dT"),
+    Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"), r"\d|[A-Z]{4}\["),
+    Family("go_servers", ("gin", "fiber", "chi", "etcd", "gitea", "telegraf", "tidb", "cockroachdb"),
+           r"\d|\[GIN\]|\[\d|[IWEF]\d{6}"),
+    Family("rust", ("rust_env_logger", "rust_tracing", "rust_tracing_pretty", "rust_pretty_env_logger",
+           "rust_dashed", "rust_boxed", "rust_simplelog", "rust_slog"),
+           r" {0,2}\[?\d{4}-\d\d-\d\d| ?(?:TRACE|DEBUG|INFO|WARN|ERROR) |\d\d:\d\d:\d\d|[A-Z][a-z]{2} \d\d "),
     Family("ruby", ("ruby_logger", "rails"), r"[DIWEFA], \[|Started [A-Z]|\[[^\]]{1,100}+\] Started "),
     Family("dotnet", ("dotnet_console", "serilog_text", "nlog"), r"(?:trce|dbug|info|warn|fail|crit): |\[?\d"),
     Family("python_web", ("uvicorn", "werkzeug", "django", "celery", "loguru", "airflow", "structlog_console"),
@@ -77,8 +80,8 @@ FAMILIES = (
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
     Family("sshd", ("sshd",),
            r"(?:Accepted|Failed|Postponed|Partial|Invalid user|User|Connection|Disconnect|Received|Close|Starting s"
-           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|padding|Bad p|Did not receive"
-           r"|Timeout before|reverse mapping|Address|drop connection|Server listening)"),
+           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|Bad protocol|Did not receive|Timeout before"
+           r"|reverse mapping|Address|drop connection|Server listening)"),
     Family("logfmt", ("logfmt",), r"[^\s=]{1,300}+="),
     Family("generic", ("generic",), ""),
 )  # fmt: skip
