@@ -17,7 +17,7 @@ _IN_ISDIR, _IN_Q_OVERFLOW = 0x40000000, 0x4000
 
 class Hints:
     """`wake` is called from the loop, at most once per `arm`. `watch` looks at directories, which may block: it is for
-    the thread that reads files, one call at a time; all else is for the loop."""
+    the thread that reads files, one call at a time; all else is for the loop. To be closed after its last `watch`."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -28,21 +28,22 @@ class Hints:
         self.directories_changed = False
         """One came or went since `watch`, so that there may be another one to watch."""
 
-    def open(self) -> bool:
-        """False when the kernel or its limits do not allow it."""
+    def _open(self) -> None:
+        """OSError when the kernel or its limits do not allow it."""
         # Imported here: a tail without hints has no use for it, and it costs start-up time.
         from asyncinotify import Inotify, Mask
 
-        try:
-            self._inotify = Inotify()
-        except OSError:
-            return False
         self._mask = Mask.MODIFY | Mask.CREATE | Mask.DELETE | Mask.MOVE | Mask.ATTRIB
-        return True
+        self._inotify = Inotify()
 
     def watch(self, directories: Iterable[str]) -> bool:
-        """Watch these directories and no others; False when one of them cannot be watched."""
+        """Watch these directories and no others; False when one of them cannot be watched now."""
         self.directories_changed = False
+        if self._inotify is None:
+            try:
+                self._open()
+            except OSError:
+                return False
         wanted: dict[str, tuple[int, int]] = {}
         for directory in directories:
             try:

@@ -11,6 +11,7 @@ DRAIN_POLL_S = 0.02
 HINTED_POLL_S = 1.0  # polling behind working hints only catches what they miss (remote writers, linked directories)
 CALM_SHARE = 500  # and where nothing but a hint is waited for, at most 1/500 of the time is spent on it
 MOST_CALM_POLL_S = 30.0
+HINTS_AGAIN_S = 60.0  # when hints were refused, they are asked for again
 
 
 def rest(look_s: float, poll_s: float) -> float:

@@ -94,7 +94,8 @@ class Tail:
         self._job: asyncio.Future[Step] | None = None
         self._awake = asyncio.Event()
         self._hints = Hints(self._awake.set)
-        self._hinted = False
+        self._hinted = True
+        self._hints_failed_at = 0.0
         self._draining = False
         self._told_to_look = asyncio.Event()
         self._looks_s: deque[float] = deque([0.0], pace.LOOKS_COMPARED)
@@ -120,7 +121,6 @@ class Tail:
             self._log.error("checkpoint_unusable", path=str(unusable.path), reason=unusable.why, moved_to=moved_to)
         found = await loop.run_in_executor(self._worker, self._follower.begin, saved)
         self._untold.extend(found)
-        self._hinted = self._hints.open()
         await self._watch()
         await self._saver.save()
         if self._autosave:
@@ -196,8 +196,12 @@ class Tail:
             await self._watch()
 
     async def _watch(self) -> None:
-        if self._hinted:
-            self._hinted = await asyncio.get_running_loop().run_in_executor(self._worker, self._watch_directories)
+        """Where that failed, inotify's limits may allow it later: others of the machine's containers share them."""
+        if not self._hinted and self._monotonic() - self._hints_failed_at < pace.HINTS_AGAIN_S:
+            return
+        self._hinted = await asyncio.get_running_loop().run_in_executor(self._worker, self._watch_directories)
+        if not self._hinted:
+            self._hints_failed_at = self._monotonic()
 
     def _watch_directories(self) -> bool:
         return self._hints.watch(self._follower.directories())

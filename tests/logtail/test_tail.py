@@ -825,9 +825,29 @@ async def test_drain_finds_a_file_that_was_created_just_before(follow: Follow, l
     assert [chunk.data for chunk in await tail.drained()] == [b"last words"]
 
 
-async def test_drain_of_nothing_ends_at_once(follow: Follow) -> None:
+async def test_drain_of_nothing_ends_at_once(follow: Follow, log: Path) -> None:
+    """Whatever the quiet time: where no file is, none can be quiet."""
     tail = await follow()
-    assert await tail.drained() == []
+    tail.tail.drain(quiet=3600)
+    assert await asyncio.wait_for(tail.tail.next(), PATIENCE_S) is None
+
+
+async def test_drain_waits_until_all_files_were_quiet_for_one_period(follow: Follow, log: Path) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    tail.clock.ahead += 3600  # quiet before the drain counts for nothing
+    tail.tail.drain(quiet=3600)
+    tail.clock.ahead += 3500
+    append(log, b"two\n")
+    assert await tail.lines(1) == [b"two"]
+    tail.clock.ahead += 3500
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(tail.tail.next(), 0.2)
+    tail.clock.ahead += 100
+    last = await tail.chunk()
+    assert (last.data, last.final) == (b"", True)
+    assert await asyncio.wait_for(tail.tail.next(), PATIENCE_S) is None
 
 
 # ---- trouble
