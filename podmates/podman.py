@@ -60,15 +60,19 @@ class Podman:
         Not by `podman stop`: a container that it stops counts as stopped at once, and when none is left that counts as
         running, podman takes the pod's network away from those that are still ending, and kills them after 10 s.
         """
-        await self.run("kill", "--signal", "TERM", *containers)
+        await self._signal("TERM", containers)
         try:
             async with asyncio.timeout(within_s):
                 statuses = await self.run("wait", *containers)
         except TimeoutError:
-            if late := [container for container in containers if await self.process(container)]:
-                await self.run("kill", "--signal", "KILL", *late)
+            await self._signal("KILL", containers)
             statuses = await self.run("wait", *containers)
         return [int(status) for status in statuses.split()]
+
+    async def _signal(self, name: str, containers: Sequence[str]) -> None:
+        """To those that run; podman takes it for a failure of all when one does not."""
+        if running := [container for container in containers if await self.process(container)]:
+            await self.run("kill", "--signal", name, *running)
 
     async def last_lines(self, container: str, count: int = 15) -> list[str]:
         """The end of what a container wrote on standard output and standard error."""
