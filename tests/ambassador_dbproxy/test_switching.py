@@ -86,7 +86,7 @@ async def test_held_connections_follow_the_switch(settings: dict[str, Any], amba
 async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: Make) -> None:
     through = ambassador(settings).ready()
     stop, served = asyncio.Event(), asyncio.Event()
-    seen: dict[str, int] = {"dev": 0, "test": 0, "prod": 0}
+    wanted = ""
 
     async def client() -> None:
         while not stop.is_set():
@@ -96,8 +96,8 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
                 while not stop.is_set():
                     now = await environment(connection)
                     assert now == (first := first or now), "a session straddles two environments"
-                    seen[now] += 1
-                    served.set()
+                    if now == wanted:
+                        served.set()
             except psycopg.errors.AdminShutdown:
                 pass
             finally:
@@ -108,10 +108,10 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
             group.create_task(client())
         for turn in range(50):
             served.clear()
-            await asyncio.to_thread(_switch, through, ("test", "prod", "dev")[turn % 3])
+            wanted = ("test", "prod", "dev")[turn % 3]
+            await asyncio.to_thread(_switch, through, wanted)
             await served.wait()
         stop.set()
-    assert min(seen.values()) > 0
     assert "connection_refused" not in {each["event"] for each in through.events}
 
 
