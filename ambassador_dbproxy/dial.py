@@ -11,7 +11,7 @@ import socket
 import stat
 from pathlib import Path
 
-from ambassador_dbproxy.conversation import Conversation
+from ambassador_dbproxy.conversation import Conversation, Within
 from chassis.settings import Address, OperatorError
 
 BACKLOG = 1024
@@ -40,7 +40,7 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
     """Connect to `host`; Unreachable when it refuses, does not resolve or does not answer in time."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(timeout_s):
+        with Within(timeout_s):
             if host.path:
                 _, conversation = await loop.create_unix_connection(Conversation, host.path)
             else:

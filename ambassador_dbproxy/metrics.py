@@ -5,11 +5,13 @@ Label values come from settings or from fixed lists, never from what a peer send
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ambassador_dbproxy.refusal import Reason
@@ -147,21 +149,45 @@ def _servers(readings: list[Reading]) -> Iterator[Metric]:
     yield from (up, sessions, role)
 
 
-class Timings:
-    """The two histograms, one child per listener, present from the start."""
+class Timings(Collector):
+    """The two histograms, present for each listener from the start."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._connect = Histogram(
-            "dbproxy_connect_seconds", "Time to connect to a server", ["listener"], buckets=_BUCKETS, registry=registry
-        )
-        self._login = Histogram(
-            "dbproxy_login_seconds",
-            "Time from an app's connection to its session, holding included",
-            ["listener"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
+        self._connect: dict[str, _Durations] = {}
+        self._login: dict[str, _Durations] = {}
+        registry.register(self)
 
     def tally(self, listener: str) -> Tally:
         """A tally for one listener that observes into these histograms."""
-        return Tally(connected=self._connect.labels(listener).observe, logged_in=self._login.labels(listener).observe)
+        connect, login = self._connect[listener], self._login[listener] = _Durations(), _Durations()
+        return Tally(connected=connect.observe, logged_in=login.observe)
+
+    def collect(self) -> Iterator[Metric]:
+        yield _histogram("dbproxy_connect_seconds", "Time to connect to a server", self._connect)
+        text = "Time from an app's connection to its session, holding included"
+        yield _histogram("dbproxy_login_seconds", text, self._login)
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+
+class _Durations:
+    """How many durations fell into each bucket, the last one for those beyond all bounds, and their sum."""
+
+    __slots__ = ("counts", "sum_s")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(_BUCKETS) + 1)
+        self.sum_s = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(_BUCKETS, seconds)] += 1
+        self.sum_s += seconds
+
+
+def _histogram(name: str, text: str, durations: dict[str, _Durations]) -> Metric:
+    family = HistogramMetricFamily(name, text, labels=["listener"])
+    for listener, each in durations.items():
+        buckets = list(zip((*map(str, _BUCKETS), "+Inf"), accumulate(each.counts), strict=True))
+        family.add_metric([listener], buckets, each.sum_s)
+    return family

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from ambassador_dbproxy.settings import RoleWanted
 from chassis.settings import Address
@@ -19,7 +19,7 @@ class Health(Enum):
     FAULTY = "faulty"  # it answers, but not as the settings want it: waiting does not help
 
 
-class Role(Enum):
+class Role(StrEnum):
     """What a server said it is. One that was not asked stays UNKNOWN."""
 
     UNKNOWN = "unknown"
@@ -61,7 +61,10 @@ def ranked(servers: Iterable[Server], roles: frozenset[Role]) -> list[Server]:
 
     Among replicas the one least in use comes first; otherwise the order is that of `servers`.
     """
-    return sorted(servers, key=lambda server: _rank(server, roles))
+    found = list(servers)
+    if len(found) > 1:
+        found.sort(key=lambda server: _rank(server, roles))
+    return found
 
 
 def _rank(server: Server, roles: frozenset[Role]) -> tuple[bool, bool, int]:

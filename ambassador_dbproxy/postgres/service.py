@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
+from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Within
 from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
 from ambassador_dbproxy.postgres.session import BackendKey, PostgresSession
@@ -50,7 +50,7 @@ class PostgresService:
     async def serve(self, app: Conversation, floor: Floor[PostgresUpstream]) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(floor.login_timeout_s):
+            with Within(floor.login_timeout_s):
                 request = await _read_request(app, floor.app_encryption)
         except (TimeoutError, ConnectionEnded):
             app.close()  # a port scan, a probe, or an app that changed its mind: the server too says nothing
@@ -117,7 +117,7 @@ async def _app_logs_in(app: Conversation, waiting: Waiting, floor: Floor[Postgre
     backend_key: BackendKey | None = None
     from_app = MessageReader()
     try:
-        async with asyncio.timeout(floor.login_timeout_s):
+        with Within(floor.login_timeout_s):
             while True:
                 app.send(message.encode())
                 if message.kind == b"E":

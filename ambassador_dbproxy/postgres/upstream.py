@@ -6,13 +6,12 @@ Holding while the target is down is the gate's business, what the app sees of it
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeVar
 
-from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
+from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Within
 from ambassador_dbproxy.dial import Unreachable, dial, peer_address
 from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
 from ambassador_dbproxy.postgres.errors import INVALID_PASSWORD, NOT_ACCEPTING, read_error
@@ -110,8 +109,9 @@ class PostgresUpstream(TargetUpstream):
         limit_s = self._around.connect_timeout_s
         conversation = await dial(server.address, limit_s)
         try:
-            async with asyncio.timeout(limit_s):
-                await self._encrypt(ServerConnection(conversation, server.server, server.address))
+            with Within(limit_s):
+                if self._encryption.wanted(server.server.host):
+                    await self._encrypt(ServerConnection(conversation, server.server, server.address))
                 conversation.send(request.encode())
                 await conversation.receive()
         except (ConnectionEnded, TimeoutError):
@@ -163,14 +163,19 @@ class PostgresUpstream(TargetUpstream):
         return LoggedIn(server, bytes(login.greeting), login.backend_key, role)
 
     async def _converse(self, server: ServerConnection, login: UpstreamLogin, password: str) -> None:
-        while login.state is not LoginState.READY:
-            action = login.receive(await server.next_message())
+        conversation, reader = server.conversation, server.reader
+        authenticated, ready = LoginState.AUTHENTICATED, LoginState.READY
+        while login.state is not ready:
+            if (message := reader.next_message()) is None:
+                reader.feed(await conversation.receive())
+                continue
+            action = login.receive(message)
             if isinstance(action, Derive):
                 action = login.derived(await self._around.keys.derive(password, action.challenge))
             if action is not None:
-                server.conversation.send(action.data)
-            elif login.state is LoginState.AUTHENTICATED:
-                server.reader.pass_to(login.greet)
+                conversation.send(action.data)
+            elif login.state is authenticated:
+                reader.pass_to(login.greet)
 
     async def _ask(self, server: ServerConnection, packet: bytes) -> Waiting:
         """Send `packet` and read the server's first answer, whatever it is, unless it says that it is not up."""
@@ -187,8 +192,9 @@ class PostgresUpstream(TargetUpstream):
         limit_s = self._around.login_timeout_s
         at = ServerConnection(conversation, server, peer_address(conversation, server.host))
         try:
-            async with asyncio.timeout(limit_s):
-                await self._encrypt(at)
+            with Within(limit_s):
+                if self._encryption.wanted(server.host):
+                    await self._encrypt(at)
                 return await talk(at)
         except TimeoutError as error:
             raise Unreachable(f"{at.address}: the login took longer than {limit_s:g}s") from error
@@ -202,8 +208,6 @@ class PostgresUpstream(TargetUpstream):
     async def _encrypt(self, server: ServerConnection) -> None:
         """Ask for TLS as the settings want it (protocol 3, "SSL Session Encryption")."""
         conversation, host = server.conversation, server.server.host
-        if not self._encryption.wanted(host):
-            return
         if self._encryption.direct:
             answer = b"S"
         else:
