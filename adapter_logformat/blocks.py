@@ -43,8 +43,9 @@ class _Blocks:
         self._layout = layout
         self._render = render
         marks = layout.rule.marks or r"(?!)"
+        own = f"(?!{layout.yields})" if layout.yields else ""
         # The continuation is possessive: what a mark took is never given back to be read as a header.
-        self._pattern = re.compile(f"^{layout.pattern}(?P<_rest>(?:\n(?:{marks}))*+)\n", re.MULTILINE | re.ASCII)
+        self._pattern = re.compile(f"^{own}{layout.pattern}(?P<_rest>(?:\n(?:{marks}))*+)\n", re.MULTILINE | re.ASCII)
         self._groups = self._pattern.groupindex
         self._looms: dict[tuple[str, tuple[bool, ...]], Loom] = {}
         self._is_special = layout.accept is not None or layout.finish is not None or bool(layout.absent)

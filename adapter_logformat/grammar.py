@@ -48,7 +48,8 @@ class Format:
 
     `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format`
     values it may write. `generic`: so loose that a more specific format is asked first even when this one is
-    the stream's own. `yields`: of which lines that is so, where it is not loose altogether."""
+    the stream's own. `yields`: lines of which that is so, where it is not
+    loose altogether; the fast form leaves them out."""
 
     name: str
     title: str
@@ -111,7 +112,7 @@ class Layout:
     """A declared layout. In `pattern` the groups `level` and `body` have their fixed meaning, the time's
     groups belong to `time`, every other group is listed in `fields` with its attribute and type; a group that
     matched nothing, or one of the words in `absent`, is left out. `finish` does what a table cannot say, and may
-    refuse the line."""
+    refuse the line. `yields`: how lines begin that another format may read better."""
 
     name: str
     title: str
@@ -123,6 +124,7 @@ class Layout:
     time: TimeOf | None
     rule: Rule = ALONE
     generic: bool = False
+    yields: str = ""
     resource: Mapping[str, str] = field(default_factory=dict)
     accept: Callable[[Mapping[str, str | None]], bool] | None = None
     absent: frozenset[str] = frozenset()
@@ -133,7 +135,8 @@ class Layout:
         """The catalogue entry of this layout."""
         return Format(
             name=self.name, title=self.title, rank=self.rank, read=self.reader(), sample=self.sample,
-            rule=self.rule, generic=self.generic, fast=self._fast if self.rule.fast else None, fold=self.fold,
+            rule=self.rule, generic=self.generic, yields=re.compile(self.yields).match if self.yields else None,
+            fast=self._fast if self.rule.fast else None, fold=self.fold,
         )  # fmt: skip
 
     def reader(self) -> Read:

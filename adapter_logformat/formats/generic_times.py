@@ -93,9 +93,11 @@ def find(text: str) -> Found | None:
         clock = _PATTERNS[_CLOCK_ALONE].search(text)
         if clock is not None and clock.start() <= LATEST_CLOCK and (best is None or clock.start() < best.start()):
             best, number = clock, _CLOCK_ALONE
-    if best is None:
-        return None
-    return Found(best.start(), best.end(), best.groupdict(), number == _US, _behind_colon(best))
+    return None if best is None else _found(best, number)
+
+
+def _found(match: re.Match[str], number: int) -> Found:
+    return Found(match.start(), match.end(), match.groupdict(), number == _US, _behind_colon(match))
 
 
 def _behind_colon(found: re.Match[str]) -> bool:

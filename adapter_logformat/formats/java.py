@@ -21,14 +21,13 @@ LAYOUTS: Final = (
         rank=85,
         pattern=rf"{ISO} {{1,6}}{_LEVEL} (?P<pid>\d{{1,10}}+) --- (?:\[(?P<application>[^\]\n]*+)\]"
         rf" (?=\[))?{_THREAD} "
-        r"(?:\[ {0,40}(?P<correlation>[0-9a-f, \-]*?)\] )?(?P<logger>[^\s:]++) {0,40}: ?(?P<body>.*)",
+        r"(?P<logger>[^\s:]++) {0,40}: ?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123  INFO 12345 --- [           main] c.e.DemoApplication : Started in 2.1 seconds",
         scale=SCALE,
         fields={
             "pid": ("process.pid", int),
             "thread": _THREAD_FIELD,
             "logger": _LOGGER_FIELD,
-            "correlation": ("app.correlation", str),
         },
         resource={"application": "service.name"},
         time=iso_time,
@@ -157,15 +156,14 @@ LAYOUTS: Final = (
         name="log4j",
         title="log4j and logback with date: thread, level and logger in their usual orders",
         rank=81,
-        # A zone and then nothing but the level in brackets is hclog's.
-        pattern=r"(?!\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,3})"
-        rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
+        pattern=rf"{ISO} (?:{_THREAD} {{1,6}})?\[?{_LEVEL} {{0,3}}\]? {{0,6}}(?<= )"
         r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?"
         # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
         r"(?:(?=[A-Za-z_$][\w$]*+\.)"
         r"|(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
         r"(?P<logger>[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
         r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )(?P<body>.*)",
+        yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[[A-Z]{4,5}\] ",  # hclog
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
         fields={

@@ -38,11 +38,8 @@ LAYOUTS: Final = (
         name="python_asctime",
         title="Python logging with asctime: `%(asctime)s - %(name)s - %(levelname)s - %(message)s`, Flask, gunicorn",
         rank=79,
-        # A date with slashes and a bare level behind it are Go's; the others are hclog's, log4js' and Kafka's.
-        pattern=rf"(?!\d{{4}}/\S{{5}} \S{{1,20}} [A-Z]{{4,8}} "
-        r"|\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[(?:TRACE|DEBUG|INFO|WARN|ERROR)\] {1,3}"
-        r"|\[\d{4}-[^\]\n]{1,40}\] (?:\[[A-Z]{4,8}\] [\w.\-]{1,100}+ - "
-        r"|[A-Z]{4,8} {1,6}(?!in \w++: |- ).{0,9999}\([\w$]++(?:\.[\w$]++)++\)(?!.)))"
+        # A date with slashes and a bare level behind it are Go's.
+        pattern=r"(?!\d{4}/\S{5} \S{1,20} [A-Z]{4,8} )"
         rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
         rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
         r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]"
@@ -58,6 +55,10 @@ LAYOUTS: Final = (
         r"|\[[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
         r"|\[[^\n]{1,400}?@\d{1,9}+\] - ))"
         r"(?P<body>.*)",
+        # hclog and what is alike; log4js and TiDB; Kafka.
+        yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[?[A-Z]{4,5}\]? "
+        r"|\[\d{4}[\-/][^\]\n]{1,40}\] (?:\[[A-Z]{4,8}\] (?:\[|[\w.\-]{1,100}+ - )"
+        r"|[A-Z]{4,8} {1,6}.{0,9999}\([\w$]++(?:\.[\w$]++)++\)(?!.))",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
         scale=SCALE,
         fields={
