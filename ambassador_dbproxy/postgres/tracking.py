@@ -23,6 +23,7 @@ _READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
 _EXTENDED = frozenset(b"PBEDCH")  # what belongs together until a Sync, and to one implicit transaction
 _COPY_DATA, _SYNC = b"dS"
+_ROWS = frozenset(b"Dd")  # DataRow, CopyData
 _COPY_END = frozenset(b"cf")
 _IDLE = ord("I")
 _KEPT = -1
@@ -130,21 +131,25 @@ class SessionTracker:
             chunk = self._server_kept + chunk
             end = len(chunk)
             at = 0
-        read = _HEAD.unpack_from
-        while end - at >= _READY_BYTES:
+        last, length, read = end - _READY_BYTES, 4, _HEAD.unpack_from
+        while at <= last:
             kind, length = read(chunk, at)
+            begin, at = at, at + length + 1
+            if kind in _ROWS and length >= 4:
+                continue  # by far the most of what is large
+            if length < 4:
+                break
             if kind == _READY:
                 self.transactions += 1
-                self._status = chunk[at + _HEAD_BYTES]
+                self._status = chunk[begin + _HEAD_BYTES]
                 if self._asked:
                     self._asked -= 1
             elif kind == _ERROR:
                 errors = True
-                self._on_error(_sqlstate(chunk, at, length))
-            at += length + 1
-            if not 4 <= length <= MAX_MESSAGE_BYTES:
-                self._lose()
-                return
+                self._on_error(_sqlstate(chunk, begin, length))
+        if not 4 <= length <= MAX_MESSAGE_BYTES:  # too large a one ends the loop by itself
+            self._lose()
+            return
         if at < end:
             self._keep_server(chunk[at:])
             return
@@ -163,9 +168,12 @@ class SessionTracker:
             chunk = self._client_kept + chunk
             end = len(chunk)
             at = 0
-        read = _HEAD.unpack_from
-        while end - at >= _HEAD_BYTES:
+        last, length, read = end - _HEAD_BYTES, 4, _HEAD.unpack_from
+        while at <= last:
             kind, length = read(chunk, at)
+            at += length + 1
+            if length < 4:
+                break
             if kind == _COPY_DATA:
                 self._copying = True
             elif kind in _ASKING:
@@ -176,10 +184,9 @@ class SessionTracker:
                 self._unsynced = 1
             elif kind in _COPY_END:
                 self._copying = False
-            at += length + 1
-            if not 4 <= length <= MAX_MESSAGE_BYTES:
-                self._lose()
-                return
+        if not 4 <= length <= MAX_MESSAGE_BYTES:
+            self._lose()
+            return
         if at < end:
             self._client_kept = chunk[at:]
             self._client_skip = _KEPT
