@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent
-WAIT_S = 20.0
+WAIT_S = 60.0  # an upper limit, reached only when something is wrong
 
 Event = dict[str, Any]
 
@@ -63,7 +63,7 @@ class MateProcess:
 
     def metrics(self) -> dict[str, float]:
         """The metrics page: series with labels → value."""
-        with urllib.request.urlopen(f"http://{self.event('ready')['ops']}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self.event('ready')['ops']}/metrics", timeout=WAIT_S) as answer:
             lines = answer.read().decode().splitlines()
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
 

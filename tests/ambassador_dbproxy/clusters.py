@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 USER, PASSWORD, DATABASE = "app", "correct horse, battery = stäple", "orders"
-START_S = 20.0
+START_S = 60.0
 
 
 def binaries(version: str) -> Path | None:

@@ -18,7 +18,7 @@ from ambassador_dbproxy.tcp import TcpService
 from chassis.settings import Address
 
 Make = Callable[..., Any]
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class FakeSession:

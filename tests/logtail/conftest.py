@@ -13,7 +13,7 @@ from logtail import checkpoint
 from logtail.chunk import Chunk
 from logtail.tail import Tail
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Events:

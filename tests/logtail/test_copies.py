@@ -40,7 +40,7 @@ async def test_two_files_that_begin_alike_and_then_differ_are_both_followed_at_o
     tail = await follow()
     assert len(await tail.lines(2)) == 2
     log.with_name("twin.log").write_bytes(b"started\ntwo\n")
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(COPY_GRACE_S):
         assert await tail.lines(2) == [b"started", b"two"]
 
 

@@ -14,7 +14,7 @@ import zstandard
 from aiohttp import ClientSession, web
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 30
+PATIENCE_S = 60
 Answer = Callable[[web.Request, bytes], web.Response]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from .balance import imbalance
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 40
+PATIENCE_S = 60
 UNSEEN_AFTER_S = 2
 POISON = b"poison"
 

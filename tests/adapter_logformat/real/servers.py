@@ -14,7 +14,7 @@ import pytest
 
 from adapter_logformat.pipeline import Options, Stream
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 Record = dict[str, Any]
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.ambassador_dbproxy.clusters import free_port, server_account
 
 USER, PASSWORD, DATABASE = "app", "correct horse, battery = stäple", "orders"
-START_S = 20.0
+START_S = 60.0
 SERVER, INSTALL = "mariadbd", "mariadb-install-db"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-START_S = 20.0
+START_S = 60.0
 USER, PASSWORD, ROOT_PASSWORD = "app", "correct-horse=battery!stäple", "the-default-user's"
 
 
