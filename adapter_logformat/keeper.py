@@ -6,6 +6,7 @@ What is read, and when a commit is due, is the matter of `conversion`.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -30,12 +31,6 @@ CHUNK_BYTES: Final = 512 * 1024
 """Read in one go where so much is waiting: a step, its note and its write cost the same whatever their size."""
 CHUNKS_IN_A_FILE: Final = 256
 """Where an output file is small: the shortest lines make more than a hundred times their size of records."""
-NEARLY_FULL: Final = 16
-"""A chunk has never made so many times its size of records; only nearer to the limit a rotation is thought of."""
-DENSE: Final = 8192
-SHORT_RECORD: Final = 512
-"""A chunk of more lines is not converted as a whole only to see whether it still fits: its records are guessed to be of
-this size."""
 
 
 def chunk_bytes(max_bytes: int) -> int:
@@ -50,6 +45,19 @@ class _Saved(msgspec.Struct, frozen=True):
     output: Place | None = None
     commit: int = 0
     steps: dict[str, list[Step]] = {}
+    """Taken before a kill, and to be taken again: each behind a note of its own, which stands for it from then on."""
+    done: dict[str, list[Step]] = {}
+    """Those of a part under way whose records are in files that were rotated since; `streams` is from before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A part of which not all is written yet: the state of its stream before it, and its steps that are in the
+    output. Its bytes are acknowledged only together, so this is what a rotation in its middle saves."""
+
+    generation: str
+    before: dict[str, Any]
+    done: list[Step] = field(default_factory=list)
 
 
 class Keeper:
@@ -115,26 +123,18 @@ class Keeper:
 
     async def produce(self, generation: str, part: Part, *, rotates: bool = True) -> None:
         """Takes one step, or several where it is long, and writes, each behind its note, what they made; where it does
-        not fit any more, into a new file.
-
-        A rotation is saved before and after, so the state of the stream from before the part must be at hand then: it
-        comes before the first of several steps, or there is only one."""
-        rotates = rotates and self.file is not None
-        lines = part.data.count(b"\n")
-        if rotates and lines > DENSE:
-            if self._is_full_for(lines * SHORT_RECORD + len(part.data)):
-                await self._rotate({})
-            rotates = False
-        rotates = rotates and self._is_full_for(NEARLY_FULL * CHUNK_BYTES)
+        not fit any more, into a new file. Without `rotates` it is written wherever it leads."""
+        under_way = None
+        if rotates and self.file is not None:
+            under_way = _UnderWay(generation, self._streams.files[generation].stream.snapshot())
         rest: Part | None = part
         while rest is not None:
-            rest = await self._step(generation, rest, rotates=rotates)
+            rest = await self._step(generation, rest, under_way)
 
-    async def _step(self, generation: str, part: Part, *, rotates: bool) -> Part | None:
-        """What is left of the part; nothing where it is converted as a whole to see whether it fits (`rotates`)."""
+    async def _step(self, generation: str, part: Part, under_way: _UnderWay | None) -> Part | None:
+        """What is left of the part."""
         followed = self._streams.files[generation]
-        before = followed.stream.snapshot() if rotates else None
-        taken = steps.take(followed.stream, part, whole=rotates)
+        taken = steps.take(followed.stream, part)
         written = list(filter(None, map(self._redact, taken.written)))
         if part.deed == "expire" and not written:
             return None
@@ -148,17 +148,15 @@ class Keeper:
         if self.file is None:
             await self.writer.insist(Append(self.output, self._journal, None, written))
             return taken.rest
-        if before is not None and size and self.file.is_full_for(size):
-            await self._rotate({generation: before})
-            self._streams.touch(generation)
+        if under_way is not None and size and self.file.is_full_for(size):
+            await self._rotate(under_way)
         begins = self.file.length
         deed = part.deed if taken.rest is None else "feed"
         note = Note(self._number, generation, deed, taken.end, part.now_ns, begins, begins + size, skipped)
         await self.writer.insist(Append(self.file, self._journal, note, written))
+        if under_way is not None:
+            under_way.done.append(Step(deed, taken.end, part.now_ns, ALL))
         return taken.rest
-
-    def _is_full_for(self, size: int) -> bool:
-        return self.file is not None and self.file.is_full_for(size)
 
     async def write_unnoted(self, written: bytes) -> None:
         """Records of senders: they cannot be asked again, so there is nothing to note."""
@@ -167,27 +165,24 @@ class Keeper:
             return
         self.due()
         if self.file is not None and self.file.is_full_for(len(written)):
-            await self._rotate({})
+            await self._rotate(None)
         await self.writer.insist(Append(self.output, self._journal, None, [written]))
 
-    async def _rotate(self, states: Mapping[str, dict[str, Any]]) -> None:
+    async def _rotate(self, under_way: _UnderWay | None) -> None:
         assert self.file is not None
-        await self.commit(states)
+        await self.commit(under_way)
         await self.writer.insist(self.file.rotate)
         self._log.info("output_rotated", path=self._path)
-        for generation in states:
-            self._streams.touch(generation)
-        await self.commit(states)
+        await self.commit(under_way)
         self.due()
 
-    async def commit(self, states: Mapping[str, dict[str, Any]] | None = None) -> None:
-        """Output to the disk first, then offsets, output place and streams in one checkpoint, then the notes anew.
-
-        `states` stands for streams that have gone further than what is written."""
+    async def commit(self, under_way: _UnderWay | None = None) -> None:
+        """Output to the disk first, then offsets, output place and streams in one checkpoint, then the notes anew."""
         place = await self.writer.insist(self.output.sync)
-        streams = self._streams.saved(states or {})
+        streams = self._streams.saved({under_way.generation: under_way.before} if under_way else {})
+        done = {under_way.generation: under_way.done} if under_way else {}
         self._number += 1
-        extra = msgspec.to_builtins(_Saved(streams, place, self._number, self.replay.left()))
+        extra = msgspec.to_builtins(_Saved(streams, place, self._number, self.replay.left(), done))
         chunks, self._uncommitted, self.uncommitted_bytes = self._uncommitted, [], 0
         self.changed.clear()
         for source, start, end in chunks:
@@ -199,7 +194,7 @@ class Keeper:
             self._log.warning("output_moved_away", path=self._path)
             await self.writer.insist(self.file.reopen)
             self.due()
-            await self.commit()
+            await self.commit(under_way)
 
     # -- after a death -------------------------------------------------------------------------------------------------
 
@@ -217,7 +212,10 @@ class Keeper:
         if saved is not None:
             notes = [note for note in notes if note.commit >= saved.commit]
             length = self.file.length if self.file.known else None
-            self.replay = Replay(to_take_again(saved.steps, notes, length, self.file.records_in))
+            again = to_take_again(saved.steps, notes, length, self.file.records_in)
+            self.replay = Replay(
+                {each: [*saved.done.get(each, ()), *again.get(each, ())] for each in saved.done | again}
+            )
         return found
 
     def _loaded(self, extra: Mapping[str, object]) -> _Saved | None:

@@ -90,12 +90,12 @@ class Streams:
 
     def saved(self, instead: Mapping[str, dict[str, Any]]) -> dict[str, SavedStream]:
         """What a checkpoint made now holds; `instead` stands for streams that have gone further than what is
-        written."""
+        acknowledged, and is forgotten with the next one."""
         for generation in self._touched:
             followed = self.files[generation]
             state = instead.get(generation) or followed.stream.snapshot()
             self._saved[generation] = SavedStream(followed.path, state)
-        self._touched.clear()
+        self._touched = set(instead)
         return self._saved
 
     def revive(self, generation: str, saved: SavedStream) -> Followed:

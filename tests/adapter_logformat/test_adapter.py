@@ -120,6 +120,24 @@ def test_the_shortest_lines_are_written_once_and_make_no_file_grow_beyond_its_li
     assert [record["body"] for record in desk.records()] == ["a"] * 10_000
 
 
+def test_a_file_may_be_full_in_the_middle_of_what_was_read_at_once_and_then_comes_a_kill(desk: Any) -> None:
+    # One character makes a record of three kilobytes here, as each of them names its file.
+    desk.settings["output"] |= {"max_bytes": "16MiB", "keep": 100}
+    folder = Path(*["long-name " * 24] * 12)
+    (desk.logs / folder).mkdir(parents=True)
+    desk.settings["inputs"] = [{"paths": [f"{desk.logs / folder}/*.log"]}]
+    desk.write(f"{folder}/a.log", "".join(f"{number % 10}\n" for number in range(9_000)))
+    adapter = desk.start()
+    adapter.event("output_rotated")
+    adapter.kill()
+    adapter = desk.start()
+    adapter.event("ready")
+    assert adapter.stop() == 0
+    assert [path.stat().st_size <= 1 << 24 for path in desk.output.parent.iterdir()] == [True, True]
+    bodies = [json.loads(line)["body"] for line in desk.raw().splitlines()]
+    assert bodies == [f"{number % 10}" for number in range(9_000)]
+
+
 def test_a_record_whose_rest_lies_unread_in_the_file_is_not_ended_for_its_age(desk: Any) -> None:
     header, frame = (
         "2026-11-20 08:51:00.123 ERROR 1 --- [main] c.e.Demo : /{}\njava.io.IOException: no\n",

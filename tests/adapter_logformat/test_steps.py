@@ -2,17 +2,17 @@
 
 from adapter_logformat.pipeline import Options, Stream
 from adapter_logformat.replay import ALL, Part
-from adapter_logformat.steps import PIECE_BYTES, PIECE_LINES, Taken, pieces, take
+from adapter_logformat.steps import PIECE_BYTES, PIECE_LINES, STEP_MADE, Taken, pieces, take
 
 NOW = 1_795_161_060_000_000_000
 ACCESS = b'203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /a HTTP/1.1" 200 12 "-" "curl/8"\n'
 
 
-def steps(data: bytes, *, deed: str = "feed", whole: bool = False) -> tuple[list[Taken], bytes]:
+def steps(data: bytes, *, deed: str = "feed") -> tuple[list[Taken], bytes]:
     stream, taken, written = Stream(Options()), [], b""
     rest: Part | None = Part(deed, data, len(data), NOW)  # type: ignore[arg-type]
     while rest is not None:
-        taken.append(take(stream, rest, whole=whole))
+        taken.append(take(stream, rest))
         written += b"".join(taken[-1].written)
         rest = taken[-1].rest
     return taken, written
@@ -37,10 +37,17 @@ def test_lines_that_are_read_one_by_one_are_taken_in_several_steps_and_quick_one
 
 def test_many_steps_make_the_same_records_as_one() -> None:
     data = b"ok\n" * 9000 + ACCESS * 3000 + b"half a line"
-    assert steps(data, deed="last")[1] == steps(data, deed="last", whole=True)[1]
+    stream = Stream(Options())
+    assert steps(data, deed="last")[1] == stream.feed(data, NOW) + stream.flush(NOW)
+
+
+def test_a_step_that_has_made_much_is_over() -> None:
+    taken, written = steps(ACCESS * 30_000)
+    assert [sum(map(len, each.written)) >= STEP_MADE for each in taken] == [True] * (len(taken) - 1) + [False]
+    assert (len(taken) > 2, written.count(b"\n")) == (True, 30_000)
 
 
 def test_a_step_that_is_taken_again_goes_to_its_end() -> None:
     for part in (Part("feed", b"ok\n" * 9000, 27_000, NOW, skip=ALL), Part("feed", b"ok\n" * 9000, 27_000, NOW, 3)):
-        assert take(Stream(Options()), part, whole=False).rest is None
-    assert take(Stream(Options()), Part("feed", b"ok\n" * 9000, 27_000, NOW, partly=True), whole=False).rest is None
+        assert take(Stream(Options()), part).rest is None
+    assert take(Stream(Options()), Part("feed", b"ok\n" * 9000, 27_000, NOW, partly=True)).rest is None
