@@ -30,10 +30,14 @@ _CACHED = bytes((MORE, 3))  # of caching_sha2_password: the one packet of a logi
 
 
 class AppReader:
-    """The app's packets during a login. `sequence` is that of the next packet to the app."""
+    """The app's packets during a login.
 
-    def __init__(self, app: Conversation, timeout_s: float) -> None:
-        self.sequence = 1
+    `sequence` is that of a packet of ours behind the app's own next one, or behind its last one once that is here: an
+    app that is owed nothing yet reads only after it has written.
+    """
+
+    def __init__(self, app: Conversation, timeout_s: float, sequence: int) -> None:
+        self.sequence = sequence
         self._app = app
         self._timeout_s = timeout_s
         self._packets = PacketReader()
@@ -56,11 +60,12 @@ class AppReader:
         self._app.give_back(self._packets.take_rest())
 
 
-async def enter(app: Conversation, upstream: MysqlUpstream, greeted: Greeted, floor: Floor[MysqlUpstream]) -> LoggedIn:
+async def enter(
+    app: Conversation, reader: AppReader, upstream: MysqlUpstream, greeted: Greeted, floor: Floor[MysqlUpstream]
+) -> LoggedIn:
     """The app may log in as it likes; the ambassador does as the target's user."""
     offered = greeted.greeting.for_app(upstream.scramble())
     app.send(encode(0, offered.encode()))
-    reader = AppReader(app, floor.login_timeout_s)
     packet = await reader.next_packet()
     admission = Admission(offered.plugin, offered.scramble)
     request = await admit(app, reader, admission, packet, read_response(packet))
@@ -80,12 +85,11 @@ async def _reported(upstream: MysqlUpstream, login: Awaitable[T]) -> T:
 
 
 async def pass_through(
-    app: Conversation, upstream: MysqlUpstream, greeted: Greeted, floor: Floor[MysqlUpstream]
+    app: Conversation, reader: AppReader, upstream: MysqlUpstream, greeted: Greeted, floor: Floor[MysqlUpstream]
 ) -> LoggedIn:
     """The app's own login, packet by packet in turn, until the server's verdict. Only sequence ids may change."""
     server = greeted.server
     app.send(encode(0, greeted.greeting.passed_through().encode()))
-    reader = AppReader(app, floor.login_timeout_s)
     packet = await reader.next_packet()
     request = read_response(packet)
     try:
@@ -93,6 +97,7 @@ async def pass_through(
         while True:
             packet = await upstream.bounded(server, server.next_packet())
             app.send(encode(packet.sequence - shift, packet.body))
+            reader.sequence = packet.sequence - shift + (1 if packet.body == _CACHED else 2)
             mark = packet.body[:1]
             if mark == bytes((ERR,)):
                 error = read_error(packet.body)
@@ -126,8 +131,8 @@ async def admit(
 ) -> LoginRequest:
     """Lead the app's client to where it waits for the verdict on its `request`, which came in `packet`."""
     app.send(admission.ask(request, packet.sequence))
-    reader.sequence = admission.sequence
     if admission.state is AdmissionState.SWITCHED:
+        reader.sequence = admission.sequence + 1
         try:
             admission.answer(await reader.next_packet())
         except ProtocolViolation as error:

@@ -9,7 +9,7 @@ import asyncio
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.mysql.entrance import enter, pass_through, refused
+from ambassador_dbproxy.mysql.entrance import AppReader, enter, pass_through, refused
 from ambassador_dbproxy.mysql.errors import CODES, refusal
 from ambassador_dbproxy.mysql.login import LoginFailed, ServerRefused
 from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn
@@ -22,6 +22,9 @@ from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
 from ambassador_dbproxy.tls import TlsFailed
 from chassis.secret import SecretUnreadable
+
+BEHIND_THE_RESPONSE = 2
+"""Sequence id of what comes behind the greeting and the app's response to it."""
 
 
 class MysqlService:
@@ -60,8 +63,9 @@ async def _log_in(
 ) -> LoggedIn | None:
     """The way in that the target wants; None if the app left without a word, as port scans and probes do."""
     way_in = enter if upstream.route.target.user is not None else pass_through
+    reader = AppReader(app, floor.login_timeout_s, BEHIND_THE_RESPONSE)
     try:
-        return await way_in(app, upstream, greeted, floor)
+        return await way_in(app, reader, upstream, greeted, floor)
     except ConnectionEnded:
         floor.spawn(_dismiss(upstream, greeted), f"dismiss {upstream.route.name}")
         app.close()
@@ -72,7 +76,7 @@ async def _log_in(
             raise
         greeted.abandon()
         # The listener closes, and would speak as if nothing had been said yet.
-        raise refused(Reason.CLOSING, "the database ambassador is shutting down", 2) from None
+        raise refused(Reason.CLOSING, "the database ambassador is shutting down", reader.sequence) from None
     except BaseException:
         greeted.abandon()
         raise

@@ -130,7 +130,7 @@ class MysqlSession(FollowedSession):
 
     async def _change_user(self, app: Conversation, server: Conversation) -> None:
         """Change it and go on, or end with the words that tell the app why not."""
-        reader = AppReader(app, self._floor.login_timeout_s)
+        reader = AppReader(app, self._floor.login_timeout_s, 1)
         words = b""
         try:
             ok = await change_user(app, reader, self._logged_in, self._upstream, self._floor)
