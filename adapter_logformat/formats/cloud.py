@@ -1,4 +1,4 @@
-"""AWS: Application and classic load balancer, S3 server access. Fields get appended over the years,
+"""AWS: Application, Network and classic load balancer, S3 server access. Fields get appended over the years,
 so the end is open.
 """
 
@@ -16,8 +16,8 @@ _TOOK: Final = r"-?\d{1,9}+(?:\.\d{1,9}+)?"
 _BALANCER: Final = (
     r"(?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) (?P<target>[^ ]++) "
     rf"(?P<took1>{_TOOK}) (?P<took2>{_TOOK}) (?P<took3>{_TOOK}) (?P<status>\d{{3}}|-) (?P<target_status>\d{{3}}|-) "
-    rf'(?P<received>\d{{1,18}}+) (?P<sent>\d{{1,18}}+) "(?P<body>{_QUOTED})" "(?P<agent>{_QUOTED})" '
-    r"(?P<cipher>[^ ]++) (?P<protocol>[^ ]++)"
+    rf'(?P<received>\d{{1,18}}+) (?P<sent>\d{{1,18}}+) "(?P<body>{_QUOTED})"'
+    rf'(?: "(?P<agent>{_QUOTED})" (?P<cipher>[^ ]++) (?P<protocol>[^ ]++))?'
 )
 _FIELDS: Final = {
     "client": ("client.address", str), "port": ("client.port", int), "target": ("app.target", str),
@@ -28,6 +28,9 @@ _FIELDS: Final = {
 _ALB_TAIL: Final = ("target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
                     "request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_port_list",
                     "target_status_code_list", "classification", "classification_reason")  # fmt: skip
+_NLB_TAIL: Final = ("incoming_tls_alert", "chosen_cert_arn", "chosen_cert_serial", "tls_cipher", "tls_protocol",
+                    "tls_named_group", "domain_name", "alpn_fe_protocol", "alpn_be_protocol",
+                    "alpn_client_preference_list", "tls_connection_creation_time")  # fmt: skip
 _S3_TAIL: Final = ("version_id", "host_id", "signature_version", "cipher_suite", "authentication_type", "host_header",
                    "tls_version", "access_point_arn", "acl_required")  # fmt: skip
 
@@ -41,7 +44,12 @@ def _balancer(record: Record, found: Mapping[str, str | None]) -> bool:
     if not any(took.startswith("-") for took in times):
         attributes["http.server.request.duration"] = round(sum(map(float, times)), 6)
     if found.get("tail"):
-        _tail(attributes, found["tail"] or "", _ALB_TAIL)
+        _tail(attributes, found["tail"] or "", _ALB_TAIL if record.format == "aws_alb" else ())
+    return True
+
+
+def _network(record: Record, found: Mapping[str, str | None]) -> bool:
+    _tail(record.attributes, found["tail"] or "", _NLB_TAIL)
     return True
 
 
@@ -89,7 +97,7 @@ LAYOUTS: Final = (
         name="aws_elb",
         title="AWS classic load balancer",
         rank=88,
-        pattern=rf"{_TIME} (?P<balancer>[^ ]++) {_BALANCER}(?: .*)?",
+        pattern=rf"{_TIME} (?P<balancer>[^ ]++) {_BALANCER}(?P<tail>(?: .*)?)",
         sample="2015-05-13T23:39:43.945958Z my-loadbalancer 192.0.2.39:2817 192.0.2.1:80 0.000073 0.001048"
         " 0.000057 200 200 "
         '0 29 "GET http://www.example.com:80/ HTTP/1.1" "curl/7.38.0" - -',
@@ -100,10 +108,37 @@ LAYOUTS: Final = (
         finish=_balancer,
     ),
     Layout(
+        name="aws_nlb",
+        title="AWS Network Load Balancer (TLS listeners)",
+        rank=88,
+        pattern=r"(?P<body>(?P<type>tls) (?P<version>\d\.\d) (?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)"
+        r"(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z)? (?P<balancer>[^ ]++) (?P<listener>[^ ]++) "
+        r"(?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) (?P<target>[^ ]++) (?P<took>\d{1,9}+|-) "
+        r"(?P<handshake>\d{1,9}+|-) (?P<received>\d{1,18}+|-) (?P<sent>\d{1,18}+|-)(?P<tail>(?: .*)?))",
+        sample="tls 2.0 2026-11-20T08:51:00 net/my-loadbalancer/c6e77e28c25b2234 g3d4b5e8bb8464cd 192.0.2.7:51341"
+        " 192.0.2.1:443 5 2 98 246 - arn:aws:acm:x - ECDHE-RSA-AES128-SHA tlsv12 - www.example.com",
+        scale={},
+        fields={
+            "type": ("app.type", str),
+            "balancer": ("app.load_balancer", str),
+            "listener": ("app.listener", str),
+            "client": ("client.address", str),
+            "port": ("client.port", int),
+            "target": ("app.target", str),
+            "took": ("app.connection_time_ms", int),
+            "handshake": ("app.tls_handshake_time_ms", int),
+            "received": ("app.received_bytes", int),
+            "sent": ("app.sent_bytes", int),
+        },
+        time=lambda times, found: times.iso(found["second"] or "", found["fraction"], "Z"),
+        absent=NOTHING,
+        finish=_network,
+    ),
+    Layout(
         name="aws_s3",
         title="AWS S3 server access log",
         rank=88,
-        pattern=rf"(?P<owner>[0-9a-f]{{64}}|-) (?P<bucket>[^ ]++) \[{CLF}\] (?P<client>[^ ]++) (?P<requester>[^ ]++) "
+        pattern=rf"(?P<owner>[0-9a-f]{{1,64}}+|-) (?P<bucket>[^ ]++) \[{CLF}\] (?P<client>[^ ]++) (?P<requester>[^ ]++) "
         r"(?P<id>[^ ]++) (?P<operation>[^ ]++) (?P<key>[^ ]++) "
         r'(?:"(?P<request>(?:[^"]++|"(?! (?:\d{3}|-) )){0,9999}+)"|-) '
         r"(?P<status>\d{3}|-) (?P<error>[^ ]++) (?P<sent>\d{1,18}+|-) (?P<size>\d{1,18}+|-) (?P<took>\d{1,15}+|-) "

@@ -1,16 +1,15 @@
-"""Logs of servers with layouts of their own: MongoDB before 4.4, Squid, Samba, SQL Server, fail2ban, Icinga, the
-kernel's ring buffer, and the loggers of PHP frameworks and of Minecraft.
+"""Logs of servers with layouts of their own: MongoDB before 4.4, Squid, Samba, SQL Server, fail2ban, the kernel's ring
+buffer, and the loggers of PHP frameworks and of Minecraft.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapter_logformat.formats.access import METHODS
+from adapter_logformat.formats.access import METHODS, extras
 from adapter_logformat.grammar import CLOCK, HMS, ISO, YMD, Field, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
 from adapter_logformat.record import Record
 from adapter_logformat.severity import (
-    CRIT,
     DEBUG,
     ERROR,
     FATAL,
@@ -42,6 +41,8 @@ def _squid(record: Record, found: Mapping[str, str | None]) -> bool:
     else:
         attributes["app.elapsed_ms"] = elapsed
     attributes["url.full" if "://" in (found["url"] or "") else "url.original"] = found["url"]
+    if found["extra"]:
+        attributes["app.extra"] = extras(found["extra"])
     method = found["method"] or ""
     if method in METHODS:
         attributes["http.request.method"] = method
@@ -58,7 +59,7 @@ LAYOUTS: Final = (
         pattern=rf"(?:{ISO} (?P<level>[FEWID]\d?) {{1,2}}(?P<component>[A-Z]{{1,12}}|-) {{1,10}}|{_WEEKDAY} "
         rf"(?P<month>[A-Z][a-z]{{2}}) {{1,2}}(?P<day>\d{{1,2}}) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{{1,9}}+))? "
         r"(?!\[(?i:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|alert|emerg|panic|severe)\]))"
-        r"\[(?P<context>[^\]\n]{1,200}+)\] (?P<body>.*)",
+        r"(?:\[(?P<context>[^\]\n]{1,200}+)\] |(?(level)|(?!)))(?P<body>.*)",
         sample="2026-11-20T08:51:00.450+0100 I NETWORK  [initandlisten] waiting for connections on port 27017",
         scale={"F": FATAL, "E": ERROR, "W": WARN, "I": INFO, **{f"D{step}": DEBUG for step in ("", 1, 2, 3, 4, 5)}},
         fields={"component": _LOGGER, "context": _THREAD},
@@ -76,7 +77,8 @@ LAYOUTS: Final = (
         rank=86,
         pattern=r"(?P<epoch>1\d{9})\.(?P<fraction>\d{3}) {1,6}(?P<elapsed>-?\d{1,9}+) (?P<client>\S++) "
         r"(?P<result>[A-Z_]++)/(?P<status>\d{3}) (?P<size>\d{1,18}+) (?P<method>\S{1,60}+) "
-        r"(?P<url>\S.*?) (?P<user>\S++) (?P<hierarchy>[A-Z][A-Z_]*+)/(?P<peer>\S++)(?: (?P<type>\S.*))?",
+        r"(?P<url>\S.*?) (?P<user>\S++) (?P<hierarchy>[A-Z][A-Z_]*+)/(?P<peer>\S++)"
+        r"(?: (?P<type>[^\s;]++(?:; ?[\w.\-]{1,60}+=[^\s;]{1,100}+){0,9}+;?+))?(?P<extra>(?: .*)?)",
         sample="1795161060.123    180 192.0.2.7 TCP_MISS/200 411 GET http://example.com/a.gif - HIER_DIRECT/192.0.2.9 "
         "image/gif",
         scale={},
@@ -114,18 +116,6 @@ LAYOUTS: Final = (
         sample="2026-11-20 08:51:00,123 fail2ban.actions        [1234]: NOTICE  [sshd] Ban 192.0.2.7",
         scale={**PYTHON, "NOTICE": NOTICE},
         fields={"logger": _LOGGER, "pid": _PID, "jail": ("app.jail", str)},
-        time=iso_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="icinga",
-        title="Icinga 2: `[time] severity/facility: message`",
-        rank=86,
-        pattern=rf"\[{ISO}\] (?P<level>debug|notice|information|warning|critical)/"
-        r"(?P<logger>\w{1,100}+): (?P<body>.*)",
-        sample="[2026-11-20 08:51:00 +0100] information/Notification: Sending recovery notification for user 'on-call'",
-        scale={"DEBUG": DEBUG, "NOTICE": NOTICE, "INFORMATION": INFO, "WARNING": WARN, "CRITICAL": CRIT},
-        fields={"logger": _LOGGER},
         time=iso_time,
         rule=TEXT,
     ),

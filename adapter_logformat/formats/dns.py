@@ -14,6 +14,10 @@ _BIND_SCALE: Final = {**SYSLOG_WORDS, **{f"DEBUG {step}": DEBUG for step in rang
 _BIND_CLIENT: Final = re.compile(
     r"client (?:@0x[0-9a-f]{1,16} )?(?P<client>[0-9a-fA-F:.]{2,60}+)#(?P<port>\d{1,5}+)(?: \((?P<name>[^)]{1,255}+)\))?"
 )
+_BIND_QUERY: Final = re.compile(
+    r"(?:: view [^:]{1,100}+)?: query: (?P<name>\S{1,255}+) (?P<class>[A-Z]{2,10}+) (?P<kind>[A-Z0-9\-]{1,20}+) "
+    r"(?P<flags>[+-]\S{0,30}+)(?: \((?P<server>[0-9a-fA-F:.]{2,60}+)\))?"
+)
 _UNBOUND_QUERY: Final = re.compile(r"(?P<client>[0-9a-fA-F:.]{2,60}+) (?P<name>\S{1,255}+\.) [A-Z0-9]{1,10} IN\b.*")
 
 
@@ -30,6 +34,13 @@ def _client(record: Record, found: re.Match[str] | None) -> None:
 def _bind(record: Record, found: Mapping[str, str | None]) -> bool:
     who = _BIND_CLIENT.match(record.body or "")
     _client(record, who)
+    query = _BIND_QUERY.match(record.body or "", who.end()) if who is not None else None
+    if query is not None:
+        record.attributes["dns.question.name"] = query["name"]
+        record.attributes["app.query.type"], record.attributes["app.query.class"] = query["kind"], query["class"]
+        record.attributes["app.query.flags"] = query["flags"]
+        if query["server"]:
+            record.attributes["server.address"] = query["server"]
     return found["level"] is not None or who is not None
 
 

@@ -42,9 +42,11 @@ FAMILIES = (
            ("mysql_error", "mariadb_error", "redis", "mysql_slow", "mysql_general", "mysql_entrypoint"),
            r"\d{4}-\d\d-\d\d.{9,45} (?:\[|mysqld_safe )|\d{6} {1,2}\d|\d{1,10}:(?:[MSCX] |signal)|\[\d{1,10}\] \d\d "
            r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host): |\d{4}-\d\d-\d\dT\S{8,40}\t|\t\t {0,12}\d"),
-    Family("cloud", ("aws_alb", "aws_elb", "aws_s3"),
-           r"[a-z0-9]{1,70} \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
+    Family("cloud", ("aws_alb", "aws_nlb", "aws_elb", "aws_s3"),
+           r"(?:[a-z0-9]{1,70}|tls \d\.\d) \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
            r"|\S{1,300} \S{1,300} \[\d"),
+    Family("columns", ("zeek", "aws_vpc"),
+           r"#[a-z]|\d{9,11}\.\d{1,9}\t|[a-z\d.:\-]{1,60}(?: [a-z\d.:\-]{1,60}){5}"),
     Family("w3c", ("w3c",), r"#[A-Z]|\d{4}-\d\d-\d\d[ \t]"),
     Family("infrastructure", ("openstack", "php", "logcat", "windows_cbs"),
            r"\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|[\w.\-]{1,100}\.log"),
@@ -56,10 +58,12 @@ FAMILIES = (
     Family("dns", ("bind", "unbound", "coredns"),
            r"\d\d-[A-Z]|\[\d{9,11}\] unbound|(?:\d{4}-\S{8,40} )?\[[A-Z]{4,7}\] (?:plugin/|[\[\d])"),
     Family("daemons",
-           ("mongodb_text", "squid", "dmesg", "fail2ban", "icinga", "samba", "mssql", "monolog", "minecraft"),
+           ("mongodb_text", "squid", "dmesg", "fail2ban", "samba", "mssql", "monolog", "minecraft"),
            r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)|[A-Z][a-z]{2} [A-Z].{0,40}\["
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
            r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d"),
+    Family("operations", ("icinga", "nagios", "bacula", "exim"),
+           r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
                     "log4js", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),

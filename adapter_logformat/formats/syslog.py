@@ -40,6 +40,10 @@ _TAG: Final = re.compile(
 )
 _MARK: Final = re.compile(r"-- MARK --|(?:--- )?last message repeated \d{1,9} times?\b")
 _HOST: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.:%\-]{0,255}+) {1,2}")
+_NAMED_SO: Final = re.compile(
+    r"(?=.*[A-Za-z:])(?=.*[\d.\-:])[A-Za-z0-9][\w.:\-]{0,254}(?<![:.])\Z|\d{1,3}(?:\.\d{1,3}){3}\Z", re.ASCII
+)
+"""A first word that can only be a host, where a priority says that a relay wrote the line."""
 _BARE: Final = re.compile(r"<(?P<priority>0|[1-9]\d{0,2}+)>(?!\d{1,2} (?:-|\d{4}-\d\d))(?=\S)", re.ASCII)
 _RELAYED: Final = re.compile(
     r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9}+)?(?: [A-Z]{3,4}+)?: %", re.ASCII
@@ -74,7 +78,7 @@ def read_3164(line: str, times: Times) -> Record | None:
         return None
     if time["origin"] is not None and not line.startswith("%", time.end()):
         return None
-    host, tag, at = _parties(line, time.end())
+    host, tag, at = _parties(line, time.end(), is_relayed=time["priority"] is not None)
     host = time["origin"] or host
     if time["second"] is not None and not _is_rsyslog(time, tag, host):
         return None
@@ -100,7 +104,7 @@ def read_3164(line: str, times: Times) -> Record | None:
     return _opened(record, times)
 
 
-def _parties(line: str, at: int) -> tuple[str | None, re.Match[str] | None, int]:
+def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Match[str] | None, int]:
     """The host, the tag, and where the message begins that has no tag."""
     tag = _TAG.match(line, at)
     named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
@@ -113,6 +117,8 @@ def _parties(line: str, at: int) -> tuple[str | None, re.Match[str] | None, int]
         return named[1], _TAG.match(line, end + 2), at
     if line.startswith(("CEF:", "LEEF:"), end) or _MARK.match(line, end):
         return named[1], tag, end
+    if is_relayed and tag is None and _NAMED_SO.match(named[1]):
+        return named[1], None, end
     if line.startswith(("[", "IN="), end) and syslog_programs.packet(line[end : end + 400]):
         return named[1], tag, end
     return None, tag, at

@@ -21,6 +21,11 @@ _HAPROXY: Final = re.compile(
     r"Connect from (?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) to (?P<server>[^ ]{1,100}?):(?P<server_port>\d{1,5}+) "
     r"\((?P<frontend>[^/)]{1,300}+)/(?P<mode>[A-Z]{3,6})\)"
 )
+_POSTFIX: Final = re.compile(
+    r"(?:(?P<queue>[0-9A-Za-z]{6,20}+|NOQUEUE): )?"
+    r"(?:(?:dis)?connect from |client=|reject: \w{1,20} from |lost connection .{0,60}?from )"
+    r"(?P<host>[^\[\s]{1,255}+)\[(?P<client>[0-9a-fA-F:.]{2,60}+)\](?::(?P<port>\d{1,5}+))?(?:[ ,:;].*)?"
+)
 _UPTIME: Final = re.compile(r"\[ {0,8}(\d{1,9}\.\d{6})\] ")
 _PAM: Final = re.compile(
     r"authentication failures?; .{0,400}?\brhost=(?P<client>[^ ]*+)(?: {1,2}user=(?P<user>[^ ]++))?"
@@ -28,6 +33,7 @@ _PAM: Final = re.compile(
 )
 _PROGRAMS: Final = {
     "cron": (_CRON,), "crond": (_CRON,), "useradd": (_USERADD,), "haproxy": (_HAPROXY,),
+    "smtpd": (_POSTFIX,), "postscreen": (_POSTFIX,),
 }  # fmt: skip
 SSHD: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
 WITHOUT_PID: Final = frozenset({"sudo", "su", "pam", "login", "kernel", "systemd", "useradd", "groupadd", "crond"})
@@ -35,6 +41,7 @@ WITHOUT_PID: Final = frozenset({"sudo", "su", "pam", "login", "kernel", "systemd
 _TARGETS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
     "user": ("user.name", str), "session_user": ("user.name", str), "client": ("client.address", str),
     "port": ("client.port", int), "server": ("server.address", str), "server_port": ("server.port", int),
+    "queue": ("app.queue_id", str), "host": ("app.client_name", str),
     "frontend": ("app.frontend", str), "mode": ("app.mode", str), "command": ("process.command_line", str),
 }  # fmt: skip
 _SUDO_TARGETS: Final = {

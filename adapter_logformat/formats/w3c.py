@@ -1,8 +1,10 @@
 """The W3C extended log: IIS (between spaces) and CloudFront (between tabs). `#Fields:` names the columns of the lines
-below it, and may change in mid-file; without one, the columns IIS writes by default are tried.
+below it, and may change in mid-file; a line that has other columns is read only as one of the sets that IIS and
+CloudFront write by default, and only where each column holds what it must.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -13,12 +15,39 @@ from adapter_logformat.timestamps import Times
 
 FIELDS: Final = "w3c.fields"
 _DIRECTIVE: Final = re.compile(r"#(Software|Version|Date|Fields|Start-Date|End-Date|Remark): ?(.*)")
-_DEFAULT: Final = (
-    "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status "
-    "sc-substatus sc-win32-status time-taken"
+_REQUEST: Final = "cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip"
+_STATUS: Final = "sc-status sc-substatus sc-win32-status"
+_DEFAULTS: Final = tuple(
+    tuple(f"date time {names}".split())
+    for names in (
+        f"s-ip {_REQUEST} cs(User-Agent) cs(Referer) {_STATUS} time-taken",
+        f"s-ip {_REQUEST} cs(User-Agent) {_STATUS} time-taken",
+        f"s-sitename s-ip {_REQUEST} cs(User-Agent) {_STATUS}",
+        f"s-sitename s-computername s-ip {_REQUEST} cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host {_STATUS} "
+        "sc-bytes cs-bytes time-taken",
+        f"s-sitename s-computername s-ip {_REQUEST} cs-version cs(User-Agent) cs(Cookie) cs(Referer) cs-host {_STATUS} "
+        "sc-bytes cs-bytes time-taken X-Forwarded-For",
+        f"s-ip {_REQUEST} cs(User-Agent) cs(Referer) {_STATUS} time-taken X-Forwarded-For",
+    )
 )
+_CLOUDFRONT: Final = (
+    "date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem", "sc-status",
+    "cs(Referer)", "cs(User-Agent)", "cs-uri-query", "cs(Cookie)", "x-edge-result-type", "x-edge-request-id",
+    "x-host-header", "cs-protocol", "cs-bytes", "time-taken", "x-forwarded-for", "ssl-protocol", "ssl-cipher",
+    "x-edge-response-result-type", "cs-protocol-version", "fle-status", "fle-encrypted-fields", "c-port",
+    "time-to-first-byte", "x-edge-detailed-result-type", "sc-content-type", "sc-content-len", "sc-range-start",
+    "sc-range-end",
+)  # fmt: skip
+"""Grown over the years: a line may have fewer."""
+FEWEST_CLOUDFRONT: Final = 18
 _NUMBER: Final = re.compile(r"\d{1,15}", re.ASCII)
+_SECONDS: Final = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+(?:%\w{1,20})?", re.ASCII)
+_METHOD: Final = re.compile(r"[A-Z][A-Z_\-]{1,30}", re.ASCII)
+_GUESSED: Final = {
+    "s-ip": _ADDRESS, "c-ip": _ADDRESS, "cs-method": _METHOD, "time-taken": _SECONDS, "X-Forwarded-For": _ADDRESS,
+}  # fmt: skip
 _CLOCK: Final = re.compile(r"(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?", re.ASCII)
 _TEXTS: Final = {
     "s-ip": "server.address", "cs-method": "http.request.method", "cs-uri-stem": "url.path",
@@ -42,10 +71,11 @@ def read(line: str, times: Times) -> Record | None:
         if directive[1] == "Fields":
             times.directives[FIELDS] = directive[2].strip()
         return Record("w3c", body=line)
-    names = times.directives.get(FIELDS, _DEFAULT).split()
     tabbed = "\t" in line
     values = line.split("\t" if tabbed else " ")
-    if len(values) != len(names) or len(names) < 3:
+    named = times.directives.get(FIELDS, "").split()
+    names: Sequence[str] = named if len(named) == len(values) else _guessed(values, tabbed=tabbed)
+    if len(names) < 3:
         return None
     told = {name: value for name, value in zip(names, values, strict=True) if value not in ("-", "")}
     date, clock = _DATE.fullmatch(told.pop("date", "")), _CLOCK.fullmatch(told.pop("time", ""))
@@ -61,15 +91,38 @@ def read(line: str, times: Times) -> Record | None:
     return record
 
 
+def _guessed(values: Sequence[str], *, tabbed: bool) -> Sequence[str]:
+    """The default columns that these values are; empty where they fit none, or more than one."""
+    if tabbed:
+        sets = [_CLOUDFRONT[: len(values)]] if FEWEST_CLOUDFRONT <= len(values) <= len(_CLOUDFRONT) else []
+    else:
+        sets = [names for names in _DEFAULTS if len(names) == len(values)]
+    fitting = [names for names in sets if all(map(_fits, names, values))]
+    return fitting[0] if len(fitting) == 1 else ()
+
+
+def _fits(name: str, value: str) -> bool:
+    if name in ("c-ip", "cs-method", "sc-status"):
+        return (_GUESSED.get(name) or _NUMBER).fullmatch(value) is not None
+    pattern = _GUESSED.get(name) or (_NUMBER if name in _NUMBERS else None)
+    return value == "-" or pattern is None or pattern.fullmatch(value) is not None
+
+
 def _put(record: Record, name: str, value: str, *, tabbed: bool) -> None:
     attributes = record.attributes
     if name in _NUMBERS:
         attributes[_NUMBERS[name]] = int(value)
         if name == "sc-status":
             record.severity_number = of_status(int(value))
-    elif name == "time-taken" and re.fullmatch(r"\d{1,12}(?:\.\d{1,9})?", value, re.ASCII):
+    elif name == "time-taken" and _SECONDS.fullmatch(value):
         # IIS counts milliseconds, CloudFront seconds.
         attributes["http.server.request.duration"] = float(value) if tabbed else int(float(value)) / 1000
+    elif name in ("cs-version", "cs-protocol-version") and value.startswith("HTTP/"):
+        attributes["network.protocol.name"], attributes["network.protocol.version"] = "http", value[5:]
+    elif name == "cs-uri":
+        attributes["url.path"], mark, query = value.partition("?")
+        if mark:
+            attributes["url.query"] = query
     elif name == "cs(Referer)":
         attributes["http.request.header.referer"] = [_plain(value, tabbed=tabbed)]
     elif name in _TEXTS:

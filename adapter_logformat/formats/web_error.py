@@ -89,13 +89,19 @@ LAYOUTS: Final = (
         rank=86,
         pattern=r"\[(?:[A-Z][a-z]{2} )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) "
         rf"{HMS} (?P<year>\d{{4}})\] \[(?:(?P<module>[\w.\-]*+):)?(?P<level>[a-z]{{3,7}}[1-8]?)\] "
-        r"(?:\[pid (?P<pid>\d{1,10}+)(?::tid (?P<tid>\d{1,18}+))?\] )?(?P<errno>\(-?\d{1,9}\)[^:\[\]]{1,200}:"
-        r" (?=\[))?"
+        r"(?:\[pid (?P<pid>\d{1,10}+)(?::tid (?P<tid>\d{1,18}+))?\] )?"
+        r"(?:(?P<file>[\w./\-]{1,200}+)\((?P<line>\d{1,9}+)\): )?(?P<errno>\(-?\d{1,9}\)[^:\[\]]{1,200}: (?=\[))?"
         r"(?:\[(?:client|remote) (?P<client>[^\] ]*+)\] )?(?P<body>.*)",
         sample="[Fri Nov 20 08:51:00.123456 2026] [core:error] [pid 35708:tid 4328636416] [client 192.0.2.1:50000] "
         "AH00126: Invalid URI in request GET /%",
         scale=_APACHE_SCALE,
-        fields={"module": ("app.module", str), "pid": ("process.pid", int), "tid": ("thread.id", int)},
+        fields={
+            "module": ("app.module", str),
+            "pid": ("process.pid", int),
+            "tid": ("thread.id", int),
+            "file": ("code.file.path", str),
+            "line": ("code.line.number", int),
+        },
         time=parts_time,
         rule=TEXT,
         absent=frozenset({""}),
