@@ -121,8 +121,10 @@ async def _pod_demo(terminal: Terminal, seconds: float) -> bool:
 
 
 async def _kind_demo(terminal: Terminal, steps: Sequence[str], arrives_within_s: float) -> bool:
-    cluster = Cluster(os.environ) if os.environ.get("CLUSTER") == "existing" else KindCluster(os.environ, KUBECONFIG)
-    demo = KindDemo(terminal, cluster, __version__, os.environ.get("REGISTRY", ""), arrives_within_s)
+    existing = os.environ.get("CLUSTER") == "existing"
+    registry = os.environ.get("REGISTRY", "")
+    cluster = Cluster(os.environ, registry) if existing else KindCluster(os.environ, KUBECONFIG)
+    demo = KindDemo(terminal, cluster, __version__, arrives_within_s)
     if lacking := await demo.lacks(steps):
         terminal.step("Before it can begin")
         for each in lacking:

@@ -25,10 +25,11 @@ INOTIFY, MEMORY = Path("sys/fs/inotify/max_user_instances"), Path("meminfo")  # 
 
 
 class Cluster:
-    """kubectl in the demo's namespace. `environ` holds the KUBECONFIG."""
+    """kubectl in the demo's namespace. `environ` holds the KUBECONFIG; `registry` is where its nodes find images."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], registry: str = "") -> None:
         self._environ = dict(environ)
+        self._registry = registry
 
     async def kubectl(self, *arguments: str, given: str = "", within_s: float = COMMAND_WITHIN_S) -> str:
         """What the command says. ToolFailed when it fails."""
@@ -58,8 +59,9 @@ class Cluster:
         )
         return lacking_in_cluster(existing)
 
-    async def create(self, images: Sequence[str]) -> None:
-        """Nothing to do: it is there, and pulls the images by itself."""
+    async def create(self, images: Sequence[str]) -> dict[str, str]:
+        """Nothing to do: it is there, and pulls the images by itself. What it calls each of them."""
+        return {image: f"{self._registry}/{image}" if self._registry else image for image in images}
 
     async def delete(self) -> None:
         """Takes away what the demo made."""
@@ -97,8 +99,8 @@ class KindCluster(Cluster):
             )
         )
 
-    async def create(self, images: Sequence[str]) -> None:
-        """The cluster, unless it is there, and the images on its node."""
+    async def create(self, images: Sequence[str]) -> dict[str, str]:
+        """The cluster, unless it is there, and the images on its node; what they are called there."""
         engine = await self._engine()
         self._kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         which = ("--name", NAME, "--kubeconfig", str(self._kubeconfig))
@@ -109,17 +111,25 @@ class KindCluster(Cluster):
                 raise ToolFailed(f"{failure}; take away what there is of it: make kind-demo ARGS=down") from None
         else:
             await self._make(engine, *which)
-        if engine == "docker":
-            await self._kind(engine, "load", "docker-image", *images, "--name", NAME)
-            return
-        # podman names what was built here localhost/…, which a node would not find under the name of the manifest.
-        published = [f"docker.io/{image}" for image in images]
+        return await self._load(engine, images)
+
+    async def _load(self, engine: str, images: Sequence[str]) -> dict[str, str]:
+        names = {image: await self._name_on_node(engine, image) for image in images}
+        several = ["--multi-image-archive"] if engine == "podman" else []
         with tempfile.TemporaryDirectory() as directory:
             archive = f"{directory}/images.tar"
-            for image, name in zip(images, published, strict=True):
-                await self._run("podman", "tag", image, name)
-            await self._run("podman", "save", "--multi-image-archive", "--output", archive, *published)
+            for image, name in names.items():
+                await self._run(engine, "tag", image, name)
+            await self._run(engine, "save", *several, "--output", archive, *names.values())
+            await self._run(engine, "image", "rm", *names.values())  # only these names of theirs
             await self._kind(engine, "load", "image-archive", archive, "--name", NAME)
+        return names
+
+    async def _name_on_node(self, engine: str, image: str) -> str:
+        """With a host, since docker, podman and the node would each think of another one, and `localhost/` is taken as
+        it is by all; with the content as tag, so that what was built anew is another image, and is rolled out."""
+        content = await self._run(engine, "image", "inspect", "--format", "{{.Id}}", image)
+        return f"localhost/{image.rpartition(':')[0]}:{content.removeprefix('sha256:')[:12]}"
 
     async def delete(self) -> None:
         """The whole cluster."""

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,10 @@ class KindStepFailed(Exception):
 class KindDemo:
     """The demo in one cluster. Each of its steps may be run by itself, as often as one likes."""
 
-    def __init__(
-        self, terminal: Terminal, cluster: Cluster, version: str, registry: str = "", arrives_within_s: float = 60.0
-    ) -> None:
+    def __init__(self, terminal: Terminal, cluster: Cluster, version: str, arrives_within_s: float = 60.0) -> None:
         self._terminal = terminal
         self._arrives_within_s = arrives_within_s
         self._cluster = cluster
-        self._registry = registry
         names = ("logshipper", "logformat", "dbproxy", "demo-app", "demo-database")
         self._images = [f"podmates/{name}:{version}" for name in names]
 
@@ -55,15 +52,15 @@ class KindDemo:
     async def up(self) -> None:
         """The cluster, and in it the log server, the databases, and the app with its mates."""
         self._terminal.step("The cluster")
-        await self._cluster.create(self._images)
+        names = await self._cluster.create(self._images)
         self._terminal.say(f"namespace {NAMESPACE}, where only restricted pods are let in")
         began = time.monotonic()
         self._terminal.step("Outside the pod: three databases and a log server; in it the app and three mates")
-        await self._apply((K8S / "demo" / "namespace.yaml").read_text())
+        await self._apply((K8S / "demo" / "namespace.yaml").read_text(), names)
         # A pod that comes before its namespace's service account is refused.
         await self._until(self._has_account, f"there is no service account in {NAMESPACE}")
-        await self._apply((K8S / "examples" / "databases.yaml").read_text())
-        await self._apply(await self._cluster.kubectl("kustomize", str(K8S / "demo")))
+        await self._apply((K8S / "examples" / "databases.yaml").read_text(), names)
+        await self._apply(await self._cluster.kubectl("kustomize", str(K8S / "demo")), names)
         await self._cluster.kubectl("wait", "--for=condition=Ready", "--timeout=240s", "pod/desk", *DATABASES)
         for name in ("victorialogs", "webapp"):
             await self._rolled_out(name)
@@ -125,10 +122,17 @@ class KindDemo:
             lines.append(str(failure))
         return lines
 
-    async def _apply(self, manifests: str) -> None:
-        if self._registry:
-            manifests = manifests.replace("image: podmates/", f"image: {self._registry}/podmates/")
+    async def _apply(self, manifests: str, names: Mapping[str, str]) -> None:
+        """`names`: what the cluster calls the images of the manifests."""
+        for image, name in names.items():
+            manifests = manifests.replace(f"image: {image}", f"image: {name}")
         await self._cluster.kubectl("apply", "--filename", "-", given=manifests)
+
+    async def _names_in_use(self) -> dict[str, str]:
+        """Those of the app's pod, as the last `up` had them, by the names in the manifests."""
+        in_use = await self._cluster.kubectl("get", "deployment", "webapp", "--output=jsonpath={..image}")
+        ours = {image.rpartition(":")[0]: image for image in self._images}
+        return {ours[name]: each for each in in_use.split() for name in ours if each.rpartition(":")[0].endswith(name)}
 
     async def _rolled_out(self, deployment: str) -> None:
         await self._cluster.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=240s")
@@ -174,7 +178,8 @@ class KindDemo:
     async def _job(self) -> bool:
         self._terminal.step("A Job with a log shipper, which completes")
         await self._cluster.kubectl("delete", "job", JOB, "--ignore-not-found", "--cascade=foreground")
-        await self._apply(await self._cluster.kubectl("kustomize", str(K8S / "demo" / "report")))
+        report = await self._cluster.kubectl("kustomize", str(K8S / "demo" / "report"))
+        await self._apply(report, await self._names_in_use())
         await self._cluster.kubectl("wait", "--for=condition=complete", f"job/{JOB}", "--timeout=120s")
         name = ("--output=jsonpath={.items[0].metadata.name}", f"--selector=job-name={JOB}")
         pod = await self._cluster.kubectl("get", "pods", *name)

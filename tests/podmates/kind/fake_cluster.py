@@ -5,12 +5,14 @@ State and calls are files in the directory of FAKE_CLUSTER. `scene.json` there s
 
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
 
 HERE = Path(os.environ["FAKE_CLUSTER"])
 EVENTS = 3
+VERSION = "0.1.0"
 
 
 def scene() -> dict[str, object]:
@@ -103,9 +105,13 @@ def kubectl(words: list[str]) -> str:
             marks = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
             return json.dumps({"items": [{"metadata": marks}] if scene().get("storage", True) else []})
         case ["kustomize", folder]:
-            return f"# {folder}\nimage: podmates/demo-app:0.1.0\n"
+            return f"# {folder}\nimage: podmates/demo-app:{VERSION}\n"
         case ["apply", *_]:
-            return sys.stdin.read()
+            with (HERE / "applied").open("a") as applied:
+                applied.write(sys.stdin.read() + "\n")
+        case ["get", "deployment", "webapp", "--output=jsonpath={..image}"]:
+            images = re.findall("image: (.*)", remembered("applied", ""))
+            return " ".join([*images, "registry.example/else/webapp:1"])
         case ["exec", "desk", "--", "python3", "-m", "podmates.desk", *command]:
             return desk(*command)
         case ["exec", _, _, "ambassador", "--", *switch]:
@@ -144,8 +150,10 @@ def main() -> None:
         print(kubectl(words[2:]))
     elif program == "kind":
         print(kind(words))
-    elif words[:2] == ["image", "inspect"] and words[2] in scene().get("no image", []):  # type: ignore[operator]
-        sys.exit(1)
+    elif words[:2] == ["image", "inspect"]:
+        if words[-1] in scene().get("no image", []):  # type: ignore[operator]
+            sys.exit(1)
+        print(f"{'sha256:' if program == 'docker' else ''}{scene().get('content', '0123456789abcdef')}")
 
 
 main()

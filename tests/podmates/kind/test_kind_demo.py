@@ -4,6 +4,7 @@ No cluster runs here. That the manifests are what Kubernetes takes is held in te
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,10 @@ class Stand:
         """What kubectl was told, without the namespace."""
         return [" ".join(call["words"][2:]) for call in self.calls("kubectl")]
 
+    def images(self) -> set[str]:
+        """Of all manifests that were applied."""
+        return set(re.findall("image: (.*)", (self.directory / "applied").read_text()))
+
 
 @pytest.fixture
 def stand(tmp_path: Path) -> Stand:
@@ -89,9 +94,8 @@ class TestBeforeItBegins:
         assert stand.run("up").returncode == 0
         assert {call["provider"] for call in stand.calls("kind")} == {"podman"}
         words = [call["words"] for call in stand.calls("podman")]
-        assert ["tag", IMAGES[0], f"docker.io/{IMAGES[0]}"] in words
         assert [each[:2] for each in words if each[0] == "save"] == [["save", "--multi-image-archive"]]
-        assert stand.calls("kind")[-1]["words"][:2] == ["load", "image-archive"]
+        assert "localhost/podmates/demo-app:0123456789ab" in stand.images()
 
     def test_images_that_are_not_built_are_named(self, stand: Stand) -> None:
         stand.scene(no_image=IMAGES[1:3])
@@ -140,10 +144,41 @@ class TestUp:
         assert "@sha256:" in NODE
         own = create[create.index("--kubeconfig") + 1]
         assert {call["KUBECONFIG"] for call in stand.calls("kubectl")} == {own} != {"/home/me/.kube/config"}
-        assert stand.calls("kind")[-1]["words"] == ["load", "docker-image", *IMAGES, "--name", "podmates-demo"]
         first, *_ = [words for words in stand.kubectl() if words.startswith("apply")]
         assert first == "apply --filename -"
         assert "first answer after" in done.stdout
+
+    def test_images_go_to_the_node_under_a_name_that_means_the_same_to_all_and_says_what_is_in_them(
+        self, stand: Stand
+    ) -> None:
+        assert stand.run("up").returncode == 0
+        names = [f"localhost/{image.rpartition(':')[0]}:0123456789ab" for image in IMAGES]
+        engine = [call["words"] for call in stand.calls("docker")]
+        assert [words[1:] for words in engine if words[0] == "tag"] == [
+            list(pair) for pair in zip(IMAGES, names, strict=True)
+        ]
+        (save,) = [words for words in engine if words[0] == "save"]
+        assert (save[1], save[3:]) == ("--output", names)
+        assert engine[-1] == ["image", "rm", *names], "no name stays that would keep an old image"
+        assert stand.calls("kind")[-1]["words"] == ["load", "image-archive", save[2], "--name", "podmates-demo"]
+        assert stand.images() == {
+            "localhost/podmates/demo-app:0123456789ab",
+            "localhost/podmates/demo-database:0123456789ab",
+        }
+
+    def test_what_was_built_anew_is_another_image_and_what_runs_later_is_as_the_last_up_had_it(
+        self, stand: Stand
+    ) -> None:
+        assert stand.run("up").returncode == 0
+        before = stand.images()
+        stand.scene(content="fedcba9876543210")
+        assert stand.run("show").returncode == 0
+        assert stand.images() == before, "the node has no other"
+        assert stand.run("up").returncode == 0
+        assert stand.images() - before == {
+            "localhost/podmates/demo-app:fedcba987654",
+            "localhost/podmates/demo-database:fedcba987654",
+        }
 
     def test_an_existing_cluster_gets_nothing_but_a_namespace_and_images_of_a_registry(self, stand: Stand) -> None:
         theirs = {"CLUSTER": "existing", "KUBECONFIG": "/theirs", "REGISTRY": "registry.example/team"}
@@ -151,6 +186,7 @@ class TestUp:
         assert not stand.calls("kind")
         assert not stand.calls("docker")
         assert {call["KUBECONFIG"] for call in stand.calls("kubectl")} == {"/theirs"}
+        assert stand.images() == {f"registry.example/team/{image}" for image in IMAGES[-2:]}
         assert stand.kubectl()[-1] == "delete namespace podmates-demo --ignore-not-found"
 
     def test_half_a_cluster_is_taken_away(self, stand: Stand) -> None:
