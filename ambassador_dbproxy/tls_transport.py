@@ -118,17 +118,19 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._ended_reading:
             return
-        if not self.handshaken.done():
-            self._from_peer.write(data)
-            self._shake_hands()
-            data = b""
-        if self._shaken:
-            if plain := self._decrypted(data):
-                self._protocol.data_received(plain)
-            if self._to_peer.pending:
-                self._flush()  # an answer to the peer's change of keys
-            if self._ended_reading:
-                self._protocol.eof_received()
+        if not self._shaken:
+            if not self.handshaken.done():
+                self._from_peer.write(data)
+                self._shake_hands()
+                data = b""
+            if not self._shaken:
+                return
+        if plain := self._decrypted(data):
+            self._protocol.data_received(plain)
+        if self._to_peer.pending:
+            self._flush()  # an answer to the peer's change of keys
+        if self._ended_reading:
+            self._protocol.eof_received()
 
     def eof_received(self) -> bool:
         # False closes the transport: what comes behind an unannounced end was cut off, by whomever.
@@ -147,22 +149,22 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
 
     def _decrypted(self, data: bytes) -> bytes:
         """What `data` completes; at the end of the stream `_ended_reading` is set."""
-        if len(data) <= SLICE_BYTES:
+        size = len(data)
+        if size <= SLICE_BYTES:
             self._from_peer.write(data)
-            pieces = self._records(max(len(data), SMALL_BYTES))
-        else:
-            pieces = []
-            for at in range(0, len(data), SLICE_BYTES):
-                self._from_peer.write(data[at : at + SLICE_BYTES])
-                pieces += self._records(SLICE_BYTES)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return self._records(size if size > SMALL_BYTES else SMALL_BYTES)
+        pieces = []
+        for at in range(0, size, SLICE_BYTES):
+            self._from_peer.write(data[at : at + SLICE_BYTES])
+            pieces.append(self._records(SLICE_BYTES))
+        return b"".join(pieces)
 
-    def _records(self, size: int) -> list[bytes]:
-        tls, incoming = self._tls, self._from_peer
-        pieces: list[bytes] = []
+    def _records(self, size: int) -> bytes:
+        read, incoming = self._tls.read, self._from_peer
+        pieces = b""
         try:
-            while piece := tls.read(size):
-                pieces.append(piece)
+            while piece := read(size):
+                pieces = pieces + piece if pieces else piece
                 if len(piece) < size and not incoming.pending:
                     return pieces  # as mostly: one record, and nothing behind it
             self._ended_reading = True
