@@ -9,12 +9,16 @@ import asyncio
 import contextlib
 import socket
 import stat
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from ambassador_dbproxy.conversation import Conversation, Within
 from chassis.settings import Address, OperatorError
 
 BACKLOG = 1024
+STAGGER_S = 0.25
+"""Addresses of a name that have not answered for so long are no longer waited for alone (RFC 8305, chapter 5)."""
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 30, 10, 3
 UNACKNOWLEDGED_MS = 60_000  # TCP_USER_TIMEOUT: as long as keepalive takes to give a silent peer up
 _TUNED = (
@@ -44,7 +48,7 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
             if host.path:
                 _, conversation = await loop.create_unix_connection(Conversation, host.path)
             else:
-                _, conversation = await loop.create_connection(Conversation, host.host, host.port)
+                conversation = await _connect(host.host, host.port)
     except TimeoutError as error:
         raise Unreachable(f"{host}: no answer within {timeout_s:g}s") from error
     except OSError as error:
@@ -58,6 +62,56 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
         finally:
             real.detach()
     return conversation
+
+
+async def _connect(name: str, port: int) -> Conversation:
+    """Connected to one of the addresses of `name`; OSError."""
+    loop = asyncio.get_running_loop()
+    if not _is_address(name):
+        found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        addresses = [str(address[0]) for *_, address in found]
+        if len(addresses) > 1:
+            return await _first_of(addresses, port)
+        name = addresses[0]
+    _, conversation = await loop.create_connection(Conversation, name, port)
+    return conversation
+
+
+async def _first_of(addresses: Sequence[str], port: int) -> Conversation:
+    """Connected to the first that answers. The next one is tried after STAGGER_S, or as soon as one has failed."""
+    loop = asyncio.get_running_loop()
+    attempts: list[asyncio.Task[Conversation]] = []
+    try:
+        while True:
+            if len(attempts) < len(addresses):
+                attempts.append(loop.create_task(_connect(addresses[len(attempts)], port)))
+            waiting = [each for each in attempts if not each.done()]
+            if not waiting:
+                return attempts[-1].result()  # which raises: all have failed
+            patience_s = STAGGER_S if len(attempts) < len(addresses) else None
+            done, _ = await asyncio.wait(waiting, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                if each.exception() is None:
+                    attempts.remove(each)
+                    return each.result()
+    finally:
+        for each in attempts:
+            each.cancel()
+            each.add_done_callback(_abandon)
+
+
+def _abandon(attempt: asyncio.Task[Conversation]) -> None:
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().abort()
+
+
+@lru_cache(maxsize=64)
+def _is_address(name: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):
+            socket.inet_pton(family, name.partition("%")[0])
+            return True
+    return False
 
 
 def peer_address(conversation: Conversation, host: Address) -> Address:
