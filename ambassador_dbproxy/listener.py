@@ -273,6 +273,7 @@ class Listener(Generic[U]):
             environment=self._upstream.route.environment,
             tally=self.tally,
             open_sessions=len(self._sessions),
+            most_sessions=self.settings.limits.connections,
             waiting=self._upstream.gate.waiting,
             health=self._upstream.gate.health,
             servers=tuple(self._upstream.servers),

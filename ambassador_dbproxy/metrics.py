@@ -65,6 +65,7 @@ class Reading:
     environment: str
     tally: Tally
     open_sessions: int
+    most_sessions: int
     waiting: int
     health: Health
     servers: tuple[Server, ...]
@@ -120,16 +121,20 @@ def _counters(readings: list[Reading]) -> Iterator[Metric]:
 
 def _gauges(readings: list[Reading]) -> Iterator[Metric]:
     sessions = GaugeMetricFamily("dbproxy_sessions", "Sessions open now", labels=["listener"])
+    limit = GaugeMetricFamily(
+        "dbproxy_sessions_limit", "Sessions that may be open: limits.connections", labels=["listener"]
+    )
     waiting = GaugeMetricFamily("dbproxy_waiting", "Connections that wait for their target", labels=["listener"])
     up = GaugeMetricFamily(
         "dbproxy_target_up", "1: up, 0: down, absent: not yet known", labels=["listener", "environment"]
     )
     for reading in readings:
         sessions.add_metric([reading.listener], reading.open_sessions)
+        limit.add_metric([reading.listener], reading.most_sessions)
         waiting.add_metric([reading.listener], reading.waiting)
         if reading.health is not Health.UNKNOWN:
             up.add_metric([reading.listener, reading.environment], int(reading.health is Health.UP))
-    yield from (sessions, waiting, up)
+    yield from (sessions, limit, waiting, up)
     yield from _servers(readings)
 
 
