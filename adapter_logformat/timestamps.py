@@ -1,7 +1,7 @@
 """Reading times: layout → RFC 3339 in UTC, as precise as written; each second of log time is converted once.
 
-Pure: the zone and the moment of observation are given. A missing year or date is the one nearest to the observed day; a
-missing zone is the configured one, daylight saving per record. Everything guessed is named in `Stamp.assumed`.
+Pure: the zone and the moment of observation are given. A missing year or date is the one nearest to the observed hour;
+a missing zone is the configured one, daylight saving per record. Everything guessed is named in `Stamp.assumed`.
 """
 
 import re
@@ -52,8 +52,8 @@ class Times:
 
     def __init__(self, zone: str = "UTC") -> None:
         self._zone = UTC if zone == "UTC" else ZoneInfo(zone)
-        self._observed_day = datetime(1970, 1, 1, tzinfo=UTC)
-        self._day_ns = -1
+        self._observed = _EPOCH
+        self._hour = -1
         self._clf: dict[str, Stamp | None] = {}
         self.clf_bytes = _ClfBytes()
         self._iso_z: dict[str, str] = {}
@@ -65,17 +65,18 @@ class Times:
         """What header lines of the stream said about the lines below them (`#Fields:` of the W3C format)."""
 
     def observe(self, now_ns: int) -> None:
-        """The moment the following lines were read; guesses of year and date lean on its day only."""
-        day = now_ns // (86400 * _NS)
-        if day != self._day_ns:
-            self._day_ns = day
-            self._observed_day = _EPOCH + timedelta(days=day)
+        """The moment the following lines were read; guesses of year and date lean on its hour only."""
+        hour = now_ns // (3600 * _NS)
+        if hour != self._hour:
+            self._hour = hour
+            self._observed = _EPOCH + timedelta(hours=hour)
             self._near.clear()
             self._parts.clear()
 
     def observe_date(self, date: str) -> None:
-        """The same for a moment that is written out: `2026-11-20…`."""
-        self.observe((datetime.fromisoformat(date[:10]).replace(tzinfo=UTC) - _EPOCH).days * 86400 * _NS)
+        """The same for a moment in UTC that is written out: `2026-11-20T08…`, or the date alone."""
+        moment = datetime.fromisoformat(date[:13]).replace(tzinfo=UTC)
+        self.observe((moment - _EPOCH) // timedelta(hours=1) * 3600 * _NS)
 
     def parts(
         self, year: str | None, month: str, day: str, clock: str,
@@ -164,16 +165,15 @@ class Times:
         try:
             found = self._near[key]
         except KeyError:
-            found = _kept(self._near, key, self._nearest_year(month, day, clock))
+            found = _kept(self._near, key, self._near_year(MONTHS.get(month, 0), int(day), clock, None))
         return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
 
     def clock(self, clock: str, fraction: str | None = None) -> Stamp | None:
-        """`22:14:15` alone: the day nearest to the observed one."""
+        """`22:14:15` alone: of yesterday, today or tomorrow, whichever is nearest to the observed hour."""
         try:
             found = self._near[clock]
         except KeyError:
-            day = self._observed_day.astimezone(self._zone)
-            found = _kept(self._near, clock, self._stamp(day.year, day.month, day.day, clock, "date,zone"))
+            found = _kept(self._near, clock, self._near_day(clock))
         return found if found is None or not fraction else Stamp(f"{found.text[:-1]}.{fraction}Z", found.assumed)
 
     def epoch(self, whole: int, fraction: str = "", *, unit_digits: int = 0) -> Stamp | None:
@@ -238,18 +238,29 @@ class Times:
             named = Times(zone)
         except (KeyError, ValueError, OSError):
             return self._of_parts(year, str(month), str(day), clock, None, None)
-        named._observed_day = self._observed_day
+        named._observed = self._observed
         stamp = named._of_parts(year, str(month), str(day), clock, None, None)
         return stamp and Stamp(stamp.text, stamp.assumed.removesuffix("zone").rstrip(","))
 
     def _near_year(self, month: int, day: int, clock: str, zone: str | None) -> Stamp | None:
-        year = self._observed_day.year
-        found = [self._moment(at, month, day, clock, zone, "year") for at in (year, year - 1, year + 1)]
-        return min(
-            (stamp for stamp in found if stamp),
-            key=lambda stamp: abs(datetime.fromisoformat(stamp.text) - self._observed_day),
-            default=None,
-        )
+        """Of the years around the observed day the nearest; for a 29 February that none of them has, the last one."""
+        year = self._observed.year
+        around = [self._moment(at, month, day, clock, zone, "year") for at in (year, year - 1, year + 1)]
+        if any(around):
+            return self._nearest(around)
+        before = (self._moment(year - ago, month, day, clock, zone, "year") for ago in range(2, 9))
+        return next(filter(None, before), None)
+
+    def _near_day(self, clock: str) -> Stamp | None:
+        today = self._observed.astimezone(self._zone)
+        days = (today + timedelta(days=more) for more in (0, -1, 1))
+        return self._nearest([self._stamp(day.year, day.month, day.day, clock, "date,zone") for day in days])
+
+    def _nearest(self, stamps: Sequence[Stamp | None]) -> Stamp | None:
+        def gap(stamp: Stamp) -> timedelta:
+            return abs(datetime.fromisoformat(stamp.text) - self._observed)
+
+        return min(filter(None, stamps), key=gap, default=None)
 
     def _moment(self, year: int, month: int, day: int, clock: str, zone: str | None, assumed: str) -> Stamp | None:
         if zone is None:
@@ -259,16 +270,6 @@ class Times:
             return Stamp(_utc(moment - _offset(zone)) + "Z", assumed)
         except (ValueError, OverflowError):
             return None
-
-    def _nearest_year(self, month: str, day: str, clock: str) -> Stamp | None:
-        year, near = self._observed_day.year, None
-        for candidate in (year, year - 1, year + 1):
-            stamp = self._stamp(candidate, MONTHS.get(month, 0), int(day), clock, "year,zone")
-            if stamp is not None:
-                gap = abs(datetime.fromisoformat(stamp.text) - self._observed_day)
-                if near is None or gap < near[0]:
-                    near = (gap, stamp)
-        return near[1] if near else None
 
     def _stamp(self, year: int, month: int, day: int, clock: str, assumed: str) -> Stamp | None:
         try:

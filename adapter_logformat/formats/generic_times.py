@@ -26,6 +26,7 @@ _LAYOUTS: Final = (
     rf"(?P<year>\d\d)[-/](?P<month>\d\d)[-/](?P<day>\d\d) {_CLOCK}{_HALF}{_ZONE}",
     rf"(?P<year>\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d) (?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d))",
     rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
+    rf"(?P<day>[0-3]?\d)[-/ .]{_MONTH} {_CLOCK}{_ZONE}",
     r"(?P<epoch>1[0-9]{9})(?:\.(?P<fraction>\d{1,9}))?(?![\w.\-])",
     r"(?P<epoch>1[0-9]{9})(?P<fraction>\d{3})(?![\w.\-])",
     rf"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{{1,9}}))?{_HALF}",

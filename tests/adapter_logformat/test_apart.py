@@ -2,7 +2,6 @@
 it from a fresh stream, and what the shortcuts of detection leave out would have read nothing.
 """
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -81,7 +80,7 @@ def test_an_input_that_is_said_to_be_combined_is() -> None:
 
 def pieces() -> Iterator[str]:
     for line in LINES.values():
-        yield from re.findall(r"\S+|\s+", line.decode().rstrip("\n"))
+        yield from line.decode().split()
 
 
 PIECES = sorted(set(pieces()))
@@ -94,13 +93,13 @@ def altered(draw: st.DrawFn) -> str:
     line = draw(st.sampled_from(SAMPLES))
     for _ in range(draw(st.integers(0, 3))):
         at = draw(st.integers(0, len(line)))
-        piece = draw(st.sampled_from(PIECES) | st.text(' -:/.,[]{}()"=|0123456789TZabcINFO', max_size=4))
+        piece = draw(st.sampled_from(PIECES) | st.text('-:/.,[]{}()"=|0123456789TZabcINFO', max_size=4))
         line = line[:at] + piece + line[at + draw(st.integers(0, 12)) :]
     return line
 
 
 @given(altered())
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None, derandomize=True)
 def test_a_format_that_is_not_asked_would_not_have_read_the_line(line: str) -> None:
     """But for the loose ones: that a line begins with a pair is part of what logfmt is."""
     times = Times()
@@ -125,6 +124,6 @@ def each_layout_by_itself(text: str) -> generic_times.Found | None:
 
 
 @given(altered() | st.text("0123456789:./- ,TZJanMoMayAPUC+[]", max_size=60))
-@settings(max_examples=1500, deadline=None, derandomize=True)
+@settings(max_examples=800, deadline=None, derandomize=True)
 def test_one_pattern_finds_the_time_that_each_layout_by_itself_finds(line: str) -> None:
     assert generic_times.find(line) == each_layout_by_itself(line)

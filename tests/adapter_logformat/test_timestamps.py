@@ -1,7 +1,10 @@
 """Times as transcripts: what is written, what it means in UTC, and what had to be assumed."""
 
+import json
+
 import pytest
 
+from adapter_logformat.pipeline import Options, Stream
 from adapter_logformat.record import Stamp
 from adapter_logformat.timestamps import Times, rfc3339
 
@@ -70,8 +73,62 @@ def test_a_missing_year_is_the_one_nearest_to_the_observed_day() -> None:
     assert new_year.month_day("Dec", "31", "23:59:59") == Stamp("2026-12-31T23:59:59Z", "year,zone")
     assert new_year.month_day("Jan", "2", "00:00:00") == Stamp("2027-01-02T00:00:00Z", "year,zone")
     assert times().month_day("Jan", "1", "00:00:00") == Stamp("2027-01-01T00:00:00Z", "year,zone")
-    assert times().month_day("Feb", "29", "00:00:00") is None
     assert times().month_day("Foo", "1", "00:00:00") is None
+    assert times().month_day("Feb", "30", "00:00:00") is None
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        ("2024-02-29", "2024-02-29"),
+        ("2024-01-02", "2024-02-29"),
+        ("2023-11-20", "2024-02-29"),  # in the next year, as any day of that February
+        ("2025-01-02", "2024-02-29"),
+        ("2026-11-20", "2024-02-29"),  # none in 2025 to 2027: it was, sooner than it will be
+        ("2103-06-01", "2104-02-29"),
+        ("2102-06-01", "2096-02-29"),
+    ],
+)
+def test_the_29_february_is_that_of_a_year_which_has_one(today: str, expected: str) -> None:
+    reader = Times()
+    reader.observe_date(today)
+    assert reader.month_day("Feb", "29", "12:00:00") == Stamp(f"{expected}T12:00:00Z", "year,zone")
+    assert reader.parts(None, "02", "29", "12:00:00") == Stamp(f"{expected}T12:00:00Z", "year,zone")
+
+
+@pytest.mark.parametrize(
+    ("now", "clock", "expected"),
+    [
+        ("2026-11-20T00", "23:59:59", "2026-11-19T23:59:59Z"),
+        ("2026-11-20T23", "00:00:01", "2026-11-21T00:00:01Z"),
+        ("2026-11-20T08", "09:10:11", "2026-11-20T09:10:11Z"),
+        ("2026-11-20", "00:00:00", "2026-11-20T00:00:00Z"),
+    ],
+)
+def test_a_clock_alone_is_of_the_day_that_brings_it_nearest(now: str, clock: str, expected: str) -> None:
+    reader = Times()
+    reader.observe_date(now)
+    assert reader.clock(clock) == Stamp(expected, "date,zone")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<34>Dec 31 23:59:58 web su[231]: failed",
+        "Dec 31 23:59:58 web su[231]: failed",
+        "E1231 23:59:58.000001    7 server.go:42] failed",
+        "12-31 23:59:58.811  1702  2395 D WindowManager: failed",
+        "[31/Dec 23:59:58] failed",
+        "31-Dec 23:59:58 INFO failed",
+        "[12-31 23:59:58] failed",
+    ],
+)
+def test_a_line_of_december_that_is_read_in_january_is_of_the_year_before(line: str) -> None:
+    january = 1_798_761_660_000_000_000  # 2027-01-01T00:01:00Z
+    stream = Stream(Options())
+    record = json.loads(stream.feed(line.encode() + b"\n", january) + stream.flush(january))
+    assert record["timestamp"][:19] == "2026-12-31T23:59:58"
+    assert "year" in record["timestamp.assumed"]
 
 
 @pytest.mark.parametrize(
