@@ -71,6 +71,8 @@ LAYOUTS: Final = (
         r"(?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|DEBU|ERRO|FATA)"
         r"(?:[+\-]\d{1,2})?(?:\]:?|:|(?P<bare>)(?= )) {1,4}"
         r"(?:<(?P<file2>[\w./\-]{1,200}?\.go):(?P<line2>\d{1,9}+)> )?)?(?P<body>.*)",
+        # chi, Gitea
+        yields=r"\d{4}/\d\d/\d\d [\d:.]{8,18} (?:(?:\[[^\]\n]{1,200}+\] )?\"[A-Z]{3,9} |[\w./\-]{1,200}+:\d{1,9}:\S)",
         sample="2026/11/20 08:51:00 main.go:12: listening on :8080",
         scale={**WORDS, **_LONG},
         fields={"file": _FILE, "line": _LINE, "file2": _FILE, "line2": _LINE},
@@ -83,8 +85,9 @@ LAYOUTS: Final = (
         title="zap's console: columns between tabs",
         rank=84,
         pattern=rf"{ISO}\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
-        r"(?:\[?(?P<logger>[\w.\-/]++)\]?\t(?![\w$]++(?:\.[\w$]++)*+\t[^{]))?"
+        r"(?:\[?(?P<logger>[\w.\-/]++)\]?\t)?"
         r"(?:(?P<file>[\w.\-/@]{1,200}?\.(?:go|[cm]?[jt]sx?)):(?P<line>\d{1,9}+)(?::\d{1,9}+)?\t)?(?P<body>.*)",
+        yields=r"\d{4}-[^\t\n]{10,40}\t[A-Z]{4,5}\t[^\t\n]++\t[A-Za-z_$][\w$.]*+\t[^{]",  # Trino
         sample='2026-11-20T08:51:00.123Z\tINFO\tshop.cart\tcart/cart.go:42\tadded\t{"item": 7}',
         scale=WORDS,
         fields={"logger": _LOGGER, "file": _FILE, "line": _LINE},
