@@ -232,6 +232,8 @@ class AccessFast:
 
     def _shape_of(self, chunk: bytes, times: Times) -> _Shape | None:
         """The shape of the chunk's first line, or the last one known where that line is odd."""
+        if self._shape is not None and self._shape.full(strict=True).pattern.match(chunk):
+            return self._shape
         first = access.read(chunk[: chunk.index(b"\n")].decode(errors="replace"), times)
         if first is not None:
             key = first.format, "server.port" in first.attributes

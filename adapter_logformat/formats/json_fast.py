@@ -134,11 +134,11 @@ class JsonFast:
     def _tokens(
         self, shape: Shape, tokens: Mapping[str, Sequence[bytes]], count: int, times: Times, observed: str
     ) -> bytes | None:
-        """Values as they are written, by the first key of what was taken together; `None` where one needs decoding."""
+        """Values as they are written, by their keys; `None` where one needs decoding."""
         woven: list[Any] = [observed.encode(), (), (), ()]
         assumed = None
         for key, (kind, _) in shape.plan.targets.items():
-            column = tokens.get(key, ())
+            column = tokens[key]
             woven.append(column)
             if kind == "time":
                 assumed = ""
@@ -151,8 +151,7 @@ class JsonFast:
                 if levels is None:
                     return None
                 woven[LEVEL] = list(map(levels.__getitem__, column))
-        joined = tuple(key for key in shape.fields if key not in tokens)
-        return self._loom(shape.plan, shape.fields, assumed, shape.own, joined).weave(woven, count)
+        return self._loom(shape.plan, shape.fields, assumed, shape.own).weave(woven, count)
 
     def _token_levels(self, shape: Shape, column: Sequence[bytes]) -> dict[bytes, bytes] | None:
         """Level as it is written → its text and number as they stand in the record."""
@@ -259,16 +258,13 @@ class JsonFast:
         """Does an object among values that stay the app's own become keys of the record?"""
         return self._opens and any(isinstance(value, dict) for value in column)
 
-    def _loom(
-        self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str], joined: Keys = ()
-    ) -> Loom:
-        """`joined`: keys whose values come with that of the key before them."""
-        key = (plan.dialect, fields, assumed, tuple(own), joined)
+    def _loom(self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str]) -> Loom:
+        key = (plan.dialect, fields, assumed, tuple(own))
         loom = self._looms.get(key)
         if loom is None:
             if len(self._looms) >= LOOMS_KEPT:
                 self._looms.clear()
-            template = Template.of(_holes(plan, assumed, own, joined), text_hole(OBSERVED), self._render)
+            template = Template.of(_holes(plan, assumed, own), text_hole(OBSERVED), self._render)
             if LEVEL in template.order:
                 template, _ = template.spanning(LEVEL, NUMBER)
             loom = self._looms[key] = Loom(template)
@@ -355,14 +351,12 @@ def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | No
     return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
 
 
-def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str], joined: Keys) -> Record:
+def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str]) -> Record:
     """A record of this plan with a hole in place of every value, the keys in the order of the slow path. The keys in
     `own` have values that are not what the plan takes them for, and stay the app's."""
     record = Record(plan.dialect)
     for number, (key, (kind, target)) in enumerate(plan.targets.items(), FIRST):
         hole: Any = json_hole(number)
-        if key in joined:
-            continue
         if key in own:
             record.attributes[OWN_PREFIX + key] = hole
         elif kind == "time":

@@ -1,7 +1,7 @@
 """JSON lines of one learned shape that are clean throughout: the quickest form, for whole chunks or not at all. Pure.
 
 Without its ordinary characters each such line is the same few quotes. So no string holds an escape, a control character
-or a quote; a class of one character finds its end, and neighbours that stay the app's own are copied in one piece.
+or a quote, and a class of one character finds its end.
 """
 
 import re
@@ -22,11 +22,9 @@ _HEX: Final = b"0123456789abcdef"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A group of the pattern: the value of `key`, and the members `with_next` after it. `check`: do all the values fit
-    what the pattern leaves open?"""
+    """A group of the pattern: the value of `key`. `check`: do all the values fit what the pattern leaves open?"""
 
     key: str
-    with_next: tuple[str, ...] = ()
     check: Callable[[Sequence[bytes]], bool] | None = None
 
 
@@ -37,8 +35,6 @@ class Plain:
     pattern: re.Pattern[bytes]
     columns: tuple[Column, ...]
     residue: bytes
-    colon: bytes
-    comma: bytes
 
     def lines(self, chunk: bytes) -> int:
         """How many lines `chunk` is, all of them clean and with the quotes of the shape; 0 when they are not."""
@@ -47,7 +43,7 @@ class Plain:
         return 0 if rest or residue != self.residue * lines else lines
 
     def take(self, chunk: bytes, lines: int) -> dict[str, Sequence[bytes]] | None:
-        """The tokens of each column, by its first key; `None` unless each of the `lines` of `chunk` has the shape."""
+        """The tokens of each key; `None` unless each of the `lines` of `chunk` has the shape."""
         parts = self.pattern.split(chunk)
         width = len(self.columns) + 1
         # Only as many newlines as matches, and nothing between these: no group holds one.
@@ -58,27 +54,8 @@ class Plain:
             tokens = parts[place::width]
             if column.check is not None and not column.check(tokens):
                 return None
-            renamed = self._renamed(tokens, len(column.with_next)) if column.with_next else tokens
-            if renamed is None:
-                return None
-            found[column.key] = renamed
+            found[column.key] = tokens
         return found
-
-    def _renamed(self, tokens: Sequence[bytes], following: int) -> Sequence[bytes] | None:
-        """The members after the first one as the app's own, in the encoder's spelling; `None` where a string holds what
-        looks like the end of a member."""
-        joined = b"\n".join(tokens)
-        rows = len(tokens) * following
-        renamed = joined.replace(self.comma + b'"', b',"app.')
-        # Each replacement changes the size, so the size says how many there were. It is asked after each one: a comma
-        # too many must not make up for colons.
-        size = len(joined) + rows * (4 - (len(self.comma) - 1))
-        if len(renamed) != size:
-            return None
-        if self.colon != b":":
-            renamed = renamed.replace(b'"' + self.colon, b'":')
-            size -= rows * (len(self.colon) - 1)
-        return renamed.split(b"\n") if len(renamed) == size else None
 
 
 def plain(
@@ -88,24 +65,17 @@ def plain(
     residue = line.translate(None, _ORDINARY)
     if residue.strip(b'"'):
         return None
-    pattern = b""
-    columns: list[tuple[Column, bool]] = []
+    members: list[bytes] = []
+    columns: list[Column] = []
     for key, (kind, target) in plan.targets.items():
         known = _token(kind, target, fields[key], is_own=kind == "own" or key in own)
         if known is None:
             return None
         token, check = known
-        member = b'"%b"%b' % (re.escape(key.encode()), colon)
-        joins = kind == "own" and columns and columns[-1][1] and check is None
-        if joins:
-            # Inside the group before.
-            pattern = pattern[:-1] + comma + member + token + b")"
-            columns[-1] = (Column(columns[-1][0].key, (*columns[-1][0].with_next, key)), True)
-        else:
-            pattern += (comma if columns else b"") + member + b"(" + token + b")"
-            columns.append((Column(key, check=check), kind == "own" and check is None))
-    compiled = re.compile(rb"^\{" + pattern + rb"\}\n", re.MULTILINE)
-    form = Plain(compiled, tuple(column for column, _ in columns), residue + b"\n", colon, comma)
+        members.append(b'"%b"%b(%b)' % (re.escape(key.encode()), colon, token))
+        columns.append(Column(key, check))
+    compiled = re.compile(rb"^\{" + comma.join(members) + rb"\}\n", re.MULTILINE)
+    form = Plain(compiled, tuple(columns), residue + b"\n")
     return form if compiled.fullmatch(line + b"\n") else None
 
 
