@@ -22,11 +22,16 @@ if [ -n "${OFFLINE:-}" ]; then
     . k8s/images/debian_base.sh
     BASE=localhost/podmates/debian-python:bookworm
     BUILDER=localhost/podmates/debian-python-builder:bookworm
-    mkdir -p build/wheels
-    for image in $images; do
+    locks=
+    for image in $images; do locks="$locks -r locks/$image.txt"; done
+    wheels() {
+        # shellcheck disable=SC2086 (a list of arguments)
         "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --only-binary=:all: \
-            --python-version 3.11 --dest build/wheels -r "locks/$image.txt"
-    done
+            --python-version 3.11 --dest build/wheels $locks "$@"
+    }
+    mkdir -p build/wheels
+    # Where they are all there already, no index of packages is asked.
+    wheels --no-index --find-links build/wheels 2>/dev/null || wheels
     set -- --build-arg "WHEELS=build/wheels"
 fi
 [ -z "${BASE:-}" ] || set -- "$@" --build-arg "BASE=$BASE"
