@@ -131,7 +131,8 @@ LAYOUTS: Final = (
         name="solr",
         title="Solr: `%d %-5p (%t) [%X] %c message`",
         rank=83,
-        pattern=rf"{ISO} {_LEVEL} {{1,6}}\((?P<thread>[^)\n]*+)\) \[(?P<context>[^\]\n]*+)\] (?P<logger>[\w.$]++)"
+        pattern=rf"{ISO} {_LEVEL} {{1,6}}\((?P<thread>[^)\n]*+)\) "
+        r"\[(?![A-Za-z_][\w.]*+\])(?P<context>[^\]\n]*+)\] (?P<logger>[\w.$]++)"
         rf" (?P<body>.*)",
         sample="2026-11-20 08:51:00.123 INFO  (qtp-12) [c:shop s:shard1] o.a.s.c.SolrCore started",
         scale=SCALE,

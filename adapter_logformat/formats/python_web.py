@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from adapter_logformat.formats import pairs
 from adapter_logformat.formats.access import put_request
 from adapter_logformat.grammar import CLOCK, ISO, Field, Layout, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
@@ -113,24 +114,33 @@ LAYOUTS: Final = (
         name="airflow",
         title="Airflow's task log",
         rank=84,
-        pattern=rf"\[{ISO}\] \{{(?P<file>[\w./\-]{{1,200}}?\.py):(?P<line>\d{{1,9}}+)\}} {_LEVEL} - (?P<body>.*)",
+        pattern=rf"\[(?:{ISO}|(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d), (?P<clock>\d\d:\d\d:\d\d) "
+        r"(?P<zone2>[A-Z]{3,4}|[+\-]\d\d:?\d\d))\] "
+        rf"\{{(?P<file>[\w./\-]{{1,200}}?\.py):(?P<line>\d{{1,9}}+)\}} {_LEVEL} - (?P<body>.*)",
         sample="[2026-11-20T08:51:00.123+0000] {taskinstance.py:1158} INFO - Starting attempt 1 of 1",
         scale=SCALE,
         fields={"file": ("code.file.path", str), "line": _LINE},
-        time=iso_time,
+        time=lambda times, found: (
+            iso_time(times, found) if found["second"] else parts_time(times, {**found, "zone": found["zone2"]})
+        ),
         rule=TEXT,
     ),
     Layout(
         name="structlog_console",
         title="structlog's console renderer",
         rank=80,
-        pattern=rf"{ISO} \[(?P<level>debug|info|warning|warn|error|critical|exception) {{1,8}}\] (?P<body>.*)",
+        pattern=rf"(?:{ISO}|(?P<date>\d{{4}}-\d\d-\d\d) (?P<minute>\d\d:\d\d)\.(?P<rest>\d\d)) "
+        r"\[(?P<level>debug|info|warning|warn|error|critical|exception) {1,8}\] (?P<body>.*)",
         sample="2026-11-20T08:51:00.123456Z [info     ] order paid                     order=7",
         scale={**SCALE, "EXCEPTION": SCALE["ERROR"]},
         fields={},
-        time=iso_time,
+        time=lambda times, found: (
+            iso_time(times, found)
+            if found["second"]
+            else times.iso(f"{found['date']} {found['minute']}:{found['rest']}")
+        ),
         rule=TEXT,
-        finish=lambda record, found: _trim(record),
+        finish=lambda record, found: _event(record),
     ),
 )
 
@@ -140,9 +150,16 @@ def _other(record: Record, found: Mapping[str, str | None]) -> bool:
     return True
 
 
-def _trim(record: Record) -> bool:
-    """The event is padded to a column of its own; what follows it stays text."""
-    record.body = (record.body or "").rstrip()
+_NAMED: Final = re.compile(r"(.{29} {1}) ?\[([A-Za-z_][\w.]*)\]")
+
+
+def _event(record: Record) -> bool:
+    """The event is padded to a column of its own; a logger in brackets and pairs follow it."""
+    pairs.put(record)
+    named = _NAMED.fullmatch(record.body or "")
+    if named is not None:
+        record.attributes["otel.scope.name"] = named[2]
+        record.body = named[1].rstrip()
     return True
 
 
