@@ -201,7 +201,8 @@ LAYOUTS: Final = (
         title="Redis and Valkey",
         rank=86,
         pattern=r"(?:(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX]) |\[(?P<pid2>\d{1,10}+)\] )?+"
-        rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} (?P<level>[.\-*#]) "
+        rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} "
+        r"(?P<level>[.*#]|(?(pid)-|(?(pid2)-|(?!)))) "  # a dash alone is anybody's
         r"|(?P<pid3>\d{1,10}+):signal-handler \((?P<epoch>\d{9,11}+)\) )(?P<body>.*)",
         sample="1234:M 20 Nov 2026 08:51:00.123 * Ready to accept connections tcp",
         scale={".": TRACE, "-": DEBUG, "*": NOTICE, "#": WARN},

@@ -22,7 +22,7 @@ _UPPER: Final = (
 )
 _MIXED: Final = "|".join(word for upper in _UPPER.split("|") for word in (upper, upper.lower(), upper.title()))
 _LEVEL: Final = re.compile(
-    rf"[\[<(] {{0,2}}(?P<boxed>{_MIXED}) {{0,8}}[\]>)]:?|(?P<upper>{_UPPER})(?![\w.=/\-]):?|"
+    rf"[\[<(] {{0,2}}(?P<boxed>{_MIXED}) {{0,8}}[\]>)]:?|(?P<upper>{_UPPER})(?![\w.=/\-!?]):?|"
     rf"(?P<marked>{_MIXED}):(?=\s|\Z)"
 )
 _GAP: Final = re.compile(r"[\s,|]*+(?:- (?!- ))?[\s,|]*+")
@@ -40,6 +40,12 @@ _COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
 _BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")
 _ENDS: Final = re.compile(r"\s*+--? ")
 _PAIRS: Final = re.compile(r"(?:level|lvl|severity|msg|message)=|[\w.\-]{1,60}+=\S.{0,200}? (?:level|lvl|msg)=")
+_CLOSING: Final = ("]", ")", ">", "}", '"', "'")
+_NO_HEADER: Final = re.compile(
+    r"(?i:\b(?:at|on|in|since|from|until|till|to|by|of|for|after|before|between|and|the|is|was|took):?) ?[\"'(\[]?\Z"
+    r"|<[A-Za-z/!?]|\s*\d++ *\|"
+)
+"""Before a time: the middle of a sentence, a tag, the number of a table's row."""
 MOST_TOKENS: Final = 8
 
 
@@ -213,28 +219,36 @@ class _Header:
 def read(line: str, times: Times) -> Record | None:
     """A line with a time near its beginning, or at least a level as its first word; `None` for any other."""
     found = generic_times.find(line[:NEAR])
-    if found is None and _LEVEL.match(line) is None:
+    record = None if found is None else _timed(line, found, times)
+    return record if record is not None else _levelled(line, times)
+
+
+def _levelled(line: str, times: Times) -> Record | None:
+    """Without a time only what nobody writes into a sentence counts: a level in capitals or brackets."""
+    if _LEVEL.match(line) is None or not (line[0] in "[<(" or line[1:2].isupper()):
         return None
-    record = Record("generic")
-    header = _Header(line, record)
-    if found is None:
-        # Without a time only what nobody writes into a sentence counts: capitals or brackets.
-        if not header.level() or not (line[0] in "[<(" or line[1:2].isupper()):
-            return None
-        header.rest()
-        return _opened(record, times)
-    before = line[: found.begin]
+    header = _Header(line, Record("generic"))
+    header.level()
+    header.rest()
+    return _opened(header.record, times)
+
+
+def _timed(line: str, found: generic_times.Found, times: Times) -> Record | None:
+    before, at = line[: found.begin], found.end
+    header = _Header(line, record := Record("generic"))
     if not _is_header(before, header):
         return None
-    record.attributes = {**({"app.before": header_before} if (header_before := _kept(before)) else {})}
+    kept = _kept(before)
+    at += line[at : at + 1] in _CLOSING
+    at += line[at : at + 1] == ":"
+    if found.is_bare and (kept or not line[at:].strip()):
+        return None
+    if kept:
+        record.attributes["app.before"] = kept
     record.timestamp = found.stamp(times)
     if record.timestamp is None:
         return None
-    header.at = found.end
-    if line[header.at : header.at + 1] in ("]", ")", ">", "}", '"', "'"):
-        header.at += 1
-    if line[header.at : header.at + 1] == ":":
-        header.at += 1
+    header.at = at
     header.rest()
     return _opened(record, times)
 
@@ -265,8 +279,8 @@ def _is_header(before: str, header: _Header) -> bool:
     if header.at < len(before):
         header.at = header.at - 1 if header.at and before[header.at - 1] in "[<(" else header.at
         if header.level():
-            return len(before[header.at :].split()) < 3
-    return len(before.split()) < 3 and ": " not in before
+            before = before[header.at :]
+    return len(before.split()) < 3 and ": " not in before and _NO_HEADER.search(before) is None
 
 
 def _kept(before: str) -> str:

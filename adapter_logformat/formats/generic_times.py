@@ -8,7 +8,11 @@ from typing import Final, NamedTuple
 from adapter_logformat.record import Stamp
 from adapter_logformat.timestamps import Times
 
-_CLOCK: Final = r"(?P<clock>[012]?\d:[0-5]?\d:[0-5]?\d|[012]?\d\.[0-5]\d\.[0-5]\d)(?:[.,:](?P<fraction>\d{1,9}))?"
+_CLOCK: Final = (
+    r"(?P<clock>[012]?\d:[0-5]?\d:[0-5]?\d|[012]?\d\.[0-5]\d\.[0-5]\d)"
+    # What follows a comma may be the next column of a table.
+    r"(?:[.,:](?P<fraction>(?<!,)\d{1,9}|\d{3}(?:\d{3}){0,2}(?!\d))(?!\.\d))?"
+)
 _ZONE: Final = r"(?: ?(?P<zone>Z(?![\w])|[+-]\d\d:?\d\d(?!\d)|(?:UTC|GMT|CES?T|E[SD]T|P[SD]T|M[SD]T|MSK)(?!\w)))?"
 _HALF: Final = r"(?: (?P<half>[AP]M))?"
 _MONTH: Final = r"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
@@ -54,6 +58,11 @@ class Found(NamedTuple):
     is_us: bool
     counts_milliseconds: bool
     """What follows the seconds stands behind a colon: no decimal places but a number of milliseconds."""
+
+    @property
+    def is_bare(self) -> bool:
+        """A clock without a date, or a number of seconds: elsewhere than in a header it may be anything."""
+        return "month" not in self.pieces
 
     def stamp(self, times: Times) -> Stamp | None:
         """The moment; `None` for one that does not exist. Of `03/04/2026` the month is said to be assumed."""
