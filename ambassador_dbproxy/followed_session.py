@@ -11,11 +11,14 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
+from ambassador_dbproxy.presence import has_gone
 from ambassador_dbproxy.relay import Leg
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.service import Floor, Upstream
 
 PARTED_S = 0.1
+PRESENCE_S = 1.0
+"""An app that has ended its side in mid-query is looked after so often: whether it is there to have the answer."""
 USED = 3
 """Answers after which a session has been used: what drivers ask by themselves at its beginning, and a query."""
 
@@ -58,6 +61,17 @@ class ServerLeg(Leg):
         self.look(data)
 
 
+class AppLeg(Leg):
+    """Tells its session when the app has ended its side."""
+
+    __slots__ = ("on_eof",)
+    on_eof: Callable[[], None]
+
+    def eof_received(self) -> bool:
+        self.on_eof()
+        return super().eof_received()
+
+
 class FollowedSession(ABC):
     """An app joined with a server. Implements most of `service.Session`."""
 
@@ -65,7 +79,7 @@ class FollowedSession(ABC):
     GOODBYE: ClassVar[bytes]
     """What a client sends before it closes."""
     tracker: Tracker
-    _app: Leg
+    _app: AppLeg
     _server: ServerLeg
 
     def __init__(self, upstream: Upstream, floor: Floor[Any]) -> None:
@@ -159,6 +173,18 @@ class FollowedSession(ABC):
         if not self._server.eof and (words := self._last_words(text)):
             self._app.transport.write(words)
         self._app.say_goodbye()
+
+    def _app_ended(self) -> None:
+        if not self.tracker.answered:
+            self._floor.spawn(self._see_whether_gone(), f"look after {self.route.name}")
+
+    async def _see_whether_gone(self) -> None:
+        """While an answer is due to an app that has ended its side: drop it once nobody is there to read that."""
+        while not (self._app.ended or self._server.ended or self.tracker.answered):
+            if await has_gone(self._app.transport):
+                self._app.transport.abort()
+                return
+            await asyncio.sleep(PRESENCE_S)
 
     def _lost(self, leg: Leg) -> None:
         if leg is self._app and not (self._server.ended or self._server.eof) and not self.tracker.answered:

@@ -95,6 +95,7 @@ AT_THE_BORDER = {
         "postgres.service",
         "postgres.session",
         "postgres.upstream",
+        "presence",
         "protocols",
         "reception",
         "redis.discovery",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.followed_session import FollowedSession, ServerLeg, Stage
+from ambassador_dbproxy.followed_session import AppLeg, FollowedSession, ServerLeg, Stage
 from ambassador_dbproxy.mysql.change_user import change_user, interrupted
 from ambassador_dbproxy.mysql.entrance import AppReader
 from ambassador_dbproxy.mysql.errors import SHUTDOWN, read_status, refusal
@@ -20,7 +20,7 @@ from ambassador_dbproxy.mysql.tracking import SessionTracker
 from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, MysqlUpstream
 from ambassador_dbproxy.mysql.wire import encode
 from ambassador_dbproxy.refusal import Refused
-from ambassador_dbproxy.relay import Leg, join
+from ambassador_dbproxy.relay import join
 from ambassador_dbproxy.server import Server
 from ambassador_dbproxy.service import Floor
 
@@ -48,6 +48,7 @@ class MysqlSession(FollowedSession):
         connection = logged_in.greeted.server
         connection.conversation.give_back(connection.reader.take_rest())
         self._app = _AppLeg(app, self.tracker, self._asked_for_change)
+        self._app.on_eof = self._app_ended
         self._server = ServerLeg(connection.conversation)
         self._server.look = self.tracker.server_bytes
         floor.entered(self)
@@ -170,7 +171,7 @@ class MysqlSession(FollowedSession):
             self._gone()
 
 
-class _AppLeg(Leg):
+class _AppLeg(AppLeg):
     """Shows the app's chunks to the tracker before they go out: what asks for a change of user does not."""
 
     __slots__ = ("_held", "_look", "_tracker")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.dial import Unreachable
-from ambassador_dbproxy.followed_session import FollowedSession, ServerLeg
+from ambassador_dbproxy.followed_session import AppLeg, FollowedSession, ServerLeg
 from ambassador_dbproxy.postgres import errors
 from ambassador_dbproxy.postgres.startup import CancelRequest
 from ambassador_dbproxy.postgres.tracking import SessionTracker, Shapes
 from ambassador_dbproxy.postgres.upstream import TERMINATE, LoggedIn, PostgresUpstream
-from ambassador_dbproxy.relay import Leg, join
+from ambassador_dbproxy.relay import join
 from ambassador_dbproxy.server import Server
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.tls import TlsFailed
@@ -47,6 +47,7 @@ class PostgresSession(FollowedSession):
         server = opened.server.conversation
         server.give_back(opened.server.reader.take_rest())
         self._app = _AppLeg(app, self.tracker)
+        self._app.on_eof = self._app_ended
         self._server = ServerLeg(server)
         self._server.look = self.tracker.server_bytes
         floor.entered(self)
@@ -80,7 +81,7 @@ class PostgresSession(FollowedSession):
         super()._gone()
 
 
-class _AppLeg(Leg):
+class _AppLeg(AppLeg):
     __slots__ = ("_look",)
 
     def __init__(self, conversation: Conversation, tracker: SessionTracker) -> None:

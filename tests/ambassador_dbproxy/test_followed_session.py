@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ambassador_dbproxy.followed_session import USED, FollowedSession, ServerLeg
+from ambassador_dbproxy.followed_session import USED, AppLeg, FollowedSession, ServerLeg
 
 
 class Transport:
@@ -43,7 +43,7 @@ class Session(FollowedSession):
         super().__init__(SimpleNamespace(route="dev"), SimpleNamespace())  # type: ignore[arg-type]
         self.tracker = self.followed = Tracker()
         self.to_app, self.to_server = Transport(), Transport()
-        self._app = ServerLeg(SimpleNamespace(transport=self.to_app, lost=False))  # type: ignore[arg-type]
+        self._app = AppLeg(SimpleNamespace(transport=self.to_app, lost=False))  # type: ignore[arg-type]
         self._server = ServerLeg(SimpleNamespace(transport=self.to_server, lost=False))  # type: ignore[arg-type]
         self._app.peer, self._server.peer = self._server, self._app
         self._app.forward, self._server.forward = self.to_server.write, self.to_app.write
