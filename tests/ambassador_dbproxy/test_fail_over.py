@@ -13,6 +13,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 CLIENTS = int(os.environ.get("FAIL_OVER_CLIENTS", "24"))
 
@@ -55,13 +57,6 @@ def in_front(ambassador: Make, postgres_settings: Make, target: Make) -> Callabl
         return ambassador(postgres_settings(dev=target(servers[0], hosts=hosts, role=role))).ready()
 
     return start
-
-
-async def until(met: Callable[[], bool]) -> None:
-    """Looks now and then; the facts come from other processes, which ring no bell."""
-    async with asyncio.timeout(60):
-        while not met():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager
@@ -177,13 +172,15 @@ async def test_the_primary_dies_under_load(in_front: Make, make_pair: Make) -> N
     async with asyncio.TaskGroup() as running:
         for client in clients:
             running.create_task(client.run(stop))
-        await until(lambda: all(client.writes > 3 for client in clients))
+        await asyncio.to_thread(until, lambda: all(client.writes > 3 for client in clients))
         await asyncio.to_thread(primary.stop, "immediate")
-        await until(lambda: all(client.ended for client in clients))
+        await asyncio.to_thread(until, lambda: all(client.ended for client in clients))
         await asyncio.to_thread(replica.promote)
         promoted = time.monotonic()
         before = [client.writes for client in clients]
-        await until(lambda: all(it.writes > was or it.wrong for it, was in zip(clients, before, strict=True)))
+        await asyncio.to_thread(
+            until, lambda: all(it.writes > was or it.wrong for it, was in zip(clients, before, strict=True))
+        )
         took = time.monotonic() - promoted
         stop.set()
     assert [client.wrong for client in clients] == [[]] * CLIENTS

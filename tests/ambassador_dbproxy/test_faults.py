@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from ambassador_dbproxy.dial import tune
+from tests.ambassador_dbproxy.waiting import until
 
 Make = Callable[..., Any]
 
@@ -24,8 +25,12 @@ def connect(port: int) -> Any:
     return psycopg.AsyncConnection.connect(f"host=127.0.0.1 port={port} user=x dbname=y", autocommit=True)
 
 
-async def sessions(through: Any) -> int:
-    return int((await asyncio.to_thread(through.status))["listeners"][0]["sessions"])
+def sessions(through: Any) -> int:
+    return int(through.status()["listeners"][0]["sessions"])
+
+
+async def empty(through: Any) -> None:
+    await asyncio.to_thread(until, lambda: not sessions(through))
 
 
 async def talk(connection: Any) -> None:
@@ -81,7 +86,7 @@ async def test_a_reset_of_the_server_reaches_one_app_and_no_other(
             behind.reset_after = None
             async with await connect(through.port) as connection:
                 await connection.execute("SELECT 1")
-            assert await sessions(through) >= 1
+            assert await asyncio.to_thread(sessions, through) >= 1
             assert not untouched.closed
     assert "bug" not in {each["event"] for each in through.events}
 
@@ -96,8 +101,7 @@ async def test_a_reset_of_the_app_leaves_nothing_behind(
             with pytest.raises(psycopg.OperationalError):
                 async with await connect(before.port) as connection:
                     await connection.execute("SELECT repeat('x', 2000)")
-    while await sessions(through):
-        pass  # each look takes its time
+    await empty(through)
     assert "bug" not in {each["event"] for each in through.events}
 
 
@@ -156,8 +160,7 @@ async def test_a_server_that_is_gone_without_a_word_is_noticed_by_the_next_query
         with pytest.raises(psycopg.OperationalError):
             await connection.execute("SELECT 1")
         await connection.close()
-        while await sessions(through):
-            pass  # each look takes its time
+        await empty(through)
         async with await connect(through.port) as connection:
             await connection.execute("SELECT 1")
 
@@ -170,11 +173,9 @@ async def test_an_app_that_is_gone_without_a_word_is_noticed_by_its_answer(
         connection = await connect(before.port)
         asked = asyncio.create_task(connection.execute("SELECT pg_sleep(1), repeat('x', 100000)"))
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(1)%'"
-        while not int(await asyncio.to_thread(cluster.sql, running)):
-            pass  # each look takes its time
+        await asyncio.to_thread(until, lambda: int(cluster.sql(running)))
         vanish(before)
-        while await sessions(through):
-            pass  # each look takes its time
+        await empty(through)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
         await connection.close()

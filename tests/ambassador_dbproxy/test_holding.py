@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -72,13 +74,13 @@ async def test_too_many_sessions(cluster: Any, ambassador: Make, postgres_settin
         with pytest.raises(psycopg.OperationalError, match="1 connections are open"):
             await connect(through)
         sleeping = asyncio.create_task(first.execute("SELECT pg_sleep(30)"))
-        while not await asyncio.to_thread(cluster.sql, "SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'"):
-            pass
+        begun = "SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sl'"
+        await asyncio.to_thread(until, lambda: cluster.sql(begun))
         await first.cancel_safe()  # a cancel request is no session: it gets through
         with pytest.raises(psycopg.errors.QueryCanceled):
             await sleeping
-    while (await asyncio.to_thread(through.status))["listeners"][0]["sessions"]:
-        pass  # the server's side of the first one is still closing
+    # The server's side of the first one is still closing.
+    await asyncio.to_thread(until, lambda: not through.status()["listeners"][0]["sessions"])
     async with await connect(through) as again:
         await again.execute("SELECT 1")
 

@@ -12,6 +12,8 @@ import asyncpg
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -112,8 +114,8 @@ async def test_cancel_reaches_its_own_session_only(through: Any) -> None:
         await psycopg.AsyncConnection.connect(dsn(through), autocommit=True) as other,
     ):
         sleeping = [asyncio.create_task(each.execute("SELECT pg_sleep(30)")) for each in (one, other)]
-        while (await _count(through, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")) < 2:
-            pass  # each look takes its time
+        running = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep' AND state = 'active'"
+        await asyncio.to_thread(until, lambda: _count(through, running) == 2)
         await one.cancel_safe()
         with pytest.raises(psycopg.errors.QueryCanceled):
             await sleeping[0]
@@ -133,9 +135,9 @@ async def test_asyncpg_cancels(through: Any) -> None:
         await connection.close()
 
 
-async def _count(through: Any, query: str) -> int:
-    async with await psycopg.AsyncConnection.connect(dsn(through)) as connection:
-        row = await (await connection.execute(query)).fetchone()
+def _count(through: Any, query: str) -> int:
+    with psycopg.connect(dsn(through)) as connection:
+        row = connection.execute(query).fetchone()
     assert row
     return int(row[0])
 
@@ -144,16 +146,23 @@ async def test_an_app_that_dies_in_mid_query_takes_the_query_with_it(through: An
     connection = await psycopg.AsyncConnection.connect(dsn(through), autocommit=True)
     asked = asyncio.create_task(connection.execute("SELECT pg_sleep(30), 'doomed'"))
     running = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.*doomed' AND state = 'active'"
-    while await _count(through, running) < 1:
-        pass  # each look takes its time
+    await asyncio.to_thread(until, lambda: _count(through, running))
     with socket.socket(fileno=os.dup(connection.fileno())) as dying:
         dying.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
         await connection.close()
-    async with asyncio.timeout(10):
-        while await _count(through, running):
-            pass  # each look takes its time
+    await asyncio.to_thread(until, lambda: not _count(through, running))
+
+
+def test_an_app_that_is_killed_in_mid_query_takes_the_query_with_it(postgres_cluster: Any, through: Any) -> None:
+    """It leaves no more than an end-of-file, as one that only half closes does."""
+    command = [postgres_cluster.bin / "psql", "-Xq", dsn(through), "-c", "SELECT pg_sleep(600), 'killed'"]
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.*killed' AND state = 'active'"
+    with subprocess.Popen(command) as app:
+        until(lambda: _count(through, running))
+        app.kill()
+    until(lambda: not _count(through, running))
 
 
 def test_psql_and_pgbench(postgres_cluster: Any, through: Any) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pymysql
 import pytest
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -26,8 +28,12 @@ def once(port: int, sql: str) -> Any:
         return ask(connection, sql)
 
 
-async def sessions(through: Any) -> int:
-    return int((await asyncio.to_thread(through.status))["listeners"][0]["sessions"])
+def sessions(through: Any) -> int:
+    return int(through.status()["listeners"][0]["sessions"])
+
+
+async def empty(through: Any) -> None:
+    await asyncio.to_thread(until, lambda: not sessions(through))
 
 
 def talk(port: int, **login: Any) -> None:
@@ -79,7 +85,7 @@ async def test_a_reset_of_the_server_reaches_one_app_and_no_other(
                 await asyncio.to_thread(once, through.port, "SELECT REPEAT('x', 2000)")
             behind.reset_after = None
             assert await asyncio.to_thread(once, through.port, "SELECT 1") == ((1,),)
-            assert await sessions(through) >= 1
+            assert await asyncio.to_thread(sessions, through) >= 1
             assert await asyncio.to_thread(ask, untouched, "SELECT 1") == ((1,),)
     assert "bug" not in {each["event"] for each in through.events}
 
@@ -93,8 +99,7 @@ async def test_a_reset_of_the_app_leaves_nothing_behind(
             before.reset_after = reset_after
             with pytest.raises(pymysql.err.MySQLError):
                 await asyncio.to_thread(once, before.port, "SELECT REPEAT('x', 2000)")
-    while await sessions(through):
-        pass  # each look takes its time
+    await empty(through)
     assert "bug" not in {each["event"] for each in through.events}
 
 
@@ -121,6 +126,5 @@ async def test_a_server_that_is_gone_without_a_word_is_noticed_by_the_next_query
                 pytest.skip("leaving a connection half open needs CAP_NET_ADMIN")
             with pytest.raises(pymysql.err.MySQLError):
                 await asyncio.to_thread(ask, connection, "SELECT 1")
-        while await sessions(through):
-            pass  # each look takes its time
+        await empty(through)
         assert await asyncio.to_thread(once, through.port, "SELECT 1") == ((1,),)

@@ -16,6 +16,8 @@ import pymysql.cursors
 import pytest
 from pymysql.constants import CLIENT
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -162,8 +164,7 @@ def test_kill_by_the_thread_id_that_the_driver_knows(connect: Make) -> None:
 
     sleeping = threading.Thread(target=sleep)
     sleeping.start()
-    while not ask(killer, "SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(60)'"):
-        pass  # each look takes its time
+    until(lambda: ask(killer, "SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(60)'"))
     killer.kill(victim.thread_id())
     sleeping.join(20)
     assert not sleeping.is_alive()
@@ -176,10 +177,22 @@ def test_an_app_that_dies_in_mid_query_leaves_nothing_running(through: Any, conn
     running = "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(%%' AND id = %s"
     with pytest.raises(pymysql.OperationalError):
         ask(dying, "SELECT SLEEP(59)")
-    while ask(watcher, running, dying.thread_id()):
-        pass
-    while ask(watcher, "SELECT 1 FROM information_schema.processlist WHERE id = %s", dying.thread_id()):
-        pass
+    until(lambda: not ask(watcher, running, dying.thread_id()))
+    alive = "SELECT 1 FROM information_schema.processlist WHERE id = %s"
+    until(lambda: not ask(watcher, alive, dying.thread_id()))
+
+
+def test_an_app_that_is_killed_in_mid_query_leaves_nothing_running(through: Any, connect: Make) -> None:
+    """It leaves no more than an end-of-file, as one that only half closes does."""
+    watcher = connect()
+    running = "SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'"
+    command = ["mariadb", "--no-defaults", "-h127.0.0.1", f"-P{through.port}", "-uwhoever", "-eSELECT SLEEP(600)"]
+    if shutil.which(command[0]) is None:
+        pytest.skip("mariadb is not on this machine")
+    with subprocess.Popen(command) as app:
+        until(lambda: ask(watcher, running))
+        app.kill()
+    until(lambda: not ask(watcher, running))
 
 
 def test_many_cursors_of_the_command_line_and_a_dump_that_comes_back(through: Any, server: Any) -> None:
@@ -387,7 +400,6 @@ def test_visits_without_a_login_are_not_held_against_the_host(through: Any, serv
         with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
             assert sock.recv(1000)
     assert ask(connect(), "SELECT 1") == ((1,),)
-    while len(server.sql("SHOW PROCESSLIST")) > 3:
-        pass
+    until(lambda: len(server.sql("SHOW PROCESSLIST")) <= 3)
     assert server.sql(aborted) == before
     assert "connection_refused" not in {each["event"] for each in through.events}

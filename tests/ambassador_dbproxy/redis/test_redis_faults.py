@@ -9,6 +9,8 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -80,8 +82,7 @@ async def test_a_reset_of_the_app_leaves_nothing_behind(server: Any, faults: Any
             with pytest.raises(RedisConnectionError):
                 async with client(before.port) as one:
                     await one.get("long")
-    while (await asyncio.to_thread(status, through))["sessions"]:
-        pass  # each look takes its time
+    await asyncio.to_thread(until, lambda: not status(through)["sessions"])
     assert "bug" not in {each["event"] for each in through.events}
 
 
@@ -110,8 +111,7 @@ async def test_a_server_that_is_gone_without_a_word_is_noticed_by_the_next_comma
                 pytest.skip("leaving a connection half open needs CAP_NET_ADMIN")
             with pytest.raises(RedisConnectionError):
                 await one.ping()
-        while (await asyncio.to_thread(status, through))["sessions"]:
-            pass  # each look takes its time
+        await asyncio.to_thread(until, lambda: not status(through)["sessions"])
         async with client(through.port) as one:
             assert await one.ping()
 

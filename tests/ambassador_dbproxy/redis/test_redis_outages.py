@@ -14,6 +14,8 @@ import redis
 import redis.asyncio
 from redis.exceptions import BusyLoadingError
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -51,8 +53,7 @@ def test_connections_are_held_until_the_server_is_up(
     held = [threading.Thread(target=get, args=(through, got)) for _ in range(20)]
     for each in held:
         each.start()
-    while status(through)["waiting"] != 20:
-        pass  # each look takes its time
+    until(lambda: status(through)["waiting"] == 20)
     other.start()
     with other.root() as root:
         root.set("environment", "restarted")
@@ -82,8 +83,7 @@ def test_a_server_that_is_loading_is_not_up_yet(
     got: list[Any] = []
     held = threading.Thread(target=get, args=(through, got, "k1999"))
     held.start()
-    while status(through)["waiting"] != 1:
-        pass  # each look takes its time
+    until(lambda: status(through)["waiting"] == 1)
     with server.root() as root:
         root.config_set("key-load-delay", 0)
     held.join(30)
@@ -99,8 +99,7 @@ def test_past_the_bounds_redis_own_errors(
     first: list[bytes] = []
     held = threading.Thread(target=lambda: first.append(said_to(through)))
     held.start()
-    while status(through)["waiting"] != 1:
-        pass  # each look takes its time
+    until(lambda: status(through)["waiting"] == 1)
     assert said_to(through).startswith(b"-LOADING cache/dev is down and 1 connections wait for it")
     held.join(20)
     assert first[0].startswith(b"-LOADING cache/dev is down, waited 2s: 127.0.0.1:1: ")

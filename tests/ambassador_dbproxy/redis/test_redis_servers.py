@@ -9,6 +9,8 @@ import pytest
 import redis
 import redis.asyncio
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 ROOT = "the-default-user's"
 
@@ -27,8 +29,8 @@ def follow(server: Any, primary: Any) -> None:
     """Make it a replica of `primary` and wait until it is in step, or a primary."""
     with server.root() as root:
         root.execute_command("REPLICAOF", *(("127.0.0.1", primary.port) if primary else ("NO", "ONE")))
-        while primary and root.execute_command("ROLE")[3] not in (b"connected", "connected"):
-            pass  # each look takes its time
+        if primary:
+            until(lambda: root.execute_command("ROLE")[3] in (b"connected", "connected"))
 
 
 def served_by(through: Any) -> tuple[str, int]:

@@ -11,6 +11,8 @@ import pytest
 import redis
 import redis.asyncio
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 BIG = 40 * 1024 * 1024
 
@@ -181,8 +183,7 @@ def test_a_command_that_blocks(client: Any) -> None:
     got: list[Any] = []
     waiter = threading.Thread(target=lambda: got.append(client.blpop("queue", 20)))
     waiter.start()
-    while client.info("clients")["blocked_clients"] == 0:
-        pass  # each look takes its time
+    until(lambda: client.info("clients")["blocked_clients"])
     client.rpush("queue", "work")
     waiter.join(20)
     assert [list(each) for each in got] == [["queue", "work"]]

@@ -10,6 +10,8 @@ import pytest
 import redis
 import redis.asyncio
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -45,8 +47,7 @@ def ask(sock: socket.socket, command: bytes, reply: bytes) -> None:
 
 def wait_until_blocked(server: Any) -> None:
     with server.root() as root:
-        while root.info("clients")["blocked_clients"] == 0:
-            pass  # each look takes its time
+        until(lambda: root.info("clients")["blocked_clients"])
 
 
 @pytest.mark.parametrize("protocol", [2, 3])
@@ -57,8 +58,7 @@ def test_an_idle_drivers_next_command_goes_to_the_new_environment(
     with redis.Redis(port=through.port, protocol=protocol, decode_responses=True, retry=None) as client:
         assert client.get("environment") == "blue"
         switch(through, "green")
-        while status(through)["sessions"]:
-            pass  # each look takes its time
+        until(lambda: not status(through)["sessions"])
         assert client.get("environment") == "green"
 
 
@@ -69,8 +69,7 @@ def test_sessions_that_said_little_or_nothing_leave_too(
     with connect(through) as silent, connect(through) as logged_in, connect(through) as subscribed:
         ask(logged_in, b"AUTH x", b"+OK\r\n")
         ask(subscribed, b"SUBSCRIBE a", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
-        while status(through)["sessions"] < 3:
-            pass  # each look takes its time
+        until(lambda: status(through)["sessions"] == 3)
         switch(through, "green")
         assert [each.recv(100) for each in (silent, logged_in, subscribed)] == [b"", b"", b""]
 

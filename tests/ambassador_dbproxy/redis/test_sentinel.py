@@ -14,6 +14,7 @@ import redis.asyncio
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply
 from ambassador_dbproxy.redis.sentinel import Known, agreed, is_switch, question, read_answers
 from chassis.settings import Address
+from tests.ambassador_dbproxy.waiting import until
 
 Make = Callable[..., Any]
 ROOT = "the-default-user's"
@@ -88,12 +89,18 @@ class Sentinel:
 
     def knows(self) -> dict[str, Any] | None:
         """Its view of the primary once it answers."""
+        assert self.process.poll() is None
         try:
             with redis.Redis(port=self.port, password=SENTINEL_PASSWORD, retry=None, decode_responses=True) as client:
                 fields = client.execute_command("SENTINEL", "MASTER", "cache")
         except redis.RedisError:
             return None
         return dict(fields) if isinstance(fields, dict) else dict(zip(fields[::2], fields[1::2], strict=True))
+
+    def knows_all(self) -> bool:
+        """True once it has found the two others and the replica."""
+        known = self.knows() or {}
+        return (known.get("num-other-sentinels"), known.get("num-slaves")) == ("2", "1")
 
     def stop(self) -> None:
         self.process.kill()
@@ -108,13 +115,11 @@ def sentinels(make_server: Make, tmp_path: Path) -> Iterator[tuple[Any, Any, lis
     with primary.root() as root, follower.root() as other:
         root.execute_command("REPLICAOF", "NO", "ONE")
         other.execute_command("REPLICAOF", "127.0.0.1", primary.port)
-        while other.execute_command("ROLE")[3] not in (b"connected", "connected"):
-            pass  # each look takes its time
+        until(lambda: other.execute_command("ROLE")[3] in (b"connected", "connected"))
     started = [Sentinel(make_server.free_port(), primary.port, tmp_path) for _ in range(3)]  # type: ignore[attr-defined]
     try:
         for each in started:
-            while not (known := each.knows()) or (known["num-other-sentinels"], known["num-slaves"]) != ("2", "1"):
-                assert each.process.poll() is None
+            until(each.knows_all)
         yield primary, follower, started
     finally:
         for each in started:
@@ -177,8 +182,7 @@ def test_what_sentinels_refuse_is_the_reason(
     alone = Sentinel(make_server.free_port(), server.port, tmp_path)  # type: ignore[attr-defined]
     try:
         environment = target(server, hosts=[f"127.0.0.1:{alone.port}"], role="primary", sentinel={"primary": "cache"})
-        while alone.knows() is None:
-            assert alone.process.poll() is None
+        until(alone.knows)
         through = ambassador(redis_settings(dev=environment)).ready()
         assert "NOAUTH" in through.event("target_down")["reason"]
     finally:
@@ -198,8 +202,7 @@ def test_without_sentinels_what_they_said_last_stands(
             role="primary",
             sentinel={"primary": "cache", "password_file": str(password)},
         )
-        while alone.knows() is None:
-            assert alone.process.poll() is None
+        until(alone.knows)
         through = ambassador({"health": {"interval": "100ms"}, **redis_settings(dev=environment)}).ready()
         through.event("target_up")
     finally:
