@@ -296,6 +296,13 @@ def test_a_client_comes_without_its_port_and_not_at_all_where_there_is_none(clie
         assert stream.feed(chunk, NOW) + stream.feed(chunk, NOW) == slow(chunk * 2)
 
 
+def test_headers_whose_message_should_come_below_them_come_out_the_same_fast_and_slow() -> None:
+    header = b"2026-11-20 08:51:00.123+0000 [id=12]\tWARNING\th.util.X#f\n"
+    for raw in (header * 5, (header + b"words\n") * 3 + header * 3):
+        stream = Stream(Options())
+        assert stream.feed(raw, NOW) + stream.feed(raw, NOW) + stream.flush(NOW) == slow(raw * 2)
+
+
 def test_a_year_of_moments_out_of_order_is_read_right_and_costs_no_memory() -> None:
     seconds = [(number * 7_919_993) % (366 * 86_400) for number in range(20_000)]
     moments = [datetime.fromtimestamp(1_735_689_600 + second, UTC) for second in seconds]
