@@ -24,6 +24,7 @@ MAX_PIPELINED = 65536
 IN_TRANSACTION, MORE_RESULTS, CURSOR = 0x0001, 0x0008, 0x0040
 _HEAD_AND_MARK = struct.Struct("<IB")
 _PROGRESS = 0xFFFF
+_LEAST_OK_BYTES = 7
 _COM_BYTES = HEAD_BYTES + 1
 
 # Plain names: the loops over packets look at them often.
@@ -224,6 +225,8 @@ class SessionTracker:
             self._failed(start)
         elif kind is Reply.PREPARED:
             self._prepared(start)
+        elif mark == OK and length < _LEAST_OK_BYTES and self._metadata_optional:
+            self._phase, self._ends = Phase.ENDS, self._ends_of_result  # no metadata, and the number of columns
         elif mark == OK or (mark == SWITCH and kind is not Reply.LOGIN):
             self._succeeded(start, length)
         elif kind is Reply.LOGIN:

@@ -115,10 +115,23 @@ WITH_OK: list[list[Step]] = [
     [("app", PREPARE + EXECUTE, False), ("server", prepared(1, 0) + COLUMN, False),
      ("server", COUNT + COLUMN + ROW + END, True)],
 ]  # fmt: skip
+NO_METADATA, METADATA = encode(1, b"\0\1"), encode(1, b"\1\1")
+OPTIONAL_METADATA: list[list[Step]] = [
+    [("app", QUERY, False), ("server", METADATA + COLUMN + ROW, False), ("server", END, True)],
+    [("app", QUERY, False), ("server", NO_METADATA + ROW + NULL_ROW, False), ("server", END, True)],
+    [("app", QUERY, False), ("server", ok(), True)],
+    [("app", PREPARE, False), ("server", prepared(1, 2), True)],
+]
+OPTIONAL_METADATA_WITH_EOF: list[list[Step]] = [
+    [("app", QUERY, False), ("server", METADATA + COLUMN + eof() + ROW, False), ("server", eof(), True)],
+    [("app", QUERY, False), ("server", NO_METADATA + eof() + ROW, False), ("server", eof(), True)],
+]
 CASES = [
     *((steps, mode) for steps in BOTH for mode in (EOF_MODE, OK_MODE)),
     *((steps, EOF_MODE) for steps in WITH_EOF),
     *((steps, OK_MODE) for steps in WITH_OK),
+    *((steps, OK_MODE | can.OPTIONAL_METADATA) for steps in OPTIONAL_METADATA),
+    *((steps, EOF_MODE | can.OPTIONAL_METADATA) for steps in OPTIONAL_METADATA_WITH_EOF),
 ]
 
 
