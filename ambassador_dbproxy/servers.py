@@ -6,6 +6,7 @@ What is said to a server, and how it tells its role, is the protocol's business;
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -105,12 +106,11 @@ class Servers:
         return None
 
     async def _with(self, server: Server, talk: Callable[[Conversation, Server], Awaitable[Any]]) -> Any:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = time.monotonic()  # the loop's own time stands still while it works
         server.in_use += 1
         try:
             conversation = await dial(server.host, self._around.connect_timeout_s)
-            self._around.tally.connected(loop.time() - began)
+            self._around.tally.connected(time.monotonic() - began)
             try:
                 return await talk(conversation, server)
             except ConnectionEnded as error:

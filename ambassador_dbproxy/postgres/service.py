@@ -5,7 +5,7 @@ The words of the start-up are in `startup` and `login`, server connections come 
 
 from __future__ import annotations
 
-import asyncio
+import time
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Within
 from ambassador_dbproxy.postgres import errors
@@ -48,7 +48,7 @@ class PostgresService:
         return errors.fatal(_SQLSTATES[reason], text)
 
     async def serve(self, app: Conversation, floor: Floor[PostgresUpstream]) -> None:
-        began = asyncio.get_running_loop().time()
+        began = time.monotonic()
         try:
             with Within(floor.login_timeout_s):
                 request = await _read_request(app, floor.app_encryption)
@@ -64,7 +64,7 @@ class PostgresService:
             app.close()
             return
         await self._enter(app, request, floor)
-        floor.tally.logged_in(asyncio.get_running_loop().time() - began)
+        floor.tally.logged_in(time.monotonic() - began)
 
     async def _enter(self, app: Conversation, packet: StartupPacket, floor: Floor[PostgresUpstream]) -> None:
         try:

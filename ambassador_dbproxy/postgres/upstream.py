@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Within
@@ -96,9 +96,7 @@ class PostgresUpstream(TargetUpstream):
         routed = self._routed(packet)
         user = self.route.target.user
         if user is None:
-            return await self.servers.open(
-                lambda conversation, server: self._talk(conversation, server, lambda at: self._ask(at, routed))
-            )
+            return await self.servers.open(partial(self._talk, lambda at: self._ask(at, routed)))
         return await self._password.try_with(lambda password: self._log_in(routed, user, password), _is_wrong_password)
 
     async def cancel(self, server: ServerConnection, request: CancelRequest) -> None:
@@ -126,11 +124,11 @@ class PostgresUpstream(TargetUpstream):
         packet = StartupPacket(PROTOCOL_3_0, parameters).routed(None, target.database).encode()
         try:
             if target.role == "any" or target.user is None:
-                asked = await self._talk(conversation, server, lambda at: self._ask(at, packet))
+                asked = await self._talk(lambda at: self._ask(at, packet), conversation, server)
                 asked.server.conversation.close()
                 return Role.UNKNOWN
             user, password = target.user, await self._password.read()
-            found = await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
+            found = await self._talk(lambda at: self._greet(at, packet, user, password), conversation, server)
         except (LoginFailed, ServerRefused, SecretUnreadable) as error:
             raise Unusable(f"{server.host}: {error}") from error
         found.abandon()
@@ -140,11 +138,8 @@ class PostgresUpstream(TargetUpstream):
         """The start-up packet for the server."""
         return packet.routed(self.route.target.user, self.route.target.database).encode()
 
-    async def _log_in(self, packet: bytes, user: str, password: str | None) -> LoggedIn:
-        async def talk(conversation: Conversation, server: Server) -> LoggedIn:
-            return await self._talk(conversation, server, lambda at: self._greet(at, packet, user, password))
-
-        return await self.servers.open(talk)
+    def _log_in(self, packet: bytes, user: str, password: str | None) -> Awaitable[LoggedIn]:
+        return self.servers.open(partial(self._talk, lambda at: self._greet(at, packet, user, password)))
 
     async def _greet(self, server: ServerConnection, packet: bytes, user: str, password: str | None) -> LoggedIn:
         login = UpstreamLogin(
@@ -186,7 +181,7 @@ class PostgresUpstream(TargetUpstream):
         return Waiting(server, message)
 
     async def _talk(
-        self, conversation: Conversation, server: Server, talk: Callable[[ServerConnection], Awaitable[T]]
+        self, talk: Callable[[ServerConnection], Awaitable[T]], conversation: Conversation, server: Server
     ) -> T:
         """TLS, then `talk`, in the time a login may take. Tells a server that is not up from one not as expected."""
         limit_s = self._around.login_timeout_s
