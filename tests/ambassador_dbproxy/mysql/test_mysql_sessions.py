@@ -285,6 +285,16 @@ def test_a_change_of_user_becomes_the_environments(raw: Raw, server: Any, plugin
     assert ask(raw.pymysql, "SELECT 1") == ((1,),)
 
 
+def test_a_reset_of_the_connection_keeps_the_environments_login(connect: Make) -> None:
+    connection = connect()
+    ask(connection, "SET @forgotten = 1")
+    ask(connection, "CREATE TEMPORARY TABLE forgotten (a INT)")
+    connection._execute_command(31, b"")
+    connection._read_ok_packet()
+    assert ask(connection, "SELECT @forgotten, CURRENT_USER(), DATABASE()") == ((None, "app@127.0.0.1", "orders"),)
+    assert ask(connection, "SELECT CONNECTION_ID()") == ((connection.thread_id(),),)
+
+
 def test_commands_pipelined_around_a_change_of_user(raw: Raw) -> None:
     def framed(body: bytes) -> bytes:
         return len(body).to_bytes(3, "little") + b"\0" + body

@@ -203,6 +203,29 @@ def test_a_client_that_wants_no_replies(connect: Make) -> None:
     assert receive(sock, b"$1\r\n2\r\n") == b"+OK\r\n+OK\r\n$1\r\n2\r\n"
 
 
+def test_a_client_that_skips_single_replies(connect: Make) -> None:
+    sock = connect()
+    sock.sendall(b"AUTH x\r\nCLIENT REPLY SKIP\r\nSET c 1\r\nINCR c\r\nCLIENT REPLY SKIP\r\nINCR c\r\nGET c\r\n")
+    assert receive(sock, b"$1\r\n3\r\n") == b"+OK\r\n:2\r\n$1\r\n3\r\n"
+
+
+def test_subscribed_without_push_messages(connect: Make, client: Any) -> None:
+    """In RESP2 a subscribed connection may say little, and is told so by the server."""
+    sock = connect()
+    sock.sendall(b"SUBSCRIBE only\r\nGET x\r\nPING\r\n")
+    said = receive(sock, b"*2\r\n$4\r\npong\r\n$0\r\n\r\n")
+    assert said.startswith(b"*3\r\n$9\r\nsubscribe\r\n$4\r\nonly\r\n:1\r\n-ERR Can't execute 'get'")
+    assert client.publish("only", "news") == 1
+    assert receive(sock, b"news\r\n") == b"*3\r\n$7\r\nmessage\r\n$4\r\nonly\r\n$4\r\nnews\r\n"
+
+
+def test_a_reset_is_the_servers_and_logs_the_session_out(connect: Make) -> None:
+    sock = connect()
+    sock.sendall(b"HELLO 3 AUTH a b\r\nMULTI\r\nRESET\r\nGET x\r\n")
+    said = receive(sock, b"required.\r\n")
+    assert said.endswith(b"+OK\r\n+RESET\r\n-NOAUTH Authentication required.\r\n")
+
+
 def test_a_later_auth_is_the_servers_to_answer(connect: Make) -> None:
     sock = connect()
     sock.sendall(b"AUTH x\r\nGET absent\r\nAUTH wrong\r\nACL WHOAMI\r\n")
