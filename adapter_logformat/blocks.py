@@ -144,7 +144,8 @@ class _Blocks:
         if not count:
             return b""
         found = dict(zip(self._groups, columns, strict=True))
-        if not all(found["body"]) and None in found["body"]:
+        bodies = found.get("body", ())
+        if not all(bodies) and None in bodies:
             return None  # a header alone: only what follows, if anything does, says what it is
         names = [*layout.fields, *layout.resource]
         present = tuple(found[name][0] is not None for name in names)
