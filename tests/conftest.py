@@ -19,12 +19,16 @@ CHAIN = (
 
 
 class FilesAndTheChain(LoadFileScheduling):
-    """Hands out the files in the order of their names, and the whole chain at the place of its first."""
+    """Hands out the chain to one process, and to the others file after file."""
 
     def _split_scope(self, nodeid: str) -> str:
         return "the chain" if nodeid.startswith(CHAIN) else super()._split_scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndTheChain:
-    config.option.loadscopereorder = False  # else those of the most tests come first, and the slowest last
+    config.option.loadscopereorder = False  # else it would begin with the files of the most tests, not the slowest
     return FilesAndTheChain(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(CHAIN))  # it takes longest, so it comes first
