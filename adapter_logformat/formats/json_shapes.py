@@ -49,6 +49,8 @@ def learn(line: bytes, fields: Mapping[str, object]) -> Shape | None:
     if not fields or len(fields) > MOST_KEYS or not all(map(_PLAIN_KEY.fullmatch, fields)):
         return None
     plan = json_app.plan(fields)
+    if plan.shape:
+        return None
     own: list[str] = []
     members = []
     epoch = False

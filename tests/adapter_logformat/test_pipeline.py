@@ -296,6 +296,15 @@ def test_a_client_comes_without_its_port_and_not_at_all_where_there_is_none(clie
         assert stream.feed(chunk, NOW) + stream.feed(chunk, NOW) == slow(chunk * 2)
 
 
+def test_a_file_of_any_known_line_comes_out_the_same_fast_and_slow() -> None:
+    def fast(raw: bytes) -> bytes:
+        stream = Stream(DEFAULT)
+        return stream.feed(raw, NOW) + stream.feed(raw, NOW) + stream.flush(NOW)  # the second time it knows the format
+
+    chunks = [(line + b"\n") * 4 for line in sorted(set(LINES))]
+    assert [chunk for chunk in chunks if fast(chunk) != slow(chunk * 2)] == []
+
+
 def test_headers_whose_message_should_come_below_them_come_out_the_same_fast_and_slow() -> None:
     header = b"2026-11-20 08:51:00.123+0000 [id=12]\tWARNING\th.util.X#f\n"
     for raw in (header * 5, (header + b"words\n") * 3 + header * 3):
