@@ -243,6 +243,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             if listener.name in seen:
                 mistakes.append(Mistake(f"listeners[{at}].name", f"{listener.name!r} is taken by an earlier listener"))
             seen.add(listener.name)
+        mistakes += [
+            Mistake(path, "must be longer than 0s")
+            for path, limit in (
+                ("connect_timeout", self.connect_timeout),
+                ("login_timeout", self.login_timeout),
+                ("health.interval", self.health.interval),
+            )
+            if not limit
+        ]
         unserved = unserved_listeners(self, self.environment)
         if unserved:
             mistakes.append(Mistake("environment", unknown_environment(self.environment, unserved)))

@@ -107,3 +107,11 @@ def test_all_of_them_are_told_together() -> None:
         "listeners[0].environments.dev.database",
         "listeners[0].environments.dev.tls.mode",
     }
+
+
+@pytest.mark.parametrize("path", ["connect_timeout", "login_timeout", "health.interval"])
+def test_times_in_which_nothing_could_be_done(path: str) -> None:
+    name, _, inner = path.partition(".")
+    listener = {"name": "it", "listen": "127.0.0.1:0", "protocol": "tcp", "environments": {"dev": {"hosts": ["a:1"]}}}
+    with pytest.raises(SettingsError, match=f"{path}: must be longer than 0s"):
+        decode(Settings, {"environment": "dev", "listeners": [listener], name: {inner: "0s"} if inner else "0s"})
