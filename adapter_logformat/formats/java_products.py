@@ -249,7 +249,7 @@ LAYOUTS: Final = (
             "extra": ("app.context", str.strip),
         },
         time=iso_time,
-        rule=Rule(r"[ \t].*|.*\]\]", joins_unknown=True, traces=True, folds=True),
+        rule=Rule(r"[ \t].*|(?!\[\d{4}-).*\]\]", joins_unknown=True, traces=True, folds=True),
         absent=frozenset({""}),
         finish=_glassfish,
         fold=_glassfish_below,
