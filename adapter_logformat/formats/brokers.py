@@ -40,7 +40,7 @@ LAYOUTS: Final = (
         title="RabbitMQ and other Erlang loggers: `time [level] <process> message`",
         rank=85,
         pattern=rf"{ISO} \[(?P<level>debug|info|notice|warning|error|critical|alert|emergency)\] <"
-        r"(?P<process>[\d.]++)> ?(?P<body>.*)",
+        r"(?P<process>[\d.]++)>(?!@) ?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123456+00:00 [info] <0.222.0> Server startup complete",
         scale=SYSLOG_WORDS,
         fields={"process": ("app.process", str)},

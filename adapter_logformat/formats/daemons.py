@@ -1,12 +1,12 @@
 """Logs of servers with layouts of their own: MongoDB before 4.4, Squid, Samba, SQL Server, fail2ban, the kernel's ring
-buffer, and the loggers of PHP frameworks and of Minecraft.
+buffer.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapter_logformat.formats.access import METHODS, extras
-from adapter_logformat.grammar import CLOCK, HMS, ISO, YMD, Field, Layout, clock_time, iso_time, parts_time
+from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
 from adapter_logformat.record import Record
 from adapter_logformat.severity import (
@@ -14,10 +14,8 @@ from adapter_logformat.severity import (
     ERROR,
     FATAL,
     INFO,
-    JAVA,
     NOTICE,
     PYTHON,
-    SYSLOG_WORDS,
     WARN,
     of_status,
 )  # fmt: skip
@@ -145,31 +143,6 @@ LAYOUTS: Final = (
         fields={"source": _LOGGER},
         time=parts_time,
         rule=LINES,
-    ),
-    Layout(
-        name="monolog",
-        title="Monolog, and Laravel with it: `[time] channel.LEVEL: message`",
-        rank=86,
-        pattern=rf"\[{ISO}\] (?P<logger>[\w\-]{{1,60}}+)\."
-        r"(?P<level>DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|ALERT|EMERGENCY): (?P<body>.*)",
-        sample="[2026-11-20T08:51:00.123456+00:00] app.ERROR: Uncaught exception {} []",
-        scale=SYSLOG_WORDS,
-        fields={"logger": _LOGGER},
-        time=iso_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="minecraft",
-        title="Minecraft servers: `[time] [thread/LEVEL]: message`",
-        rank=86,
-        pattern=rf"\[(?:(?P<day>\d\d)(?P<month>[A-Z][a-z]{{2}})(?P<year>\d{{4}}) )?{CLOCK}\] "
-        r"\[(?P<thread>[^\]\n/]{1,60}+(?:/(?![A-Z]{4,5}\])[^\]\n/]{1,60}+){0,4}+)"
-        r"/(?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\](?: \[(?P<logger>[^\]\n]{1,200}+)\])?: (?P<body>.*)",
-        sample="[08:51:00] [Server thread/INFO]: Starting minecraft server version 1.20.4",
-        scale=JAVA,
-        fields={"thread": _THREAD, "logger": _LOGGER},
-        time=lambda times, found: parts_time(times, found) if found["day"] else clock_time(times, found),
-        rule=TEXT,
     ),
 )
 

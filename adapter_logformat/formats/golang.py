@@ -119,7 +119,7 @@ LAYOUTS: Final = (
         title="zerolog's console writer, with a full time or its own `8:51AM`",
         rank=83,
         pattern=rf"(?:{ISO}|(?P<kitchen>\d{{1,2}}:\d\d)(?P<half>[AP]M)) (?P<level>TRC|DBG|INF|WRN|ERR|FTL|PNC) "
-        r"(?:(?P<file>[\w./\-@]{1,200}?\.go):(?P<line>\d{1,9}+) > )?(?P<body>.*)",
+        r"(?!\([0-7]\): )(?:(?P<file>[\w./\-@]{1,200}?\.go):(?P<line>\d{1,9}+) > )?(?P<body>.*)",
         sample="2026-11-20T08:51:00Z INF server.go:7 > listening addr=:8080",
         scale=_SHORT,
         fields={"file": _FILE, "line": _LINE},

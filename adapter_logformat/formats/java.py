@@ -141,6 +141,7 @@ LAYOUTS: Final = (
         rank=41,
         pattern=rf"(?:(?P<uptime>\d{{1,12}}+) {_THREAD} )?{_LEVEL} {{1,6}}(?:(?P<logger>[A-Za-z_$][\w.$]*+)"
         r"(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- (?P<body>.*)",
+        yields=r"[A-Z]{4,9} - \d{4}-\d\d-\d\d ",  # CodeIgniter
         sample="176 [main] INFO  org.foo.Bar  - Located nearest gas station.",
         scale=SCALE,
         fields={
