@@ -14,6 +14,8 @@ BAR, BAR_GAP, GROUP_GAP = 15, 5, 34
 LINES_HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 74, 44, 62, 48
 LEAST_APART = 60
 TICKS = 5
+VALUE_WIDTH = 40
+MOST_TIMES_MARK = 4.0
 COLOURS = ("ours", "other", "third", "fourth")
 # An image knows the reader's scheme by itself; middle tones stand where it does not.
 _STYLE = """\
@@ -55,13 +57,18 @@ class Series:
 
 
 def bars(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], *, mark: float | None = None) -> str:
-    """Horizontal bars from zero with their spread; `mark` draws a line across them all."""
+    """Horizontal bars from zero with their spread; `mark` draws a line across them all.
+
+    With a mark, bars beyond four times it are cut off, so that one of them does not make all others look alike.
+    """
     highest = max((max(bar.highest, bar.value) for _, group in groups for bar in group), default=1.0)
-    ticks = nice_ticks(max(highest, mark or 0))
+    if mark is not None:
+        highest = min(max(highest, mark), MOST_TIMES_MARK * mark)
+    ticks = nice_ticks(highest)
     room = WIDTH - LABELS_WIDTH - 70
 
     def across(value: float) -> float:
-        return LABELS_WIDTH + value / ticks[-1] * room
+        return LABELS_WIDTH + min(value / ticks[-1], 1.0) * room
 
     parts: list[str] = []
     y = 44.0
@@ -69,7 +76,7 @@ def bars(title: str, groups: Sequence[tuple[str, Sequence[Bar]]], *, mark: float
         parts.append(f'<text class="group" x="0" y="{y + 12:.0f}">{escape(name)}</text>')
         y += 22
         for bar in group:
-            parts += _bar(bar, y, across)
+            parts += _bar(bar, y, across, mark, cut=bar.value > ticks[-1])
             y += BAR + BAR_GAP
         y += GROUP_GAP - 22
     height = y + 18
@@ -144,7 +151,7 @@ def _apart(sizes: Sequence[float], x_of: Callable[[float], float]) -> list[float
     return kept
 
 
-def _bar(bar: Bar, y: float, across: Callable[[float], float]) -> list[str]:
+def _bar(bar: Bar, y: float, across: Callable[[float], float], mark: float | None, *, cut: bool) -> list[str]:
     colour = COLOURS[0] if bar.ours else COLOURS[1]
     start, end, middle = across(0), across(bar.value), y + BAR / 2
     size = f'width="{max(end - start, 0.5):.1f}" height="{BAR}"'
@@ -156,7 +163,10 @@ def _bar(bar: Bar, y: float, across: Callable[[float], float]) -> list[str]:
         low, high = across(bar.lowest), across(bar.highest)
         ends = "".join(f"M{at:.1f} {middle - 3:.1f}v6" for at in (low, high))
         parts.append(f'<path class="spread" d="M{low:.1f} {middle:.1f}H{high:.1f}{ends}"/>')
-    parts.append(_text(max(end, across(bar.highest)) + 6, y + 12, shown(bar.value), "start"))
+    beside = max(end, across(bar.highest)) + 6
+    if mark is not None and beside < across(mark) < beside + VALUE_WIDTH:
+        beside = across(mark) + 6  # not across the line
+    parts.append(_text(beside, y + 12, shown(bar.value) + " →" * cut, "start"))
     return parts
 
 

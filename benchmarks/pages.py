@@ -14,6 +14,7 @@ from benchmarks.outcome import QUANTITIES, Demand, Outcome, Row
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, CHARTS = "benchmarks.md", "benchmarks"
 GUIDE_STEPS = 40
+NBSP = "\N{NO-BREAK SPACE}"
 QUIET_LOAD = 3.0
 """Above it others are at work. Two is what the benchmark before leaves behind."""
 TITLES = {
@@ -25,6 +26,8 @@ TITLES = {
     "footprint": "Weight",
     "growth": "Growth",
 }
+SHORT = {"shipper": "Shipper", "adapter": "Adapter", "dbproxy": "PostgreSQL", "dbproxy-mysql": "MariaDB",
+         "dbproxy-redis": "Redis", "footprint": "Weight", "growth": "Growth"}  # fmt: skip
 # Benchmark → its charts: quantity, and the contestant whose figure is 1 in each group (none: as measured).
 CHARTED: dict[str, list[tuple[str, str]]] = {
     "shipper": [("klines_per_cpu_s", "")],
@@ -73,9 +76,18 @@ def behind(outcomes: Sequence[Outcome]) -> str:
     total = sum(len(outcome.demands) for outcome in outcomes)
     if not missed:
         return f"All {total} demands are met."
-    lines = [f"{total - len(missed)} of {total} demands are met. Behind, the worst first:", ""]
+    judged = [outcome for outcome in outcomes if outcome.demands]
+    met = [f"{len(each.demands) - len(each.missed)} of {len(each.demands)}" for each in judged]
+    lines = [f"{total - len(missed)} of {total} demands are met:", ""]
+    lines += [f"| {' | '.join(_link(each.benchmark) for each in judged)} |", "|---" * len(judged) + "|"]
+    lines += [f"| {' | '.join(met)} |", "", "Behind, the worst first:", ""]
     lines += ["| | what | reached | asked |", "|---|---|---|---|"]
     return "\n".join([*lines, *(_missed(*each) for each in sorted(missed, key=lambda each: each[1].distance))])
+
+
+def _link(benchmark: str) -> str:
+    anchor = re.sub(r"[^\w\- ]", "", TITLES[benchmark].lower()).replace(" ", "-")
+    return f"[{SHORT[benchmark]}](#{anchor})"
 
 
 def _missed(benchmark: str, demand: Demand) -> str:
@@ -83,7 +95,8 @@ def _missed(benchmark: str, demand: Demand) -> str:
     unit = kind.unit if demand.beside is None else f"of {demand.beside}"
     spread = ", within the spread of the rounds" if demand.within_spread else ""
     what = f"{demand.name} ({demand.work}): {kind.title}"
-    return f"| {TITLES[benchmark]} | {what} | **{demand.reached:.2f}** {unit}{spread} | {sign} {demand.wanted:.2f} |"
+    asked = f"{sign}{NBSP}{demand.wanted:.2f}"
+    return f"| {_link(benchmark)} | {what} | **{demand.reached:.2f}** {unit}{spread} | {asked} |"
 
 
 def figures(outcomes: Sequence[Outcome]) -> str:
@@ -147,12 +160,14 @@ def _figure(row: Row, quantity: str) -> str:
     if figure is None:
         return ""
     first = next(iter(row.figures)) == quantity and row.rounds > 1
-    return report.shown(figure, quantity) + (f" ({report.spread(figure, quantity)})" if first else "")
+    spread = report.spread(figure, quantity).replace(" ", NBSP)
+    return report.shown(figure, quantity) + (f"<br>({spread})" if first else "")
 
 
 def _asked(outcome: Outcome, row: Row) -> str:
     demands = [each for each in outcome.demands if (each.work, each.name) == (row.work, row.name)]
-    return "<br>".join(report.asked(each) if each.met else f"**behind: {report.asked(each)}**" for each in demands)
+    said = "<br>".join(report.asked(each) if each.met else f"**behind: {report.asked(each)}**" for each in demands)
+    return re.sub(r"([≥≤]) ", rf"\1{NBSP}", said)
 
 
 def _grown(outcome: Outcome, titles: dict[str, str]) -> Iterator[str]:

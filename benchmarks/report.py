@@ -47,7 +47,7 @@ def shown(figure: Figure | None, quantity: str) -> str:
 
 def spread(figure: Figure, quantity: str) -> str:
     digits = QUANTITIES[quantity].digits
-    return f"{figure.lowest:,.{digits}f}-{figure.highest:,.{digits}f}"
+    return f"{figure.lowest:,.{digits}f} to {figure.highest:,.{digits}f}"
 
 
 def asked(demand: Demand) -> str:

@@ -25,6 +25,22 @@ def test_bars_tell_their_names_and_values_and_escape_them() -> None:
     assert rectangles[1][1] / rectangles[0][1] == pytest.approx(2020 / 400, rel=0.01)
 
 
+def test_a_bar_far_beyond_the_mark_is_cut_and_keeps_its_figure() -> None:
+    group = [Bar("a peer", 8.15, 8.1, 8.2, ours=False), Bar("ours", 1.66, 1.6, 1.7, ours=True)]
+    picture = bars("Cost", [("connect", group)], mark=1.0)
+    assert {"8.15 →", "1.66"} <= set(texts(picture))
+    cut, whole = (float(each.get("width", "0")) for each in ElementTree.fromstring(picture).iter(f"{SVG}rect"))
+    assert cut / whole == pytest.approx(4 / 1.66, rel=0.01)
+
+
+def test_no_figure_stands_across_the_mark() -> None:
+    picture = bars("Cost", [("simple", [Bar("a peer", 0.95, 0.9, 0.98, ours=False)])], mark=1.0)
+    tree = ElementTree.fromstring(picture)
+    (line,) = [float(each.get("x1", "0")) for each in tree.iter(f"{SVG}line") if each.get("class") == "mark"]
+    (figure,) = [float(each.get("x", "0")) for each in tree.iter(f"{SVG}text") if each.text == "0.95"]
+    assert figure > line
+
+
 def test_lines_stand_on_a_logarithmic_axis() -> None:
     picture = lines("Cost", "files", "µs", [Series("shipper", [(1, 1), (100, 2), (10_000, 3)], ours=True)])
     assert {"Cost", "files", "shipper", "1", "100", "10,000"} <= set(texts(picture))

@@ -40,8 +40,9 @@ def test_a_demand_is_a_ratio_a_figure_or_cannot_be_said() -> None:
 
 def test_what_is_behind_comes_first_and_the_worst_before_all() -> None:
     lines = pages.behind([outcome()]).splitlines()
-    assert lines[0] == "1 of 3 demands are met. Behind, the worst first:"
-    assert [line.split(" | ")[1].partition(" (")[0] for line in lines[4:]] == ["merged, plain", "unchanged, plain"]
+    assert lines[:6:2] == ["1 of 3 demands are met:", "| [Shipper](#the-log-shipper) |", "| 1 of 3 |"]
+    assert lines[6] == "Behind, the worst first:"
+    assert [line.split(" | ")[1].partition(" (")[0] for line in lines[10:]] == ["merged, plain", "unchanged, plain"]
     shown = report.text(outcome(), colour=True).splitlines()
     assert shown[1] == f"{report.RED}BEHIND {DEMANDS[2]}{report.PLAIN}"
 
@@ -73,6 +74,9 @@ def test_the_page_in_the_docs_is_written_anew_with_its_charts(tmp_path: Path) ->
     pages.write(tmp_path / "results", tmp_path)
     text = (tmp_path / "benchmarks.md").read_text()
     assert text.startswith("# Side by side")
+    titles = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert set(re.findall(r"\]\(#(.*?)\)", text)) <= anchors
     linked = set(re.findall(r"\(benchmarks/([^)]+\.svg)\)", text))
     assert linked == {path.name for path in (tmp_path / "benchmarks").iterdir()}
     pages.write(tmp_path / "results", tmp_path)
