@@ -1,8 +1,8 @@
 """Cost over size: files 1 to 10,000, connections 1 to 2,000, lines of 50 bytes to 1 MiB, formats one to all.
 
 Each cost is flat or grows in proportion, and is judged by its last step: beside the line through the sizes before it,
-or beside a size in the middle where it should not grow at all. Each size is measured once: bounded in time, and many
-sizes tell of noise as many rounds do.
+or beside a size in the middle where it should not grow at all. Each size has one round (of five short turns where
+connections grow): bounded in time, and many sizes tell of noise as many rounds do.
 """
 
 import argparse
