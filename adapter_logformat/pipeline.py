@@ -7,6 +7,7 @@ What a container runtime put around the lines is peeled here, and the app's two 
 
 import dataclasses
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Final
 
 import msgspec
@@ -163,9 +164,10 @@ class Stream:
         current = lane.detector.current
         for piece in pieces:
             if isinstance(piece, Run):
-                if lane.pending is not None and lane.pending.trace:
+                if lane.pending is not None:
                     at, obeyed = _after_lines(whole, at, obeyed), 0
-                if lane.pending is None or not lane.pending.trace or not lane.pending.marks(_line_at(whole, at)):
+                # Asked of a copy: it takes note of what it is asked, and the slow path asks again.
+                if lane.pending is None or not copy(lane.pending).marks(_line_at(whole, at)):
                     lane.finish()
                     lane.detector.confirm()
                     self._out.append(piece.written)
@@ -175,7 +177,7 @@ class Stream:
                     self.tally.records.update(piece.records)
                     obeyed += piece.lines
                     continue
-                # An open trace looks at any line first: this is its exception. A long run is worth another try.
+                # An open record looks at any line first: this is its own. A long run is worth another try.
                 end = _after_lines(whole, at, 1 if piece.lines > WORTH_ANOTHER_TRY else piece.lines)
                 rest = self._slowly(whole[at:end], limit, current)
                 at = end - len(rest)

@@ -305,6 +305,19 @@ def test_a_file_of_any_known_line_comes_out_the_same_fast_and_slow() -> None:
     assert [chunk for chunk in chunks if fast(chunk) != slow(chunk * 2)] == []
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        b"20/11/2026 08:51:00 - Process(16776.1) User(mqm) Program(strmqm)",
+        b"thread 'main' panicked at src/main.rs:2:5:\n" * 4 + b"thread 'main' panicked at src/main.rs:2:5:",
+    ],
+)
+def test_a_record_that_takes_any_line_for_its_own_takes_headers_too_fast_and_slow(last: bytes) -> None:
+    raw = b"2026-11-20 09:34:18,002 ERROR shop.cart: rejected\n" * 2 + last + b"\n"
+    stream = Stream(Options())
+    assert stream.feed(raw, NOW) + stream.feed(raw, NOW) + stream.flush(NOW) == slow(raw * 2)
+
+
 def test_headers_whose_message_should_come_below_them_come_out_the_same_fast_and_slow() -> None:
     header = b"2026-11-20 08:51:00.123+0000 [id=12]\tWARNING\th.util.X#f\n"
     for raw in (header * 5, (header + b"words\n") * 3 + header * 3):
