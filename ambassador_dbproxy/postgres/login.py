@@ -234,6 +234,17 @@ def needs_answer(message: Message) -> bool:
     return _WORD.unpack_from(message.body)[0] not in (_AUTH_OK, _AUTH_SASL_FINAL)
 
 
+def without_channel_binding(message: Message) -> Message:
+    """A message as an app that logs in by itself may see it: without mechanisms that bind a login to a certificate.
+
+    The server's certificate is not shown to the app, and clients without TLS take such an offer for an attack.
+    """
+    if message.kind != b"R" or message.body[:4] != _WORD.pack(_AUTH_SASL):
+        return message
+    kept = [name for name in message.body[4:].split(b"\0") if name and not name.endswith(b"-PLUS")]
+    return Message(b"R", message.body[:4] + b"".join(name + b"\0" for name in kept) + b"\0")
+
+
 def read_backend_key(body: bytes) -> tuple[int, bytes]:
     """PID and cancel key of a BackendKeyData body; ProtocolViolation for a key of an impossible length."""
     if not 8 <= len(body) <= 4 + 256:

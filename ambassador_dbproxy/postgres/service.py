@@ -9,7 +9,13 @@ import time
 
 from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Within
 from ambassador_dbproxy.postgres import errors
-from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, needs_answer, read_backend_key
+from ambassador_dbproxy.postgres.login import (
+    LoginFailed,
+    ServerRefused,
+    needs_answer,
+    read_backend_key,
+    without_channel_binding,
+)
 from ambassador_dbproxy.postgres.session import BackendKey, PostgresSession
 from ambassador_dbproxy.postgres.startup import Answer, CancelRequest, ClientStartup, Encrypt, StartupPacket
 from ambassador_dbproxy.postgres.tracking import Shapes
@@ -119,7 +125,7 @@ async def _app_logs_in(app: Conversation, waiting: Waiting, floor: Floor[Postgre
     try:
         with Within(floor.login_timeout_s):
             while True:
-                app.send(message.encode())
+                app.send(without_channel_binding(message).encode())
                 if message.kind == b"E":
                     error = errors.read_error(message.body)
                     floor.tally.error(error.sqlstate)

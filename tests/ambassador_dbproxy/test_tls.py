@@ -84,6 +84,17 @@ async def test_encrypted_without_looking_at_the_certificate(through: Make, mode:
     assert await encrypted(through(host="127.0.0.1", mode=mode))
 
 
+async def test_the_apps_own_login_where_the_server_offers_a_channel_binding(
+    server: Any, ambassador: Make, postgres_settings: Make
+) -> None:
+    own = {"hosts": [server.address], "tls": {"mode": "require"}}
+    through = ambassador(postgres_settings(dev=own)).ready()
+    where = {"host": "127.0.0.1", "port": through.port, "user": "app", "dbname": "orders"}
+    async with await psycopg.AsyncConnection.connect(**where, password=server.password) as it:
+        row = await (await it.execute("SELECT ssl, user FROM pg_stat_ssl WHERE pid = pg_backend_pid()")).fetchone()
+    assert row == (True, "app")
+
+
 async def test_the_name_and_its_authority_are_checked(through: Make, authority: Any) -> None:
     assert await encrypted(through(mode="verify-full", ca_file=authority.ca_file))
 

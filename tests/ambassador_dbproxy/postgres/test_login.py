@@ -18,6 +18,7 @@ from ambassador_dbproxy.postgres.login import (
     ServerRefused,
     UpstreamLogin,
     read_backend_key,
+    without_channel_binding,
 )
 from ambassador_dbproxy.postgres.scram import salted_password
 from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation, encode
@@ -228,3 +229,17 @@ def test_no_conversation_is_a_surprise(messages: list[Message]) -> None:
     it = login()
     with contextlib.suppress(LoginFailed, ServerRefused, ProtocolViolation):
         receive_all(it, messages)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        (b"R", b"\0\0\0\nSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", b"\0\0\0\nSCRAM-SHA-256\0\0"),
+        (b"R", b"\0\0\0\nSCRAM-SHA-256\0\0", b"\0\0\0\nSCRAM-SHA-256\0\0"),
+        (b"R", b"\0\0\0\x0br=-PLUS\0", b"\0\0\0\x0br=-PLUS\0"),
+        (b"N", b"\0\0\0\nX-PLUS\0\0", b"\0\0\0\nX-PLUS\0\0"),
+        (b"R", b"", b""),
+    ],
+)
+def test_an_app_that_logs_in_by_itself_is_offered_no_channel_binding(kind: bytes, body: bytes, shown: bytes) -> None:
+    assert without_channel_binding(Message(kind, body)) == Message(kind, shown)
