@@ -138,7 +138,8 @@ LAYOUTS: Final = (
         name="aws_s3",
         title="AWS S3 server access log",
         rank=88,
-        pattern=rf"(?P<owner>[0-9a-f]{{1,64}}+|-) (?P<bucket>[^ ]++) \[{CLF}\] (?P<client>[^ ]++) (?P<requester>[^ ]++) "
+        pattern=rf"(?P<owner>[0-9a-f]{{1,64}}+|-) (?P<bucket>[^ ]++) \[{CLF}\] (?P<client>[^ ]++) "
+        r"(?P<requester>[^ ]++) "
         r"(?P<id>[^ ]++) (?P<operation>[^ ]++) (?P<key>[^ ]++) "
         r'(?:"(?P<request>(?:[^"]++|"(?! (?:\d{3}|-) )){0,9999}+)"|-) '
         r"(?P<status>\d{3}|-) (?P<error>[^ ]++) (?P<sent>\d{1,18}+|-) (?P<size>\d{1,18}+|-) (?P<took>\d{1,15}+|-) "

@@ -32,8 +32,9 @@ FAMILIES = (
                         "loguru_json", "google_cloud", "log4js_json", "echo_json", "nginx_json"), r"\s*+\{"),
     Family("access", ("combined", "vhost_combined", "common", "vhost_common"),
            r'[^"]*+(?:(?<=\] )"|"" \[[^"]{20,40}\] ")'),
-    Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "istio", "envoy", "ingress_nginx", "traefik"),
-           r'\[\d{4}-[^\]]{1,100}+\] "|[^ ]{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
+    Family("envoy", ("istio", "envoy"), r'\[\d{4}-[^\]]{1,100}+\] "'),
+    Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "haproxy_process", "ingress_nginx", "traefik"),
+           r'\[[A-Z]{4,7}\] |[^ ]{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
     Family("web_error", ("nginx_error", "apache_error"),
            r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} "),
     Family("postgres", ("postgres", "postgres_csv"),
@@ -51,6 +52,9 @@ FAMILIES = (
     Family("infrastructure", ("openstack", "windows_cbs"),
            r"\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|[\w.\-]{1,100}\.log"),
     Family("security", ("cef", "leef", "auditd"), r"[CL]E?EF:|(?:node=\S{1,255} )?type="),
+    Family("firewalls", ("firewall_pairs", "snort"),
+           r"\d\d/\d\d[/\-]\d|(?:[a-z_]{2,30}=(?:\"[^\"]{0,80}\"|[^\s\"]{0,80}) ){0,8}?date="),
+    Family("hypervisors", ("vmware",), r"\d{4}-\d\d-\d\dT\S{1,40} (?:[a-z]{4,7} |[A-Z][a-z]\(|cpu\d)"),
     Family("brokers", ("rabbitmq", "activemq", "nats", "ibm_mq"),
            r"\d{4}[-/]\d\d[-/]\d\d[T ].{8,40}? (?:\[[a-z]|\| )|\[\d{1,10}\] \d{4}[-/]|\d\d[./]\d\d[./]\d{4} \d"),
     Family("clusters", ("bluegene", "cluster_events", "cluster_syslog"),
@@ -59,7 +63,8 @@ FAMILIES = (
            r"\d\d-[A-Z]|\[\d{9,11}\] unbound|(?:\d{4}-\S{8,40} )?\[[A-Z]{4,7}\] (?:plugin/|[\[\d])"),
     Family("daemons",
            ("mongodb_text", "squid", "dmesg", "fail2ban", "samba", "mssql"),
-           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)|[A-Z][a-z]{2} [A-Z].{0,40}\["
+           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)"
+           r"|[A-Z][a-z]{2} [A-Z].{0,40}\["
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
            r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d"),
     Family("php", ("php", "monolog", "symfony_console", "codeigniter", "yii", "laminas"), r"\[?\d|[A-Z]{4,9} - \d"),
@@ -100,8 +105,8 @@ FAMILIES = (
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
     Family("sshd", ("sshd",),
            r"(?:Accepted|Failed|Postponed|Partial|Invalid user|User|Connection|Disconnect|Received|Close|Starting s"
-           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|Bad protocol|Did not receive|Timeout before"
-           r"|reverse mapping|Address|drop connection|Server listening)"),
+           r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|padding|Bad p|Did not receive"
+           r"|Timeout before|reverse mapping|Address|drop connection|Server listening)"),
     Family("logfmt", ("logfmt",), r"[^\s=]{1,300}+="),
     Family("generic", ("generic",), ""),
 )  # fmt: skip

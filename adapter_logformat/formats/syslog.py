@@ -19,7 +19,8 @@ from adapter_logformat.timestamps import Times
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 INSIDE: Final = frozenset(
     ("json_app", "access", "haproxy_http", "haproxy_tcp", "haproxy_error", "ingress_nginx", "traefik", "nginx_error",
-     "cef", "leef", "klog", "envoy", "istio", "postgres")
+     "cef", "leef", "klog", "envoy", "istio", "postgres",
+     "squid", "firewall_pairs")
 )  # fmt: skip
 """Formats so clear that a message can be known to be in them."""
 
@@ -51,7 +52,7 @@ _RELAYED: Final = re.compile(
 """What follows a Cisco router's number where a relay wrote its own time and the router's name before it."""
 _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
-    r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)) "
+    r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)?) "
     r"(?P<host>[!-~]{1,255}) (?P<app>[!-~]{1,48}) (?P<pid>[!-~]{1,128}) (?P<id>[!-~]{1,32}) "
     r"(?P<structured>-|(?:\[(?:[^\]\"\\]++|\"(?:[^\"\\]++|\\.){0,9999}+\"){0,9999}+\])++)(?: (?P<body>.*))?",
     re.ASCII,
@@ -63,7 +64,8 @@ _PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]++|\\.){0,9999}
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _MAY_BE_INSIDE: Final = re.compile(
-    r'\{"|CEF:|LEEF:|[IWEF]\d{4} \d\d:|[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
+    r'\{"|CEF:|LEEF:|[IWEF]\d{4} \d\d:|\d{9,10}\.\d{3} {1,9}-?\d|(?:[a-z_]{2,30}=\S{0,80} ){0,8}?date="?\d{4}-|'
+    r'[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
     r' \[|\[\d{4}-\d\d-\d\dT[^\]]{0,20}\] "'
 )
 
@@ -164,12 +166,14 @@ def _is_rsyslog(time: re.Match[str], tag: re.Match[str] | None, host: str | None
     """An ISO time begins many logs: only with a host, and a process or a priority or rsyslog's own precision."""
     if tag is None or host is None or host.upper() in WORDS_OF_LEVELS:
         return False
+    if time["priority"] is not None:
+        return True
     if time["zone"] is None and tag["pid"] is None and tag["tag"] not in syslog_programs.WITHOUT_PID:
         return False
     precise = time["part"] is not None and len(time["part"]) == 6 and time["zone"] != "Z"
     if ":" not in (time["zone"] or ":"):  # journalctl's, where only the kernel has no process
         return tag["pid"] is not None or tag["pid2"] is not None or tag["tag"] == "kernel"
-    return tag["pid"] is not None or tag["pid2"] is not None or time["priority"] is not None or precise
+    return tag["pid"] is not None or tag["pid2"] is not None or precise
 
 
 def _program(record: Record, tag: re.Match[str]) -> None:
@@ -272,10 +276,8 @@ def _priority(record: Record, text: str | None) -> None:
 
 
 def _process(record: Record, text: str) -> None:
-    if text.isdigit() and len(text) < 11:
-        record.attributes["process.pid"] = int(text)
-    else:
-        record.attributes["syslog.procid"] = text
+    is_number = text.isdigit() and len(text) < 11
+    record.attributes["process.pid" if is_number else "syslog.procid"] = int(text) if is_number else text
 
 
 FORMATS: Final = (

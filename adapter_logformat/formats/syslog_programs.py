@@ -1,12 +1,13 @@
 """What well-known programs say in their syslog messages: cron, sudo, PAM, useradd, the kernel with its packet filter,
-HAProxy's short log, Check Point. The message stays as it is; these only add attributes. sshd has a module of its own.
+HAProxy's short log, DHCP, Check Point. The message stays as it is; these only add attributes. sshd has a module of its
+own.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapter_logformat.formats import sshd
+from adapter_logformat.formats import firewalls, sshd
 from adapter_logformat.record import OWN_PREFIX, Record
 
 MOST_PAIRS: Final = 256
@@ -16,7 +17,11 @@ LONGEST_SAID: Final = 4096
 """PAM's lines are shorter."""
 
 _CRON: Final = re.compile(r"\((?P<user>[^)]++)\) CMD \((?P<command>.*)\)")
-_USERADD: Final = re.compile(r"new user: name=(?P<user>[^,]{1,100}+),.*")
+_ACCOUNT: Final = re.compile(
+    r"new user: name=(?P<user>[^,]{1,100}+),.*|new group: name=(?P<group>[^,]{1,100}+),.*"
+    r"|(?:delete|lock|unlock|change) user '(?P<user2>[^']{1,100}+)'.*|(?:removed )?group '(?P<group2>[^']{1,100}+)' .*"
+    r"|(?:add|delete) '(?P<user3>[^']{1,100}+)' (?:to|from) (?:shadow )?group '(?P<group3>[^']{1,100}+)'"
+)
 _HAPROXY: Final = re.compile(
     r"Connect from (?P<client>[^ ]{1,100}?):(?P<port>\d{1,5}+) to (?P<server>[^ ]{1,100}?):(?P<server_port>\d{1,5}+) "
     r"\((?P<frontend>[^/)]{1,300}+)/(?P<mode>[A-Z]{3,6})\)"
@@ -30,16 +35,28 @@ _UPTIME: Final = re.compile(r"\[ {0,8}(\d{1,9}\.\d{6})\] ")
 _PAM: Final = re.compile(
     r"authentication failures?; .{0,400}?\brhost=(?P<client>[^ ]*+)(?: {1,2}user=(?P<user>[^ ]++))?"
     r"|session (?:opened|closed) for user (?P<session_user>[^\s(]++)"
+    r"|password changed for (?P<changed>\S++)|for user (?P<locked>[^\n]{1,60}?) (?:account )?temporarily locked"
+)
+_DHCP: Final = re.compile(
+    r"DHCP[A-Z]{3,8} (?:(?:on|for|of) (?P<client>[\d.]{7,15}+) )?(?:\([\d.]{7,15}\) )?(?:from|to) "
+    r"(?P<hardware>[0-9a-f]{2}(?::[0-9a-f]{2}){5})(?: \((?P<name>[^)]{1,255}+)\))? via .*"
+)
+_WEB_LOGIN: Final = re.compile(
+    r".{0,300}? for user '(?P<user>[^']{1,100}+)' from: (?P<client>[0-9a-fA-F:.]{2,60}+)(?: .*)?"
 )
 _PROGRAMS: Final = {
-    "cron": (_CRON,), "crond": (_CRON,), "useradd": (_USERADD,), "haproxy": (_HAPROXY,),
-    "smtpd": (_POSTFIX,), "postscreen": (_POSTFIX,),
+    "cron": (_CRON,), "crond": (_CRON,), "haproxy": (_HAPROXY,),
+    "smtpd": (_POSTFIX,), "postscreen": (_POSTFIX,), "dhcpd": (_DHCP,), "php-fpm": (_WEB_LOGIN,),
+    **dict.fromkeys(("useradd", "userdel", "usermod", "groupadd", "groupdel", "groupmod"), (_ACCOUNT,)),
 }  # fmt: skip
 SSHD: Final = frozenset({"sshd", "sshd-session", "sshd-auth"})
 WITHOUT_PID: Final = frozenset({"sudo", "su", "pam", "login", "kernel", "systemd", "useradd", "groupadd", "crond"})
 """Programs that name no process, and that no app's log would name in their place."""
 _TARGETS: Final[Mapping[str, tuple[str, Callable[[str], object]]]] = {
-    "user": ("user.name", str), "session_user": ("user.name", str), "client": ("client.address", str),
+    "user": ("user.name", str), "session_user": ("user.name", str), "changed": ("user.name", str),
+    "locked": ("user.name", str),
+    "group": ("app.group", str), "hardware": ("app.hardware_address", str), "name": ("app.client_name", str),
+    "client": ("client.address", str),
     "port": ("client.port", int), "server": ("server.address", str), "server_port": ("server.port", int),
     "queue": ("app.queue_id", str), "host": ("app.client_name", str),
     "frontend": ("app.frontend", str), "mode": ("app.mode", str), "command": ("process.command_line", str),
@@ -84,6 +101,10 @@ def _told(record: Record, name: str, text: str) -> bool:
         return sshd.tell(record)
     if name == "sudo":
         return _sudo(record, text)
+    if name in ("snort", "suricata"):
+        return firewalls.tell_alert(record)
+    if name == "filterlog":
+        return firewalls.tell_filter(record)
     for pattern in _PROGRAMS.get(name, ()):
         found = pattern.fullmatch(text)
         if found is not None:
@@ -112,7 +133,7 @@ def _sudo(record: Record, text: str) -> bool:
 def _put(record: Record, found: re.Match[str]) -> None:
     for group, value in found.groupdict().items():
         if value:
-            name, kind = _TARGETS[group]
+            name, kind = _TARGETS[group.rstrip("23")]
             record.attributes[name] = kind(value)
 
 
