@@ -4,7 +4,10 @@ When this fails after a change of the settings: python -m chassis.reference amba
 --into docs/dbproxy.md; of the metrics: python -m tests.ambassador_dbproxy.test_docs.
 """
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from chassis.lifecycle import Phase
 from chassis.reference import metrics_table, settings_table, with_table
 from chassis.settings import decode
 from chassis.sources import interpolate, parse_yaml
+from tests.mate_process import ROOT, MateProcess
 
 PAGE = Path(__file__).parent.parent.parent / "docs/dbproxy.md"
 
@@ -58,6 +62,39 @@ def test_every_protocol_has_an_example() -> None:
     shown = {tree["listeners"][0]["protocol"] for tree in examples()}
     (row,) = re.findall(r"^\| `listeners\[\]\.protocol` \| (.*?) \|", settings_table(Settings), re.MULTILINE)
     assert shown == set(re.findall("`(.*?)`", row))
+
+
+def test_the_commands_of_the_start(tmp_path: Path) -> None:
+    """As they are written, but for the ports, in their order: checked, started, asked, led elsewhere."""
+    (block,) = re.findall(r"## Start\n.*?```console\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    check, serve, *later = [line.partition("#")[0].split()[1:] for line in block.splitlines()]
+    assert serve == ["ambassador-dbproxy", "--config", "dbproxy.yaml"]
+    environ = {
+        "DBPROXY__LISTENERS__0__LISTEN": f"unix://{tmp_path}/listen.sock",
+        "DBPROXY__OPS__LISTEN": f"unix://{tmp_path}/ops.sock",
+        "PYTHONPATH": str(ROOT),
+    }
+
+    def said(command: list[str]) -> str:
+        assert command[0] == "ambassador-dbproxy"
+        run = [sys.executable, "-m", "ambassador_dbproxy", *command[1:]]
+        done = subprocess.run(
+            run, cwd=tmp_path, env={**os.environ, **environ}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    started = MateProcess("ambassador_dbproxy", tmp_path / serve[-1], examples()[0], environ)
+    try:
+        assert said(check) == "dbproxy.yaml: settings are good\n"
+        assert started.event("ready")["environment"] == "dev"
+        told = [said(command) for command in later]
+        assert told[0].startswith("environment dev, ready\n\norders: postgres on unix://")
+        assert "server    localhost:15432: " in told[0]
+        assert told[1:] == ["switched from dev to prod; 0 sessions end at their next quiet moment\n"]
+        assert started.stop() == 0
+    finally:
+        started.kill()
 
 
 def test_every_link_leads_somewhere() -> None:
