@@ -1,4 +1,5 @@
-""".NET: the console logger of Microsoft.Extensions.Logging (two lines and more), Serilog's and NLog's text."""
+""".NET: the console of Microsoft.Extensions.Logging (two lines and more), text of Serilog, NLog, "
+"log4net."""
 
 import re
 from collections.abc import Sequence
@@ -34,13 +35,19 @@ LAYOUTS: Final = (
         name="dotnet_console",
         title=".NET console logger",
         rank=84,
-        pattern=rf"(?:{ISO} )?(?P<level>trce|dbug|info|warn|fail|crit): (?P<logger>[\w.`+\-<>]++)\["
+        pattern=rf"(?:\[?(?:{ISO}|{_CLOCK})\]? )?(?P<level>trce|dbug|info|warn|fail|crit): (?P<logger>[\w.`+\-<>]++)\["
         rf"(?P<event>-?\d{{1,10}}+)\]"
         r"(?: (?P<body>.*))?",
         sample="info: Microsoft.Hosting.Lifetime[14]",
         scale=_SCALE,
         fields={"logger": _LOGGER, "event": ("app.event_id", int)},
-        time=lambda times, found: iso_time(times, found) if found["second"] else None,
+        time=lambda times, found: (
+            iso_time(times, found)
+            if found["second"]
+            else times.clock(found["clock"], found["clock_fraction"])
+            if found["clock"]
+            else None
+        ),
         rule=Rule(r" {6}.*", joins_unknown=False, traces=True, folds=True),
         fold=_message,
     ),
@@ -56,6 +63,33 @@ LAYOUTS: Final = (
         time=lambda times, found: (
             iso_time(times, found) if found["second"] else times.clock(found["clock"] or "", found["clock_fraction"])
         ),
+        rule=TEXT,
+    ),
+    Layout(
+        name="serilog_thread",
+        title="Serilog with thread and class in brackets: `[time] [INF] [1] class: message` (Jellyfin)",
+        rank=85,
+        pattern=rf"\[(?:{ISO}|{_CLOCK})\] \[(?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] \[(?P<tid>\d{{1,10}}+)\] "
+        r"(?P<logger>[A-Za-z_][\w.`+]{0,200}+): (?P<body>.*)",
+        sample="[08:51:00] [INF] [1] Main: Jellyfin version 10.8.0",
+        scale=_SERILOG,
+        fields={"tid": ("thread.id", int), "logger": _LOGGER},
+        time=lambda times, found: (
+            iso_time(times, found) if found["second"] else times.clock(found["clock"] or "", found["clock_fraction"])
+        ),
+        rule=TEXT,
+    ),
+    Layout(
+        name="log4net",
+        title="log4net with its empty context: `time [thread] LEVEL logger (null) - message`",
+        rank=82,
+        pattern=rf"{ISO} \[(?P<thread>[^\]\n]++)\] (?P<level>DEBUG|INFO|WARN|ERROR|FATAL) {{1,2}}"
+        rf"(?P<logger>[A-Za-z_][\w.`+]*+) "
+        r"\[?\(null\)\]? - (?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 [1] INFO  Shop.Cart (null) - added",
+        scale=WORDS,
+        fields={"thread": ("thread.name", str), "logger": _LOGGER},
+        time=iso_time,
         rule=TEXT,
     ),
     Layout(

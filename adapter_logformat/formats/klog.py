@@ -27,7 +27,7 @@ def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
         pair = _PAIR.match(text, at)
         if pair is None:
             return True
-        told[OWN_PREFIX + pair[1]] = _plain(pair[2])
+        told["exception.message" if pair[1] == "err" else OWN_PREFIX + pair[1]] = _plain(pair[2])
         at = pair.end()
     record.body = _plain(message[0])
     record.attributes.update(told)

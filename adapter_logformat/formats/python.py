@@ -47,10 +47,10 @@ LAYOUTS: Final = (
         r"| (?P<logger3>root|__main__|[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
         r":(?!:) {0,4}| - | )"
         # What is no message, but the header of another layout going on: the end of somebody else's bracket, a module of
-        # Rust, a logger with its context, Spring's process, Solr's thread, a place in Rust, a category or thread with
-        # the next field behind it, ZooKeeper's place.
+        # Rust, a logger with its context or none, Spring's process, Solr's thread, a place in Rust, a category or
+        # thread with the next field behind it, ZooKeeper's place.
         r"(?! *+(?:[^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - "
-        r"|\d{1,10}+ --- \[|\([^)\n]{1,200}+\) \[|\w++: [\w./\-]{1,200}+(?<=\.rs):\d"
+        r"|[\w.]++ \(null\) - |\d{1,10}+ --- \[|\([^)\n]{1,200}+\) \[|\w++: [\w./\-]{1,200}+(?<=\.rs):\d"
         r"|\[[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
         r"|\[[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
         r"|\[[^\n]{1,400}?@\d{1,9}+\] - ))"

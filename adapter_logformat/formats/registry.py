@@ -5,6 +5,7 @@ when first asked.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -22,6 +23,9 @@ class Family:
     names: tuple[str, ...]
     probe: str
 
+
+_ISO = r"\d{4}[-/]\d\d[-/]\d\d[T ]\S{8,24}(?: [A-Z+\-]\S{0,5})?"
+"""Date and time with an optional zone, a little wider than the grammar's."""
 
 FAMILIES = (
     Family("container", ("cri", "docker_json"), r'\d{4}-\d\d-\d\dT\S{1,300} std(?:out|err) |\{"log":'),
@@ -67,13 +71,19 @@ FAMILIES = (
            r"|[A-Z][a-z]{2} [A-Z].{0,40}\["
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
            r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d"),
-    Family("php", ("php", "monolog", "symfony_console", "codeigniter", "yii", "laminas"), r"\[?\d|[A-Z]{4,9} - \d"),
+    Family("php", ("php", "monolog", "symfony_console", "codeigniter", "yii", "laminas"),
+           r"\[\d\d-[A-Z]|\[\d{4}[^\]]{10,40}\] [\w\-]{1,60}\.[A-Z]|\d\d:\d\d:\d\d [A-Z ]{10}\["
+           rf"|[A-Z]{{4,9}} - \d|{_ISO} (?:\[[\da-fA-F.:\-]{{1,60}}\]\[|[A-Z]{{3,6}} \([0-7]\))"),
     Family("native", ("logcat", "chromium", "swift_log", "apple", "unreal", "minecraft", "spdlog", "ros",
            "passenger"),
-           r"\d|\[[ \d]|[VDIWEFA]/|\[[A-Z]{4,5}\] \[|\[[\w.\-]{1,100}\] \["),
+           r"\[[ \d]|[VDIWEFA]/|\[[A-Z]{4,5}\] \[|\[[\w.\-]{1,100}\] \[|\d\d-\d\d \d"
+           rf"|{_ISO} (?: {{0,6}}\d{{1,7}}(?: {{1,6}}\d{{1,7}} [VDIWEFA] |-\d)|[VDIWEFA]/"
+           r"|[a-z]{4,8} \S{1,200} ?:|[A-Za-z][\w.\- ]{0,100}?\[\d{1,10}:)"),
     Family("node", ("nest", "morgan", "pino_pretty", "n8n", "winston_simple"),
-           r"\[|\d|[A-Z]{3,8} \S|[a-z]{4,7}: |[\da-fA-F.:]{2,60} |- "),
-    Family("beam", ("elixir", "erlang", "couchdb", "emqx"), r"\d|\[[a-z]"),
+           r"\[[\w \-]{1,60}\] \d|\[\d|[A-Z]{3,8} \S|[a-z]{4,7}: |(?:[\da-fA-F.:]{2,60}"
+           rf"|-) \S{{1,200}} [A-Z]|{_ISO} \| "),
+    Family("beam", ("elixir", "erlang", "couchdb", "emqx"),
+           rf"\d\d:\d\d:\d\d|\[[a-z]|{_ISO} \[[a-z]"),
     Family("operations", ("icinga", "nagios", "bacula", "exim"),
            r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
@@ -81,25 +91,37 @@ FAMILIES = (
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("java_frameworks", ("spring_traced", "dropwizard", "play", "akka", "thread_and_class", "slf4j_simple"),
-           r"\[?\d|[A-Z]{4,7} {1,3}\[\d|\[[^\]]{1,100}\] (?:[A-Z]{4,7} |\[\d)"),
-    Family("java_products", ("weblogic", "websphere", "jenkins", "sonarqube", "nexus", "jira", "neo4j", "artemis",
-           "karaf", "jetty", "glassfish", "trino"),
-           r"\[?\d|#{0,4}<[A-Z][a-z]{2} "),
+           r"[A-Z]{4,7} {1,3}\[\d|\[[^\]]{1,100}\] (?:[A-Z]{4,7} |\[)"
+           rf"|{_ISO} {{1,6}}(?:[A-Z]{{4,7}} (?:\d{{1,10}} --- \[[^\]]{{0,100}}\] \[| {{0,2}}\[| [a-z])"
+           r"|\[[A-Z]{4,7}\] from )"),
+    Family("java_products", ("weblogic", "websphere", "jenkins", "sonarqube", "nexus", "jira", "neo4j",
+           "artemis", "karaf", "jetty", "glassfish", "trino"),
+           rf"\[\d|#{{0,4}}<[A-Z][a-z]{{2}} |{_ISO}(?:\t|: ?[A-Z]| (?:\[id=|\| |[A-Z]{{4,7}} (?: |\[)"
+           r"|[^\[]{1,200}? [A-Z]{4,7} {1,6}(?:\[|\S{1,100} \d{1,6}x)))"
+           r"|\d{4}[-/.]\d\d[-/.]\d\d \S{8,20} [A-Z]{4,7} {1,2}[a-z]"),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
-    Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"), r"\d|[A-Z]{4}\["),
+    Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"),
+           r"\d{4}[-/]|\d{1,2}:\d\d[AP]M|[A-Z]{4}\["),
     Family("go_servers", ("gin", "fiber", "chi", "etcd", "gitea", "telegraf", "tidb", "cockroachdb"),
-           r"\d|\[GIN\]|\[\d|[IWEF]\d{6}"),
+           rf'\[GIN\]|\[\d{{4}}[-/]|[IWEF]\d{{6}} |\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})? \| \d|{_ISO} (?:[A-Z](?:!'
+           r'| \|) |\[[^\]]{1,200}\] "|"[A-Z]|\S{1,200}\.go:)'),
     Family("rust", ("rust_env_logger", "rust_tracing", "rust_tracing_pretty", "rust_pretty_env_logger",
            "rust_dashed", "rust_boxed", "rust_simplelog", "rust_slog"),
-           r" {0,2}\[?\d{4}-\d\d-\d\d| ?(?:TRACE|DEBUG|INFO|WARN|ERROR) |\d\d:\d\d:\d\d|[A-Z][a-z]{2} \d\d "),
-    Family("ruby", ("ruby_logger", "rails"), r"[DIWEFA], \[|Started [A-Z]|\[[^\]]{1,100}+\] Started "),
-    Family("dotnet", ("dotnet_console", "serilog_text", "nlog"), r"(?:trce|dbug|info|warn|fail|crit): |\[?\d"),
+           r" {0,2}\[?\d{4}[-/]\d\d[-/]\d\d(?:T|\]\[|.{10,180}?(?:::|> ))|  \d{4}| ?(?:TRACE|DEBUG|INFO|WARN"
+           r"|ERROR) |\d\d:\d\d:\d\d(?:[.,]\d{1,9})? \[|[A-Z][a-z]{2} \d\d "),
+    Family("ruby", ("ruby_logger", "sidekiq", "puma", "rails"),
+           rf"[DIWEFA], \[|Started [A-Z]|\[[^\]]{{1,100}}+\] Started |\[\d{{1,7}}\] |{_ISO} (?:pid="
+           r"|\d{1,10} TID-)"),
+    Family("dotnet", ("dotnet_console", "serilog_text", "serilog_thread", "log4net", "nlog"),
+           r"(?:trce|dbug|info|warn|fail|crit): |\[?\d"),
     Family("python_web", ("uvicorn", "werkzeug", "django", "celery", "loguru", "airflow", "structlog_console"),
            r"[A-Z]{1,9}: {2}|\[?\d|[^ ]{1,300} - [^ ]{1,300} \[\d"),
     Family("python_apps", ("tornado", "ray", "tensorflow", "pytorch", "vllm", "home_assistant", "odoo", "salt",
            "synapse", "python_colons", "python_place", "python_us", "python_bars", "prefect", "locust", "dbt",
            "ansible", "aws_lambda"),
-           r"\[?\d|\[[DIWECF]|\(|[A-Z]{4,8} \d\d-|\[[A-Z]{4,8}\]\t"),
+           r"\[[DIWECF](?:\d{4})? |\[[A-Z]{4,8}\]\t|\[\d{4}|\(|[A-Z]{4,8} \d\d-|\d\d/\d\d/\d{4} "
+           rf"|\d\d:\d\d:\d\d\S{{0,10}} [|\[]|{_ISO}(?:\t|: ?[A-Z]| (?:[A-Z]{{4,8}} {{1,2}}[(\[]|\d{{1,10}} [A-Z]"
+           r"|\[[\w.]{1,200} {0,40}:\d|- |\| |p=\d|[^\n]{0,240}?\.py:\d))"),
     Family("python", ("python_default", "python_verbose", "python_asctime"), r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])"),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
@@ -118,6 +140,9 @@ TRACES = (
 RAW = "raw"
 WRAPPERS = ("cri", "docker_json")
 """Peeled from each line; a record of what is inside says what it is inside."""
+
+WORTH_A_SEARCH = 3
+"""So many formats that need the same level words are left out together where the line has none of them."""
 
 NAMES = tuple(name for family in FAMILIES for name in family.names)
 
@@ -143,13 +168,31 @@ def named(name: str) -> Format:
     raise KeyError(name)
 
 
+Fits = tuple[str | None, ...]
+"""By family: not `None` where its probe fits."""
+
+
 @lru_cache(maxsize=256)
-def _formats_of(fits: tuple[str | None, ...]) -> tuple[Format, ...]:
+def _formats_of(fits: Fits) -> tuple[tuple[Format, ...], tuple[re.Pattern[str], ...]]:
+    """The families' formats, and what most of them need."""
     formats = chain.from_iterable(load(family) for family, fit in zip(FAMILIES, fits, strict=True) if fit is not None)
-    return tuple(sorted(formats, key=lambda format: -format.rank))
+    ordered = tuple(sorted(formats, key=lambda format: -format.rank))
+    needed = Counter(format.needs for format in ordered if format.needs is not None)
+    return ordered, tuple(pattern for pattern, formats in needed.items() if formats >= WORTH_A_SEARCH)
+
+
+@lru_cache(maxsize=256)
+def _formats_with(fits: Fits, found: tuple[bool, ...]) -> tuple[Format, ...]:
+    formats, needed = _formats_of(fits)
+    missing = {pattern for pattern, there in zip(needed, found, strict=True) if not there}
+    return tuple(format for format in formats if format.needs not in missing)
 
 
 def candidates(line: str) -> tuple[Format, ...]:
     """The formats whose family may hold `line`, highest rank first, then in the order of families."""
     found = _probes()(line)
-    return _formats_of(found.groups()) if found is not None else ()
+    if found is None:
+        return ()
+    fits = found.groups()
+    formats, needed = _formats_of(fits)
+    return _formats_with(fits, tuple([bool(pattern.search(line)) for pattern in needed])) if needed else formats

@@ -1,14 +1,16 @@
-"""Ruby: the standard Logger, and Rails' request block (Started … Processing … Completed)."""
+"""Ruby: the standard Logger, Rails' request block (Started … Processing … Completed), Sidekiq, Puma."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapter_logformat.formats import pairs
 from adapter_logformat.formats.access import put_request
 from adapter_logformat.grammar import ISO, Layout, iso_time
 from adapter_logformat.multiline import TEXT, Rule
-from adapter_logformat.record import Record
+from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, WARN, WORDS, of_status
+from adapter_logformat.timestamps import Times
 
 _TAGS: Final = r"(?:\[[^\]\s]{1,100}+\] ){0,4}+"
 _COMPLETED: Final = re.compile(
@@ -16,6 +18,28 @@ _COMPLETED: Final = re.compile(
 )
 _PROCESSING: Final = re.compile(rf"{_TAGS}Processing by (?P<handler>[\w:]++#[\w?!]++) as .*")
 _RAISED: Final = re.compile(rf"{_TAGS}(?P<type>[A-Z]\w*+(?:::\w++)*+) \((?P<message>.*)\):")
+
+
+def _lograge(record: Record) -> bool:
+    """A message of nothing but the pairs of a request."""
+    if record.body is not None and record.body.startswith("method="):
+        from adapter_logformat.formats import logfmt  # only lograge needs it
+
+        told = logfmt.read(record.body, Times())
+        if told is not None and "http.request.method" in told.attributes:
+            record.attributes.update(told.attributes)
+            record.body = told.body
+    return True
+
+
+def _context(record: Record) -> bool:
+    text = record.attributes.pop("app.context", None)
+    if isinstance(text, str):
+        _, told = pairs.take("x " + text.strip())
+        record.attributes.update({OWN_PREFIX + key: value for key, value in told.items()})
+        if not told:
+            record.attributes["app.context"] = text.strip()
+    return True
 
 
 def _request(record: Record, first: str, lines: Sequence[str]) -> None:
@@ -59,6 +83,42 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({""}),
+        finish=lambda record, found: _lograge(record),
+    ),
+    Layout(
+        name="sidekiq",
+        title="Sidekiq: `time pid=12 tid=abc class=Job jid=def LEVEL: message`, and before 6 `time 12 TID-abc … "
+        "LEVEL: …`",
+        rank=86,
+        pattern=rf"{ISO} (?:pid=(?P<pid>\d{{1,10}}+) tid=(?P<tid>\w{{1,20}}+)(?P<context>"
+        rf"(?: [\w.]{{1,60}}+=\S{{0,400}}+){{0,32}}+)"
+        r"|(?P<pid2>\d{1,10}+) TID-(?P<tid2>\w{1,20}+)(?P<context2>(?: (?!"
+        r"(?:DEBUG|INFO|WARN|ERROR|FATAL): )\S{1,200}+){0,8}+)) "
+        r"(?P<level>DEBUG|INFO|WARN|ERROR|FATAL): (?P<body>.*)",
+        sample="2026-11-20T08:51:00.123Z pid=12 tid=abc class=Job jid=def elapsed=0.1 INFO: done",
+        scale=WORDS,
+        fields={
+            "pid": ("process.pid", int),
+            "pid2": ("process.pid", int),
+            "tid": ("app.tid", str),
+            "tid2": ("app.tid", str),
+            "context": ("app.context", str),
+            "context2": ("app.context", str),
+        },
+        time=iso_time,
+        rule=TEXT,
+        absent=frozenset({""}),
+        finish=lambda record, found: _context(record),
+    ),
+    Layout(
+        name="puma",
+        title="Puma: `[pid] Puma …`, `[pid] - Worker …`, `[pid] * …`",
+        rank=80,
+        pattern=r"\[(?P<pid>\d{1,7}+)\] (?P<body>(?:Puma |- |\* |\+ |! ).*)",
+        sample="[12] - Worker 0 (PID: 15) booted in 0.1s, phase: 0",
+        scale={},
+        fields={"pid": ("process.pid", int)},
+        time=None,
     ),
     Layout(
         name="rails",
