@@ -5,16 +5,18 @@ stand in a column is the caller's promise: JSON text of the kind the hole was ma
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Final
 
 import msgspec
 
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record
 
-_HOLE = re.compile(rb"\x00(\d+)\x00")
-_KEY = re.compile(rb',"[^"]+":\[?"?\Z')
+_NUMBERS: Final = 77_770_000_000_000_000
+_HOLE: Final = re.compile(rb"\x00(\d+)\x00|\\u0000(\d+)\\u0000|777700000000000(\d\d)")
 
 
 def text_hole(number: int) -> msgspec.Raw:
@@ -27,6 +29,16 @@ def json_hole(number: int) -> msgspec.Raw:
     return msgspec.Raw(b"\x00%d\x00" % number)
 
 
+def typed_text(number: int) -> str:
+    """`text_hole` for profiles that look at the type of a value."""
+    return f"\0{number}\0"
+
+
+def typed_number(number: int) -> int:
+    """Stands for a whole number, for such profiles."""
+    return _NUMBERS + number
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """Constant pieces and the column that goes between each two: `pieces[0] column[order[0]] pieces[1] …`."""
@@ -37,17 +49,51 @@ class Template:
     @classmethod
     def of(cls, record: Record, observed: object, render: Render) -> "Template":
         """`record` holds holes instead of values; each hole number may occur more than once, or not at all."""
-        parts = _HOLE.split(render(record, observed))  # type: ignore[arg-type]  # holes stand in for strings
-        return cls(tuple(parts[0::2]), tuple(int(number) for number in parts[1::2]))
+        written = render(record, observed)  # type: ignore[arg-type]  # holes stand in for strings
+        pieces, order, at = [], [], 0
+        for hole in _HOLE.finditer(written):
+            pieces.append(written[at : hole.start()])
+            order.append(int(hole[hole.lastindex or 0]))
+            at = hole.end()
+        return cls((*pieces, written[at:]), tuple(order))
 
-    def loose(self, number: int) -> "Template":
-        """The template whose hole `number` takes the whole text `,"key":"value"` (see `key_of`), or nothing."""
-        at = self.order.index(number)
-        before, after = self.key_of(number)
+    def loose(self, numbers: Sequence[int], without: Callable[[Sequence[int]], "Template"]) -> "Template":
+        """The template whose holes `numbers` take a whole text as `around` gives it (`,"key":"value"`), or nothing;
+        `without` gives the templates that lack some of them. ValueError where leaving out one changes more."""
+        found = {number: self.around(number, without((number,))) for number in numbers}
         pieces = list(self.pieces)
-        pieces[at] = pieces[at][: -len(before)]
-        pieces[at + 1] = pieces[at + 1][len(after) :]
-        return Template(tuple(pieces), self.order)
+        for number, (before, after) in found.items():
+            at = self.order.index(number)
+            if not pieces[at].endswith(before) or not pieces[at + 1].startswith(after):
+                raise ValueError(f"hole {number} shares its key")
+            pieces[at] = pieces[at].removesuffix(before)
+            pieces[at + 1] = pieces[at + 1].removeprefix(after)
+        made = Template(tuple(pieces), self.order)
+        for count in range(1, len(found) + 1):
+            for missing in combinations(found, count):
+                if made._filled(found, missing) != without(missing)._filled({}, ()):
+                    raise ValueError(f"holes {missing} cannot be left out together")
+        return made
+
+    def _filled(self, found: Mapping[int, tuple[bytes, bytes]], missing: Sequence[int]) -> bytes:
+        """With the numbers of its holes, and what comes with them, in place of values."""
+        filled = [self.pieces[0]]
+        for number, piece in zip(self.order, self.pieces[1:], strict=True):
+            before, after = found.get(number, (b"", b""))
+            filled.append(b"" if number in missing else b"%b\0%d\0%b" % (before, number, after))
+            filled.append(piece)
+        return b"".join(filled)
+
+    def around(self, number: int, without: "Template") -> tuple[bytes, bytes]:
+        """What stands around hole `number` and is gone in the template `without` it: `,"key":"` and `"`."""
+        at = self.order.index(number)
+        before, after, between = self.pieces[at], self.pieces[at + 1], without.pieces[at]
+        for end in range(len(between) + 1):
+            # Of several cuts that say the same, the one before a comma.
+            fits = before.startswith(between[:end]) and after.endswith(between[end:])
+            if fits and before[end : end + 1] == b",":
+                return before[end:], after.removesuffix(between[end:])
+        raise ValueError(f"hole {number} has no key that may be left out")
 
     def spanning(self, first: int, last: int) -> "tuple[Template, bytes]":
         """The template whose hole `first` takes what stood from hole `first` to the next one, `last`; and the constant
@@ -60,13 +106,16 @@ class Template:
         del order[at + 1]
         return Template(tuple(pieces), tuple(order)), between
 
-    def key_of(self, number: int) -> tuple[bytes, bytes]:
-        """What stands around hole `number` and belongs to it alone: `,"key":"` and `"`."""
-        key = _KEY.search(self.pieces[self.order.index(number)])
-        if key is None:
-            raise ValueError(f"hole {number} is not the value of a key that may be left out")
-        opened = key[0][key[0].rindex(b":") + 1 :]
-        return key[0], opened[::-1].replace(b"[", b"]")
+
+def spelling(place: Callable[[Any], tuple[Record, str]], hole: object, render: Render) -> Callable[[Any], bytes]:
+    """How a profile writes a value: what stands in a record of its own where `place` puts it."""
+    begin, end = Template.of(*place(hole), render).pieces
+
+    def spelled(value: Any) -> bytes:
+        written = render(*place(value))
+        return written[len(begin) : len(written) - len(end)]
+
+    return spelled
 
 
 Threads = bytes | Sequence[bytes]

@@ -6,8 +6,9 @@ against the lines. `strict` trusts nothing and leaves odd lines between its matc
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +18,8 @@ from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import of_status
-from adapter_logformat.template import Loom, Template, json_hole, text_hole
-from adapter_logformat.timestamps import Times
+from adapter_logformat.template import Loom, Template, json_hole, spelling, typed_number, typed_text
+from adapter_logformat.timestamps import CACHE_LIMIT, Times
 
 (OBSERVED, TIME, SEVERITY, REQUEST, VHOST, CLIENT, USER, METHOD, PATH, QUERY, VERSION, STATUS, SIZE, REFERER, AGENT,
  EXTRA, PORT) = range(17)  # fmt: skip
@@ -27,6 +28,7 @@ _ORDINARY: Final = bytes(set(range(32, 127)) - set(b'"\\'))
 else."""
 PLAIN_AGAIN_IN: Final = 8
 """Chunks until the plain pattern is tried again after one that it did not fit."""
+SOME_TIME: Final = "2000-01-01T00:00:00Z"
 _COMMON_METHODS: Final = b"GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH"
 
 
@@ -84,7 +86,7 @@ class _Shape:
         self.quotes = b'"' * (6 if combined else 2)
         self._patterns: dict[object, re.Pattern[bytes]] = {}
         self._render = render
-        self._looms: dict[tuple[object, ...], Loom] = {}
+        self._looms: dict[tuple[object, ...], Loom | None] = {}
         # What stands between the path and the query of one line.
         self.between = self._template(()).spanning(PATH, QUERY)[1]
 
@@ -101,40 +103,48 @@ class _Shape:
             self._patterns[strict] = _pattern(self.groups, strict=strict)
         return Columns(self._patterns[strict], self.groups)
 
-    def loom(self, absent: tuple[int, ...], loose: tuple[int, ...], *, whole_target: bool) -> Loom:
+    def loom(self, absent: tuple[int, ...], loose: tuple[int, ...], *, whole_target: bool) -> Loom | None:
         """The loom for lines that all lack the columns `absent`; those in `loose` come with their keys, or empty.
-        `whole_target`: the path's column brings the query along."""
+        `whole_target`: the path's column brings the query along. `None` where the profile has no such form."""
         key = (absent, loose, whole_target)
         if key not in self._looms:
-            template = self._template(absent)
-            if whole_target:
-                template, _ = template.spanning(PATH, QUERY)
-            for number in loose:
-                template = template.loose(number)
-            self._looms[key] = Loom(template)
+            try:
+                self._looms[key] = Loom(self._loosely(absent, loose, whole_target=whole_target))
+            except ValueError:
+                self._looms[key] = None
         return self._looms[key]
 
+    def _loosely(self, absent: tuple[int, ...], loose: tuple[int, ...], *, whole_target: bool) -> Template:
+        def template(missing: Sequence[int]) -> Template:
+            made = self._template((*absent, *missing))
+            return made.spanning(PATH, QUERY)[0] if whole_target else made
+
+        if whole_target and template(()) != self._template((*absent, QUERY)):
+            raise ValueError("a query changes more than the target")
+
+        return template(()).loose(loose, template)
+
     def key_of(self, number: int, absent: tuple[int, ...]) -> tuple[bytes, bytes]:
-        return self._template(absent).key_of(number)
+        return self._template(absent).around(number, self._template((*absent, number)))
 
     def _template(self, absent: tuple[int, ...]) -> Template:
-        return Template.of(self._holes(absent), text_hole(OBSERVED), self._render)
+        return Template.of(self._holes(absent), typed_text(OBSERVED), self._render)
 
     def _holes(self, absent: tuple[int, ...]) -> Record:
-        record = Record(self.variant, Stamp(text_hole(TIME), ""), None, json_hole(SEVERITY), text_hole(REQUEST))  # type: ignore[arg-type]
+        record = Record(self.variant, Stamp(typed_text(TIME), ""), None, typed_number(SEVERITY), typed_text(REQUEST))
         attributes: dict[int, tuple[str, object]] = {
-            VHOST: ("server.address", text_hole(VHOST)),
-            PORT: ("server.port", json_hole(PORT)),
-            CLIENT: ("client.address", text_hole(CLIENT)),
-            USER: ("user.name", text_hole(USER)),
-            METHOD: ("http.request.method", text_hole(METHOD)),
-            PATH: ("url.path", text_hole(PATH)),
-            QUERY: ("url.query", text_hole(QUERY)),
-            VERSION: ("network.protocol.version", text_hole(VERSION)),
-            STATUS: ("http.response.status_code", json_hole(STATUS)),
-            SIZE: ("http.response.body.size", json_hole(SIZE)),
-            REFERER: ("http.request.header.referer", [text_hole(REFERER)]),
-            AGENT: ("user_agent.original", text_hole(AGENT)),
+            VHOST: ("server.address", typed_text(VHOST)),
+            PORT: ("server.port", typed_number(PORT)),
+            CLIENT: ("client.address", typed_text(CLIENT)),
+            USER: ("user.name", typed_text(USER)),
+            METHOD: ("http.request.method", typed_text(METHOD)),
+            PATH: ("url.path", typed_text(PATH)),
+            QUERY: ("url.query", typed_text(QUERY)),
+            VERSION: ("network.protocol.version", typed_text(VERSION)),
+            STATUS: ("http.response.status_code", typed_number(STATUS)),
+            SIZE: ("http.response.body.size", typed_number(SIZE)),
+            REFERER: ("http.request.header.referer", [typed_text(REFERER)]),
+            AGENT: ("user_agent.original", typed_text(AGENT)),
             EXTRA: ("app.extra", json_hole(EXTRA)),
         }
         for number, (name, hole) in attributes.items():
@@ -174,9 +184,27 @@ def _are_plain(clients: Sequence[bytes]) -> bool:
 
 
 class _Severities(dict[bytes, bytes]):
+    def __init__(self, spelled: Callable[[int], bytes]) -> None:
+        self._spelled = spelled
+
     def __missing__(self, status: bytes) -> bytes:
-        self[status] = number = b"%d" % of_status(int(status))
+        self[status] = number = self._spelled(of_status(int(status)))
         return number
+
+
+class _Moments(dict[bytes, bytes]):
+    """The common log format's time as the profile writes it; `KeyError` for no moment."""
+
+    def __init__(self, spelled: Callable[[str], bytes]) -> None:
+        self._spelled = spelled
+        self.read: Mapping[bytes, bytes] = {}
+
+    def __missing__(self, text: bytes) -> bytes:
+        moment = self._spelled(self.read[text].decode())
+        if len(self) >= CACHE_LIMIT:
+            self.clear()
+        self[text] = moment
+        return moment
 
 
 class _Extras(dict[bytes, bytes]):
@@ -199,12 +227,21 @@ class AccessFast:
         self._shapes: dict[tuple[str, bool], _Shape] = {}
         self._shape: _Shape | None = None
         self._plain_in = 0
-        self._severities = _Severities()
+        record = partial(Record, "")
+        self._severities = _Severities(
+            spelling(lambda number: (record(severity_number=number), SOME_TIME), typed_number(SEVERITY), render)
+        )
+        spelled = spelling(lambda text: (record(Stamp(text, "")), SOME_TIME), typed_text(TIME), render)
+        self._moments = _Moments(spelled) if spelled(SOME_TIME) != SOME_TIME.encode() else None
+        self._is_usable = not Template.of(record(timestamp=Stamp(SOME_TIME, "")), SOME_TIME, render).order
+        self._keeps_lists = b'["a"]' in render(record(attributes={"app.extra": ["a"]}), SOME_TIME)
+        self._observed = spelling(lambda text: (record(Stamp(SOME_TIME, "")), text), typed_text(OBSERVED), render)
         self._extras = _Extras()
         self._keys: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
-        shape = self._shape_of(chunk, times)
+        # Where something that all records have looks like a hole there is no template.
+        shape = self._shape_of(chunk, times) if self._is_usable else None
         if shape is None:
             return None
         residue = chunk.translate(None, _ORDINARY)
@@ -268,12 +305,14 @@ class AccessFast:
         columns: list[Any] = [b""] * 17
         for place, number in enumerate(form.groups, 1):
             columns[number] = parts[place :: form.width]
-        stamps = times.clf_bytes
+        stamps: dict[bytes, bytes] = times.clf_bytes
+        if self._moments is not None:
+            self._moments.read, stamps = stamps, self._moments
         try:
             columns[TIME] = list(map(stamps.__getitem__, columns[TIME]))
         except KeyError:
             return None
-        columns[OBSERVED] = observed.encode()
+        columns[OBSERVED] = self._observed(observed)
         columns[SEVERITY] = list(map(self._severities.__getitem__, columns[STATUS]))
         whole_target = QUERY not in form.groups
         if whole_target:
@@ -283,14 +322,19 @@ class AccessFast:
             absent, loose = self._missing(shape, form, columns, lines)
         except KeyError:
             return None
-        loom = shape.loom(absent, loose, whole_target=whole_target)
+        loom = shape.loom(absent, tuple(loose), whole_target=whole_target)
+        if loom is None or (EXTRA in form.groups and EXTRA not in absent and not self._keeps_lists):
+            return None
+        for number, empty in loose.items():
+            before, after = self._key(shape, number, absent)
+            columns[number] = [b"" if text == empty else before + text + after for text in columns[number]]
         return Run(loom.weave(columns, lines), lines, {shape.variant: lines})
 
     def _missing(
         self, shape: _Shape, form: Columns, columns: list[Any], lines: int
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The columns that no line has, and those that some have; to the values of these their keys are put."""
-        absent, loose = [number for number in (USER, EXTRA) if number in shape.groups and number not in form.groups], []
+    ) -> tuple[tuple[int, ...], dict[int, bytes]]:
+        """The columns that no line has, and those that some have, with what stands for none of it."""
+        absent, loose = [number for number in (USER, EXTRA) if number in shape.groups and number not in form.groups], {}
         for number in (USER, QUERY, SIZE, REFERER, AGENT, EXTRA):
             if number not in form.groups:
                 continue
@@ -300,14 +344,10 @@ class AccessFast:
             if missing == lines:
                 absent.append(number)
             elif missing:
-                loose.append((number, empty))
+                loose[number] = empty
             if number == EXTRA and missing != lines:
                 columns[EXTRA] = [self._extras[text] if text else b"" for text in column]
-        gone = tuple(sorted(absent))
-        for number, empty in loose:
-            before, after = self._key(shape, number, gone)
-            columns[number] = [b"" if text == empty else before + text + after for text in columns[number]]
-        return gone, tuple(number for number, _ in loose)
+        return tuple(sorted(absent)), loose
 
     def _key(self, shape: _Shape, number: int, absent: tuple[int, ...]) -> tuple[bytes, bytes]:
         key = (shape.groups, number, absent)

@@ -37,7 +37,7 @@ def render(record: Record, observed: str) -> bytes:
         line["full_message"] = body
     line["timestamp"] = msgspec.Raw(epoch(stamp.text if stamp else observed).encode())
     if record.severity_number is not None:
-        line["level"] = LEVELS[record.severity_number]
+        line["level"] = LEVELS.get(record.severity_number, record.severity_number)  # a template's hole stays one
     more: dict[str, object] = {
         "observed_timestamp": observed,
         "severity_text": record.severity_text,
@@ -63,6 +63,8 @@ def render(record: Record, observed: str) -> bytes:
 
 def epoch(text: str) -> str:
     """RFC 3339 in UTC as seconds since 1970, with every digit of the fraction."""
+    if text[:1] == "\0":
+        return text  # the hole of a template
     second, _, fraction = text[:-1].partition(".")
     whole = int(datetime.fromisoformat(second + "+00:00").timestamp())
     return f"{whole}.{fraction}" if fraction and whole >= 0 else str(whole)

@@ -58,6 +58,8 @@ def render(record: Record, observed: str) -> bytes:
 
 def nanoseconds(text: str) -> str:
     """RFC 3339 in UTC as nanoseconds since 1970, as the mapping writes a 64-bit integer. Never below 0 (`fixed64`)."""
+    if text[:1] == "\0":
+        return text  # the hole of a template
     second, _, fraction = text[:-1].partition(".")
     whole = int(datetime.fromisoformat(second + "+00:00").timestamp())
     return str(whole * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)) if whole >= 0 else "0"

@@ -13,6 +13,7 @@ from adapter_logformat import wrappers
 from adapter_logformat.formats import registry
 from adapter_logformat.grammar import Format
 from adapter_logformat.pipeline import Limits, Options, Stream
+from adapter_logformat.profiles import PROFILES
 from adapter_logformat.timestamps import CACHE_LIMIT, Times
 
 NOW = 1_795_161_060_000_000_000
@@ -251,7 +252,7 @@ def access_lines(draw: st.DrawFn) -> bytes:
     return b"".join(made)
 
 
-@given(st.lists(access_lines(), min_size=1, max_size=3), st.sampled_from(["otel", "flat"]))
+@given(st.lists(access_lines(), min_size=1, max_size=3), st.sampled_from(PROFILES))
 @settings(max_examples=150, deadline=None)
 def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes], profile: str) -> None:
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
