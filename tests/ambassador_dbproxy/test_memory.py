@@ -25,6 +25,21 @@ def resident_kib(pid: int) -> int:
     return int(next(line for line in facts if line.startswith("VmRSS:")).split()[1])
 
 
+class Noted(Server):
+    """Is in `open_now` while it has its connection."""
+
+    def __init__(self, context: ssl.SSLContext | None, open_now: set["Noted"]) -> None:
+        super().__init__(context)
+        self._open_now = open_now
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._open_now.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open_now.discard(self)
+
+
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
 async def test_idle_sessions_are_small(
     ambassador: Make, postgres_settings: Make, certificates: Any, tmp_path: Path, encrypted: bool
@@ -34,7 +49,8 @@ async def test_idle_sessions_are_small(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certificates.Authority(tmp_path).issue("server", "localhost"))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Server(context), "127.0.0.1", 0, backlog=1000)
+    served: set[Noted] = set()
+    server = await loop.create_server(lambda: Noted(context, served), "127.0.0.1", 0, backlog=1000)
     target = {
         "hosts": [f"127.0.0.1:{server.sockets[0].getsockname()[1]}"],
         "user": "app",
@@ -65,7 +81,10 @@ async def test_idle_sessions_are_small(
         for _, writer in open_now:
             writer.transport.abort()
         server.close()
-        await asyncio.sleep(0.1)  # for the callbacks of all that was closed
+        await asyncio.gather(*(writer.wait_closed() for _, writer in open_now), return_exceptions=True)
+        async with asyncio.timeout(60):
+            while served:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
     print(f"{wanted} idle sessions: {each:.1f} KiB each, {resident:.1f} MiB resident in all")
     assert each <= (96 if encrypted else 16)
     if not encrypted:

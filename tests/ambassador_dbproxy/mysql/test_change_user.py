@@ -1,6 +1,7 @@
 """A change of user that does not go well: the session ends once, with words, and nothing is held against the target."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -49,8 +50,16 @@ class Server:
         self.said: bytes | None = None
         self.asked = asyncio.Event()
         self.changes = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def close(self) -> None:
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         writer.write(encode(0, GREETING))
         try:
             while True:
@@ -119,6 +128,7 @@ async def through(surroundings: Make) -> AsyncIterator[Through]:
         await made.log_in()
         yield made
         await listener.close()
+        await server.close()
 
 
 @pytest.mark.parametrize(
