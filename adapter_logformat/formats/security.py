@@ -140,17 +140,18 @@ def _audit(record: Record, found: Mapping[str, str | None]) -> bool:
     """The event's own pairs and those that a program put into `msg='…'`, each under the app's prefix; of a name that
     comes twice the first one."""
     text = record.body or ""
-    _audit_pairs(record, found["type"] or "", text)
+    audit_pairs(record, found["type"] or "", text)
     return True
 
 
-def _audit_pairs(record: Record, kind: str, text: str) -> None:
+def audit_pairs(record: Record, kind: str, text: str) -> None:
+    """Puts the pairs of an event into the attributes, a pair's own pairs too."""
     for at, pair in enumerate(_AUDIT_PAIR.finditer(text, 0, LONGEST_EVENT)):
         if at == MOST_AUDIT_PAIRS or pair.end() == LONGEST_EVENT:
             break
         key, inner = pair[1], pair[3]
         if inner is not None and key == "msg" and "=" in inner:
-            _audit_pairs(record, kind, inner)
+            audit_pairs(record, kind, inner)
             continue
         value = next(text for text in (*pair.groups()[1:], "") if text is not None)
         if (

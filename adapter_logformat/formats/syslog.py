@@ -8,7 +8,7 @@ format (JSON, an access log, HAProxy, CEF, klog) is read by that format, the sys
 import re
 from typing import Final
 
-from adapter_logformat.formats import registry, syslog_programs
+from adapter_logformat.formats import syslog_inside, syslog_programs
 from adapter_logformat.grammar import Format, header_goes_on, unread_time
 from adapter_logformat.multiline import LINES
 from adapter_logformat.record import Record, Stamp
@@ -17,13 +17,6 @@ from adapter_logformat.severity import WORDS as WORDS_OF_LEVELS
 from adapter_logformat.timestamps import Times
 
 WORDS: Final = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-INSIDE: Final = frozenset(
-    ("json_app", "access", "haproxy_http", "haproxy_tcp", "haproxy_error", "ingress_nginx", "traefik", "nginx_error",
-     "cef", "leef", "klog", "envoy", "istio", "postgres",
-     "squid", "firewall_pairs")
-)  # fmt: skip
-"""Formats so clear that a message can be known to be in them."""
-
 _TIME: Final = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?:(?P<sequence>\d{1,10}+)?: ?(?:(?P<origin>[A-Za-z][\w.\-]{0,255}+): )?)?[*.]?(?:"
     r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d)(?:\."
@@ -63,11 +56,6 @@ _ELEMENT: Final = re.compile(
 _PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
-_MAY_BE_INSIDE: Final = re.compile(
-    r'\{"|CEF:|LEEF:|[IWEF]\d{4} \d\d:|\d{9,10}\.\d{3} {1,9}-?\d|(?:[a-z_]{2,30}=\S{0,80} ){0,8}?date="?\d{4}-|'
-    r'[^"]{0,300}?\[\d\d/[A-Z][a-z]{2}/\d{4}:|\d{4}/\d\d/\d\d \d\d:\d\d:\d\d'
-    r' \[|\[\d{4}-\d\d-\d\dT[^\]]{0,20}\] "'
-)
 
 
 def read_3164(line: str, times: Times) -> Record | None:
@@ -103,7 +91,7 @@ def read_3164(line: str, times: Times) -> Record | None:
     record.timestamp = _moment(time, times)
     if record.timestamp is None:
         unread_time(record, line[len(f"<{time['priority']}>") if time["priority"] else 0 : time.end()].strip())
-    return _opened(record, times)
+    return syslog_inside.opened(record, times)
 
 
 def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Match[str] | None, int]:
@@ -140,7 +128,7 @@ def _read_bare(line: str, times: Times) -> Record | None:
         _program(record, tag)
     elif int(found["priority"]) < 8:
         syslog_programs.tell(record, "kernel")
-    return _opened(record, times)
+    return syslog_inside.opened(record, times)
 
 
 def _routed(record: Record, sequence: str, host: str | None, priority: str | None) -> Record:
@@ -191,29 +179,6 @@ def _program(record: Record, tag: re.Match[str]) -> None:
     syslog_programs.tell(record, name)
 
 
-def _opened(record: Record, times: Times) -> Record:
-    """The record of the message's own format, where it has one: its own fields win, the rest is syslog's."""
-    text = record.body or ""
-    if not _MAY_BE_INSIDE.match(text):
-        return record
-    best: tuple[int, Record] | None = None
-    for format in registry.candidates(text):
-        if format.name in INSIDE and (best is None or format.rank > best[0]):
-            found = format.read(text, times)
-            if found is not None and not found.error:
-                best = format.rank, found
-    if best is None:
-        return record
-    inner = best[1]
-    inner.timestamp = inner.timestamp or record.timestamp
-    if inner.severity_number is None:
-        inner.severity_text, inner.severity_number = record.severity_text, record.severity_number
-    inner.attributes = {**record.attributes, **inner.attributes}
-    inner.resource = {**record.resource, **inner.resource}
-    inner.error = record.error
-    return inner
-
-
 def read_5424(line: str, times: Times) -> Record | None:
     """`<165>1 2003-10-11T22:14:15.003Z host app 8710 ID47 [sd@1 a="b"] message`; `-` is an absent field."""
     found = _RFC5424.fullmatch(line)
@@ -242,7 +207,7 @@ def read_5424(line: str, times: Times) -> Record | None:
         record.timestamp = times.iso(found["second"], found["fraction"], found["zone"])
         if record.timestamp is None:
             unread_time(record, found["second"])
-    return _opened(record, times)
+    return syslog_inside.opened(record, times)
 
 
 def _structured(text: str) -> dict[str, dict[str, object]] | None:

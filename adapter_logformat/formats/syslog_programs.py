@@ -1,13 +1,13 @@
-"""What well-known programs say in their syslog messages: cron, sudo, PAM, useradd, the kernel with its packet filter,
-HAProxy's short log, DHCP, Check Point. The message stays as it is; these only add attributes. sshd has a module of its
-own.
+"""What well-known programs say in their syslog messages: cron, sudo, PAM, useradd, the kernel with its packet filter
+and audit, HAProxy's short log, DHCP, Check Point. The message stays as it is; these only add attributes. sshd has a
+module of its own.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapter_logformat.formats import firewalls, sshd
+from adapter_logformat.formats import firewalls, security, sshd
 from adapter_logformat.record import OWN_PREFIX, Record
 
 MOST_PAIRS: Final = 256
@@ -31,6 +31,10 @@ _POSTFIX: Final = re.compile(
     r"(?:(?:dis)?connect from |client=|reject: \w{1,20} from |lost connection .{0,60}?from )"
     r"(?P<host>[^\[\s]{1,255}+)\[(?P<client>[0-9a-fA-F:.]{2,60}+)\](?::(?P<port>\d{1,5}+))?(?:[ ,:;].*)?"
 )
+_AUDIT: Final = re.compile(
+    r"(?:\[ {0,8}\d{1,9}\.\d{6}\] )?audit: type=(\d{4}) audit\(\d{9,11}\.\d{3}:(\d{1,18})\): (?=.)"
+)
+_AUDITED: Final = re.compile(r"([A-Z][A-Z_]{2,60}+)(?:\[\d{4}\]:)? (?=[\w\-]{1,60}+=)")
 _UPTIME: Final = re.compile(r"\[ {0,8}(\d{1,9}\.\d{6})\] ")
 _PAM: Final = re.compile(
     r"authentication failures?; .{0,400}?\brhost=(?P<client>[^ ]*+)(?: {1,2}user=(?P<user>[^ ]++))?"
@@ -83,6 +87,9 @@ def tell(record: Record, program: str) -> None:
     elif name == "checkpoint" and text.startswith("["):
         for pair, _ in zip(_CHECKPOINT_PAIR.finditer(text, 0, LONGEST), range(MOST_PAIRS), strict=False):
             record.attributes.setdefault(_CHECKPOINT_TARGETS.get(pair[1], OWN_PREFIX + pair[1]), pair[2])
+    elif name == "audit" and (audited := _AUDITED.match(text)) is not None:
+        record.attributes["app.type"] = audited[1]
+        security.audit_pairs(record, audited[1], text[audited.end() :])
     elif _told(record, name, text):
         return
     elif ("pam_" in text or "(pam_" in name or text.startswith("PAM ")) and (
@@ -140,6 +147,9 @@ def _put(record: Record, found: re.Match[str]) -> None:
 def _kernel(record: Record, text: str) -> None:
     if (uptime := _UPTIME.match(text)) is not None:
         record.attributes["app.uptime"] = float(uptime[1])
+    if (audit := _AUDIT.match(text)) is not None:
+        record.attributes["app.type"], record.attributes["app.serial"] = audit[1], int(audit[2])
+        security.audit_pairs(record, audit[1], text[audit.end() :])
     if not packet(text):
         return
     for pair, _ in zip(_PACKET_PAIR.finditer(text), range(MOST_PAIRS), strict=False):
