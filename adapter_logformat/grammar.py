@@ -49,7 +49,7 @@ class Format:
     `rank`: specific before generic; the highest that reads a line wins it. `variants`: the `log.format`
     values it may write. `generic`: so loose that a more specific format is asked first even when this one is
     the stream's own. `yields`: lines of which that is so, where it is not
-    loose altogether; the fast form leaves them out."""
+    loose altogether; the fast form leaves them out. `needs`: a pattern of level words; no line without one is read."""
 
     name: str
     title: str
@@ -60,6 +60,7 @@ class Format:
     rule: Rule = ALONE
     generic: bool = False
     yields: Callable[[str], object] | None = None
+    needs: str = ""
     fast: Callable[[Render], Fast] | None = None
     fold: Callable[[Record, str, Sequence[str]], None] | None = None
     """Where `rule.folds`: gives the first line and the joined ones their place in the record."""
@@ -136,7 +137,7 @@ class Layout:
         return Format(
             name=self.name, title=self.title, rank=self.rank, read=self.reader(), sample=self.sample,
             rule=self.rule, generic=self.generic, yields=re.compile(self.yields).match if self.yields else None,
-            fast=self._fast if self.rule.fast else None, fold=self.fold,
+            needs=_level_of(self.pattern), fast=self._fast if self.rule.fast else None, fold=self.fold,
         )  # fmt: skip
 
     def reader(self) -> Read:
@@ -176,6 +177,31 @@ class Layout:
         from adapter_logformat.blocks import blocks  # only streams that found their format need it
 
         return blocks(self, render)
+
+
+_TOKEN: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]|[()|]", re.DOTALL)
+_LEVEL_GROUP: Final = "(?P<level>"
+
+
+def _level_of(pattern: str) -> str:
+    """What the group `level` holds, where no line fits `pattern` without it: it stands in no other group, and there is
+    no other alternative."""
+    begin, end, depth = pattern.find(_LEVEL_GROUP), -1, 0
+    for token in _TOKEN.finditer(pattern):
+        if token[0] == "(":
+            if token.start() == begin and depth:
+                return ""
+            depth += 1
+        elif token[0] == ")":
+            depth -= 1
+            if end < 0 == depth and token.start() > begin:
+                end = token.start()
+        elif token[0] == "|" and not depth:
+            return ""
+    source = pattern[begin + len(_LEVEL_GROUP) : end]
+    if begin < 0 or "(?P" in source or "(?(" in source or pattern[end + 1 : end + 2] in ("?", "*", "{"):
+        return ""
+    return source
 
 
 _GOES_ON: Final = re.compile(

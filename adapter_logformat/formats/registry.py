@@ -5,7 +5,6 @@ when first asked.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -51,7 +50,8 @@ FAMILIES = (
            r"(?:[a-z0-9]{1,70}|tls \d\.\d) \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
            r"|\S{1,300} \S{1,300} \[\d"),
     Family("columns", ("zeek", "aws_vpc"),
-           r"#[a-z]|\d{9,11}\.\d{1,9}\t|[a-z\d.:\-]{1,60}(?: [a-z\d.:\-]{1,60}){5}"),
+           r"#[a-z]|\d{9,11}\.\d{1,9}\t"
+           r"|[a-z\d](?:[^A-Z]{20,400}+(?:ACCEPT|REJECT|NODATA|SKIPDATA|OK)|[a-z\- ]{20,600}+\Z)"),
     Family("w3c", ("w3c",), r"#[A-Z]|\d{4}-\d\d-\d\d[ \t]"),
     Family("infrastructure", ("openstack", "windows_cbs"),
            r"\[\d\d-|\d\d-\d\d |\d{4}-\d\d-\d\d|[\w.\-]{1,100}\.log"),
@@ -141,8 +141,7 @@ RAW = "raw"
 WRAPPERS = ("cri", "docker_json")
 """Peeled from each line; a record of what is inside says what it is inside."""
 
-WORTH_A_SEARCH = 3
-"""So many formats that need the same level words are left out together where the line has none of them."""
+_CAPITALS = re.compile(r"[A-Z][A-Z|]+(?:\(\?:[A-Z|]+\)\??[A-Z|]*)*")
 
 NAMES = tuple(name for family in FAMILIES for name in family.names)
 
@@ -173,19 +172,14 @@ Fits = tuple[str | None, ...]
 
 
 @lru_cache(maxsize=256)
-def _formats_of(fits: Fits) -> tuple[tuple[Format, ...], tuple[re.Pattern[str], ...]]:
-    """The families' formats, and what most of them need."""
+def _formats_of(fits: Fits) -> tuple[tuple[Format, ...], tuple[Format, ...], re.Pattern[str] | None]:
+    """The families' formats; those of them that are left where a line has no level word in capitals; and what finds
+    such words."""
     formats = chain.from_iterable(load(family) for family, fit in zip(FAMILIES, fits, strict=True) if fit is not None)
     ordered = tuple(sorted(formats, key=lambda format: -format.rank))
-    needed = Counter(format.needs for format in ordered if format.needs is not None)
-    return ordered, tuple(pattern for pattern, formats in needed.items() if formats >= WORTH_A_SEARCH)
-
-
-@lru_cache(maxsize=256)
-def _formats_with(fits: Fits, found: tuple[bool, ...]) -> tuple[Format, ...]:
-    formats, needed = _formats_of(fits)
-    missing = {pattern for pattern, there in zip(needed, found, strict=True) if not there}
-    return tuple(format for format in formats if format.needs not in missing)
+    left = tuple(format for format in ordered if not _CAPITALS.fullmatch(format.needs))
+    words = {format.needs for format in ordered} - {format.needs for format in left}
+    return ordered, left, re.compile("|".join(sorted(words)), re.ASCII) if words else None
 
 
 def candidates(line: str) -> tuple[Format, ...]:
@@ -193,6 +187,5 @@ def candidates(line: str) -> tuple[Format, ...]:
     found = _probes()(line)
     if found is None:
         return ()
-    fits = found.groups()
-    formats, needed = _formats_of(fits)
-    return _formats_with(fits, tuple([bool(pattern.search(line)) for pattern in needed])) if needed else formats
+    formats, left, levels = _formats_of(found.groups())
+    return formats if levels is None or levels.search(line) is not None else left
