@@ -3,13 +3,14 @@
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from adapter_logformat.formats import pairs
-from adapter_logformat.grammar import CLOCK, ISO, Field, Layout, clock_time, iso_time
-from adapter_logformat.multiline import TEXT
+from adapter_logformat.grammar import CLOCK, HMS, ISO, Field, Layout, clock_time, iso_time, parts_time
+from adapter_logformat.multiline import INDENTED, TEXT, Rule
 from adapter_logformat.record import OWN_PREFIX, Record
-from adapter_logformat.severity import SYSLOG_WORDS
+from adapter_logformat.severity import ERROR, INFO, SYSLOG_WORDS
 
 _LEVEL: Final = r"(?P<level>debug|info|notice|warn|warning|error|critical|alert|emergency|emerg)"
 _LOGGER: Final[Field] = ("otel.scope.name", str)
@@ -40,6 +41,10 @@ def _emqx(record: Record) -> bool:
         record.attributes["app.process"] = members.pop("pid").strip("<>")
     record.attributes.update({OWN_PREFIX + key: value for key, value in members.items()})
     return True
+
+
+def _report(record: Record, first: str, lines: Sequence[str]) -> None:
+    record.body = "\n".join(lines)
 
 
 LAYOUTS: Final = (
@@ -81,6 +86,19 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({"--------"}),
+    ),
+    Layout(
+        name="erlang_report",
+        title="Erlang's reports of old: `=LEVEL REPORT==== time ===`, the message below",
+        rank=86,
+        pattern=r"=(?P<level>[A-Z]{4,12}) REPORT==== (?P<day>\d{1,2})-(?P<month>[A-Z][a-z]{2})-(?P<year>\d{4})::"
+        rf"{HMS} ===(?P<body>)",
+        sample="=INFO REPORT==== 20-Nov-2026::08:51:00.123456 ===",
+        scale={**SYSLOG_WORDS, "CRASH": ERROR, "SUPERVISOR": INFO, "PROGRESS": INFO},
+        fields={},
+        time=parts_time,
+        rule=Rule(INDENTED, joins_unknown=True, folds=True),
+        fold=_report,
     ),
     Layout(
         name="emqx",

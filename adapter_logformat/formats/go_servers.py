@@ -68,6 +68,18 @@ LAYOUTS: Final = (
         finish=_request,
     ),
     Layout(
+        name="gin_debug",
+        title="gin's own messages",
+        rank=84,
+        pattern=r"\[GIN-debug\] (?:\[(?P<level>WARNING|ERROR)\] )?(?P<body>.*)",
+        sample="[GIN-debug] [WARNING] Creating an Engine instance with the Logger and Recovery middleware already "
+        "attached.",
+        scale=WORDS,
+        fields={},
+        time=None,
+        rule=TEXT,
+    ),
+    Layout(
         name="fiber",
         title="fiber's request log",
         rank=84,

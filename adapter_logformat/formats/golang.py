@@ -132,7 +132,8 @@ LAYOUTS: Final = (
         title="HashiCorp's hclog (Consul, Vault, Nomad)",
         rank=84,
         pattern=rf"(?=.{{10}}T\S{{8,18}}(?:Z|[+\-]\d\d:?\d\d) )"
-        rf"{ISO} \[(?P<level>TRACE|DEBUG|INFO|WARN|ERROR)\] {{1,3}}(?:(?P<file>[\w./\-]{{1,200}}?\.go):"
+        rf"{ISO} \[(?P<level>TRACE|DEBUG|INFO|WARN|ERROR)\] {{1,3}}(?!\[[\w.]{{1,200}}\] )(?:"
+        rf"(?P<file>[\w./\-]{{1,200}}?\.go):"
         rf"(?P<line>\d{{1,9}}+): )?"
         r"(?:(?P<logger>[\w.\-]++): )?(?P<body>.*)",
         sample='2026-11-20T08:51:00.123Z [INFO]  agent.server: joined: server="one"',

@@ -114,7 +114,8 @@ LAYOUTS: Final = (
         rf"{_CLOCK})\] "
         r"\[(?P<thread>[^\]\n]++)\] \[(?P<actor>[^\]\n]*+)\] |\[(?P<second2>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)"
         r"(?:[.,](?P<fraction2>\d{1,9}+))?\] \[(?P<level2>TRACE|DEBUG|INFO|WARN|ERROR)\] "
-        r"\[(?P<logger>[\w.$\-]++)\] \[(?P<thread2>[^\]\n]++)\] \[(?P<actor2>[^\]\n]*+)\] - )(?P<body>.*)",
+        r"\[(?P<logger>[\w.$\-]++)\] \[(?:\] \[)?(?P<thread2>[^\]\n]++)\] (?:\[(?P<actor2>[^\]\n]*+)\] )?- )"
+        r"(?P<body>.*)",
         sample="[INFO] [11/20/2026 08:51:00.123] [shop-akka.actor.default-dispatcher-2] [akka://shop/user/a] started",
         scale=SCALE,
         fields={

@@ -1,15 +1,19 @@
-"""Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`; tracebacks
-join their record.
+"""Python's `logging`: the default `LEVEL:logger:message`, and the usual layouts with `asctime`, also
+between colons or bars, and with the place in the code; tracebacks join their record.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
-from adapter_logformat.grammar import ISO, Field, Format, Layout, iso_time
+from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import PYTHON as SCALE
 
 _LEVEL: Final = r"(?P<level>NOTSET|TRACE|DEBUG|INFO|SUCCESS|WARNING|WARN|ERROR|CRITICAL|FATAL)"
+_NAME: Final = r"(?P<logger>[A-Za-z_][\w.\-]*+)"
+_PY: Final = r"(?P<file>[\w./\-]{1,200}+(?<=\.py)):(?P<line>\d{1,9}+)"
 _LOGGER: Final[Field] = ("otel.scope.name", str)
+_PLACE: Final[Mapping[str, Field]] = {"file": ("code.file.path", str), "line": ("code.line.number", int)}
 
 LAYOUTS: Final = (
     Layout(
@@ -73,6 +77,51 @@ LAYOUTS: Final = (
             "module": ("app.module", str),
         },
         time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="python_colons",
+        title="Python logging between colons: `time:LEVEL:logger:message` (certbot, Superset)",
+        rank=82,
+        pattern=rf"{ISO}:{_LEVEL}:{_NAME}:(?!//|\\) ?(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123:DEBUG:certbot._internal.main:certbot version: 1.0",
+        scale=SCALE,
+        fields={"logger": _LOGGER},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="python_place",
+        title="Python logging with the place: `time LEVEL file.py:line message`, between dashes or in brackets",
+        rank=82,
+        pattern=rf"\[?{ISO}\]?(?: - | )(?:{_NAME} - )?\[?{_LEVEL} {{0,8}}\]?(?: - | {{1,8}}|(?<= ))[\[(]?{_PY}"
+        r"(?::(?P<function>[A-Za-z_]\w*+))?[\])]?(?:: | - | {1,8})(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 - shop.cart - INFO - cart.py:12 - added",
+        scale=SCALE,
+        fields={"logger": _LOGGER, **_PLACE, "function": ("code.function.name", str)},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="python_bars",
+        title="Python logging between bars: `time | LEVEL | logger | message` (fairseq)",
+        rank=87,
+        pattern=rf"{ISO} \| {_LEVEL} {{0,8}}\| {_NAME} {{0,40}}\| (?P<body>(?:[^|\n]++|(?<! )\||\|(?! ))*+)",
+        sample="2026-11-20 08:51:00 | INFO | fairseq.trainer | begin training epoch 1",
+        scale=SCALE,
+        fields={"logger": _LOGGER},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="python_us",
+        title="Transformers' examples: `11/20/2026 08:51:00 - LEVEL - logger -   message`",
+        rank=80,
+        pattern=rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {CLOCK} - {_LEVEL} - {_NAME} - {{1,3}}(?P<body>.*)",
+        sample="11/20/2026 08:51:00 - INFO - __main__ -   training",
+        scale=SCALE,
+        fields={"logger": _LOGGER},
+        time=parts_time,
         rule=TEXT,
     ),
 )

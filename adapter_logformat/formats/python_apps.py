@@ -1,6 +1,5 @@
 """Programs and libraries written in Python whose layouts are their own: tornado and Jupyter, Ray, TensorFlow, PyTorch,
-vLLM, Home Assistant, Odoo, Salt, Synapse, certbot, Prefect, Locust, dbt, Ansible, AWS Lambda; and layouts of `logging`
-that name the place in the code.
+vLLM, Home Assistant, Odoo, Salt, Synapse, Prefect, Locust, dbt, Ansible, AWS Lambda.
 """
 
 import re
@@ -183,51 +182,6 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({""}),
-    ),
-    Layout(
-        name="python_colons",
-        title="Python logging between colons: `time:LEVEL:logger:message` (certbot, Superset)",
-        rank=82,
-        pattern=rf"{ISO}:{_LEVEL}:{_NAME}:(?!//|\\) ?(?P<body>.*)",
-        sample="2026-11-20 08:51:00,123:DEBUG:certbot._internal.main:certbot version: 1.0",
-        scale=SCALE,
-        fields={"logger": _LOGGER},
-        time=iso_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="python_place",
-        title="Python logging with the place: `time LEVEL file.py:line message`, between dashes or in brackets",
-        rank=82,
-        pattern=rf"\[?{ISO}\]?(?: - | )(?:{_NAME} - )?\[?{_LEVEL} {{0,8}}\]?(?: - | {{1,8}}|(?<= ))[\[(]?{_PY}"
-        r"(?::(?P<function>[A-Za-z_]\w*+))?[\])]?(?:: | - | {1,8})(?P<body>.*)",
-        sample="2026-11-20 08:51:00,123 - shop.cart - INFO - cart.py:12 - added",
-        scale=SCALE,
-        fields={"logger": _LOGGER, **_PLACE, "function": ("code.function.name", str)},
-        time=iso_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="python_us",
-        title="Transformers' examples: `11/20/2026 08:51:00 - LEVEL - logger -   message`",
-        rank=80,
-        pattern=rf"(?P<month>\d\d)/(?P<day>\d\d)/(?P<year>\d{{4}}) {CLOCK} - {_LEVEL} - {_NAME} - {{1,3}}(?P<body>.*)",
-        sample="11/20/2026 08:51:00 - INFO - __main__ -   training",
-        scale=SCALE,
-        fields={"logger": _LOGGER},
-        time=parts_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="python_bars",
-        title="Python logging between bars: `time | LEVEL | logger | message` (fairseq)",
-        rank=87,
-        pattern=rf"{ISO} \| {_LEVEL} {{0,8}}\| {_NAME} {{0,40}}\| (?P<body>(?:[^|\n]++|(?<! )\||\|(?! ))*+)",
-        sample="2026-11-20 08:51:00 | INFO | fairseq.trainer | begin training epoch 1",
-        scale=SCALE,
-        fields={"logger": _LOGGER},
-        time=iso_time,
-        rule=TEXT,
     ),
     Layout(
         name="prefect",

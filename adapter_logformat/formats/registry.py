@@ -82,8 +82,8 @@ FAMILIES = (
     Family("node", ("nest", "morgan", "pino_pretty", "n8n", "winston_simple"),
            r"\[[\w \-]{1,60}\] \d|\[\d|[A-Z]{3,8} \S|[a-z]{4,7}: |(?:[\da-fA-F.:]{2,60}"
            rf"|-) \S{{1,200}} [A-Z]|{_ISO} \| "),
-    Family("beam", ("elixir", "erlang", "couchdb", "emqx"),
-           rf"\d\d:\d\d:\d\d|\[[a-z]|{_ISO} \[[a-z]"),
+    Family("beam", ("elixir", "erlang", "erlang_report", "couchdb", "emqx"),
+           rf"\d\d:\d\d:\d\d|=[A-Z]|\[[a-z]|{_ISO} \[[a-z]"),
     Family("operations", ("icinga", "nagios", "bacula", "exim"),
            r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
@@ -102,8 +102,8 @@ FAMILIES = (
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
     Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"),
            r"\d{4}[-/]|\d{1,2}:\d\d[AP]M|[A-Z]{4}\["),
-    Family("go_servers", ("gin", "fiber", "chi", "etcd", "gitea", "telegraf", "tidb", "cockroachdb"),
-           rf'\[GIN\]|\[\d{{4}}[-/]|[IWEF]\d{{6}} |\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})? \| \d|{_ISO} (?:[A-Z](?:!'
+    Family("go_servers", ("gin", "gin_debug", "fiber", "chi", "etcd", "gitea", "telegraf", "tidb", "cockroachdb"),
+           rf'\[GIN[\]-]|\[\d{{4}}[-/]|[IWEF]\d{{6}} |\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})? \| \d|{_ISO} (?:[A-Z](?:!'
            r'| \|) |\[[^\]]{1,200}\] "|"[A-Z]|\S{1,200}\.go:)'),
     Family("rust", ("rust_env_logger", "rust_tracing", "rust_tracing_pretty", "rust_pretty_env_logger",
            "rust_dashed", "rust_boxed", "rust_simplelog", "rust_slog"),
@@ -117,12 +117,13 @@ FAMILIES = (
     Family("python_web", ("uvicorn", "werkzeug", "django", "celery", "loguru", "airflow", "structlog_console"),
            r"[A-Z]{1,9}: {2}|\[?\d|[^ ]{1,300} - [^ ]{1,300} \[\d"),
     Family("python_apps", ("tornado", "ray", "tensorflow", "pytorch", "vllm", "home_assistant", "odoo", "salt",
-           "synapse", "python_colons", "python_place", "python_us", "python_bars", "prefect", "locust", "dbt",
-           "ansible", "aws_lambda"),
-           r"\[[DIWECF](?:\d{4})? |\[[A-Z]{4,8}\]\t|\[\d{4}|\(|[A-Z]{4,8} \d\d-|\d\d/\d\d/\d{4} "
+           "synapse", "prefect", "locust", "dbt", "ansible", "aws_lambda"),
+           r"\[[DIWECF](?:\d{4})? |\[[A-Z]{4,8}\]\t|\[\d{4}|\(|[A-Z]{4,8} \d\d-"
            rf"|\d\d:\d\d:\d\d\S{{0,10}} [|\[]|{_ISO}(?:\t|: ?[A-Z]| (?:[A-Z]{{4,8}} {{1,2}}[(\[]|\d{{1,10}} [A-Z]"
-           r"|\[[\w.]{1,200} {0,40}:\d|- |\| |p=\d|[^\n]{0,240}?\.py:\d))"),
-    Family("python", ("python_default", "python_verbose", "python_asctime"), r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])"),
+           r"|\[[\w.]{1,200} {0,40}:\d|- |p=\d))"),
+    Family("python", ("python_default", "python_verbose", "python_asctime", "python_colons", "python_place",
+           "python_bars", "python_us"),
+           r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])|\d\d/\d\d/\d{4} "),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
     Family("sshd", ("sshd",),

@@ -133,7 +133,8 @@ LAYOUTS: Final = (
         rule=Rule(
             rf"[ \t].*|{_TAGS}(?:Processing by |Completed |Redirected to |Render(?:ed|ing) |Sent |Filter chain"
             rf" |Unpermitted |"
-            r"\(?\d++\.\d++ms\)|[A-Z]\w*+(?:::\w++)*+ \(|[\w/.\-]++:\d++:in ).*",
+            r"\(?\d++\.\d++ms\)|(?!(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL) \()[A-Z]\w*+"
+            r"(?:::\w++)*+ \(|[\w/.\-]++:\d++:in ).*",
             joins_unknown=True,
             folds=True,
         ),
