@@ -35,9 +35,12 @@ async def test_case_12_an_unreadable_file_is_said_and_picked_up_after_chmod(
     assert numbers(await server.has(10)) == list(range(10, 20))
     told = await shipper.event("file_not_followed")
     assert (told["path"], told["reason"]) == (str(secret), "permission_denied")
-    assert (await shipper.metrics())['logshipper_file_errors_total{kind="permission_denied"}'] == 1
+    metrics = await shipper.metrics()
+    assert metrics['logshipper_file_errors_total{kind="permission_denied"}'] == 1
+    assert metrics['logshipper_files_in_trouble{kind="permission_denied"}'] == 1
     secret.chmod(0o600)
     assert sorted(numbers(await server.has(20))) == list(range(20))
+    assert (await shipper.metrics())['logshipper_files_in_trouble{kind="permission_denied"}'] == 0
     assert await shipper.stop() == 0
     assert len(shipper.of("file_not_followed")) == 1
 
