@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum, auto
 from functools import lru_cache
+from typing import NamedTuple
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
 from ambassador_dbproxy.postgres.scram import Binding, Challenge, ScramClient, ScramError
@@ -46,15 +46,13 @@ class LoginState(IntEnum):
     REFUSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Bytes for the server."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Derive:
+class Derive(NamedTuple):
     """Compute the salted password for this challenge, then call `derived`."""
 
     challenge: Challenge
@@ -122,12 +120,12 @@ class UpstreamLogin:
             self.state = LoginState.READY
         return None
 
-    def greet(self, unread: bytearray) -> int:
+    def greet(self, unread: bytes) -> int:
         """Take the parameters with which an authenticated server begins; returns how many bytes of `unread` they are.
 
         The same as `receive` for each of them, in one pass: they are most of what a login has to read.
         """
-        begin = bytes(unread[:-_KEY_AND_READY_BYTES])
+        begin = unread[:-_KEY_AND_READY_BYTES]
         read = _parameters if len(begin) <= MAX_KEPT_BYTES else _parameters.__wrapped__
         taken, in_hot_standby = read(begin)
         if in_hot_standby is not None:
@@ -203,7 +201,7 @@ class UpstreamLogin:
     def _show(self, message: Message) -> None:
         self._show_raw(message.encode())
 
-    def _show_raw(self, messages: bytes | bytearray) -> None:
+    def _show_raw(self, messages: bytes) -> None:
         self.greeting += messages
         if len(self.greeting) > MAX_GREETING_BYTES:
             raise ProtocolViolation(f"more than {MAX_GREETING_BYTES} bytes before the first ReadyForQuery")

@@ -10,9 +10,9 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 MAX_ITERATIONS = 1_000_000
 """A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
@@ -32,8 +32,7 @@ class ScramError(Exception):
     """The server's part of the exchange is malformed or false. The text holds nothing secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """What the key derivation needs from the server: `salt` bytes and a checked number of `iterations`."""
 
     salt: bytes
@@ -85,12 +84,7 @@ class ScramClient:
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise ScramError("the server's nonce does not extend ours")
         self._server_nonce = nonce
-        salt = _decoded(encoded_salt)
-        if not 0 < len(salt) <= MAX_SALT_BYTES:
-            raise ScramError("the server sent no usable salt")
-        if not (iterations.isdigit() and len(iterations) <= 9 and 0 < int(iterations) <= MAX_ITERATIONS):
-            raise ScramError(f"the server asks for iterations outside 1 to {MAX_ITERATIONS}")
-        return Challenge(salt, int(iterations))
+        return _challenge(encoded_salt, iterations)
 
     def final(self, salted: bytes) -> bytes:
         """client-final-message with the proof that we know the password behind `salted`."""
@@ -110,6 +104,17 @@ class ScramClient:
         signature = _decoded(encoded)
         if self._server_signature is None or not hmac.compare_digest(signature, self._server_signature):
             raise ScramError("the server's signature is false: it does not know the password")
+
+
+@lru_cache(maxsize=64)
+def _challenge(encoded_salt: str, iterations: str) -> Challenge:
+    """Kept, as a server asks the same for each login of a user."""
+    salt = _decoded(encoded_salt)
+    if not 0 < len(salt) <= MAX_SALT_BYTES:
+        raise ScramError("the server sent no usable salt")
+    if not (iterations.isdigit() and len(iterations) <= 9 and 0 < int(iterations) <= MAX_ITERATIONS):
+        raise ScramError(f"the server asks for iterations outside 1 to {MAX_ITERATIONS}")
+    return Challenge(salt, int(iterations))
 
 
 @lru_cache(maxsize=64)

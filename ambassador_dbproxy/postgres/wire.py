@@ -46,32 +46,34 @@ class MessageReader:
 
     def __init__(self, max_bytes: int = MAX_LOGIN_MESSAGE_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._buffer = bytearray()
+        self._fed = b""
+        self._at = 0  # what lies before was read
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer. Nothing is judged before `next_message` is asked."""
-        self._buffer += data
+        self._fed = self._fed[self._at :] + data
+        self._at = 0
 
     def next_message(self) -> Message | None:
         """The next whole message, or None until more is fed; ProtocolViolation for an impossible length."""
-        buffer = self._buffer
-        if len(buffer) < _HEAD.size:
+        fed, at = self._fed, self._at
+        left = len(fed) - at
+        if left < _HEAD.size:
             return None
-        kind, length = _HEAD.unpack_from(buffer)
+        kind, length = _HEAD.unpack_from(fed, at)
         if not 4 <= length <= self._max_bytes:
             raise ProtocolViolation(f"message of {length} bytes, allowed are 4 to {self._max_bytes}")
-        if len(buffer) < length + 1:
+        if left <= length:
             return None
-        message = Message(kind, bytes(buffer[_HEAD.size : length + 1]))
-        del buffer[: length + 1]
-        return message
+        self._at = end = at + length + 1
+        return Message(kind, fed[at + _HEAD.size : end])
 
-    def pass_to(self, take: Callable[[bytearray], int]) -> None:
+    def pass_to(self, take: Callable[[bytes], int]) -> None:
         """Let `take` look at the bytes that were not yet read as messages; it returns how many it has used up."""
-        del self._buffer[: take(self._buffer)]
+        self._at += take(self._fed[self._at :])
 
     def take_rest(self) -> bytes:
         """Hand over the bytes that were not yet read as messages, and forget them."""
-        rest = bytes(self._buffer)
-        self._buffer.clear()
+        rest = self._fed[self._at :]
+        self._fed, self._at = b"", 0
         return rest
