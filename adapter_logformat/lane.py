@@ -16,7 +16,7 @@ from adapter_logformat.formats import registry
 from adapter_logformat.formats.registry import RAW
 from adapter_logformat.grammar import Format
 from adapter_logformat.measures import Measures
-from adapter_logformat.multiline import ALONE, TEXT, Pending, Rule, stands_alone
+from adapter_logformat.multiline import ALONE, LINES, TEXT, Pending, Rule, stands_alone
 from adapter_logformat.profiles import Render, load
 from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times, rfc3339
@@ -283,7 +283,10 @@ def _plain(line: str) -> str:
 
 
 def _rule(format: Format, record: Record) -> Rule:
-    """How a record goes on is said by the format it is in, which may be one inside the line's own."""
+    """How a record goes on is said by the format it is in, which may be one inside the line's own. A level alone makes
+    no header that any line may go on with."""
+    if format.generic and record.timestamp is None and format.rule is TEXT:
+        return LINES
     return format.rule if record.format in format.names else registry.named(record.format).rule
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from adapter_logformat.formats import pairs
 from adapter_logformat.formats.access import put_request
 from adapter_logformat.grammar import ISO, Field, Layout, iso_time
-from adapter_logformat.multiline import TEXT
+from adapter_logformat.multiline import TEXT, TEXT_MARKS, Rule
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import WORDS, of_status
 from adapter_logformat.timestamps import Times
@@ -122,12 +122,13 @@ LAYOUTS: Final = (
         title="winston's simple form: `level: message {fields}`",
         rank=2,
         pattern=r"(?P<level>silly|debug|verbose|http|info|warn|error): (?!\S{1,300}\[\d{1,10}\](?: |\n|\Z))"
-        r"(?P<body>\S.*)",
+        # A value alone is a setting's, not a message.
+        r"(?!(?:true|false|null|none|yes|no|on|off|~|-?\d{1,20}(?:\.\d{1,20})?)(?!.))(?P<body>\S.*)",
         sample='info: listening {"port":8080}',
         scale=WORDS,
         fields={},
         time=None,
-        rule=TEXT,
+        rule=Rule(TEXT_MARKS, fast=True, traces=True),  # no header that any line may go on with
         finish=lambda record, found: pairs.put_object(record),
     ),
 )
