@@ -52,7 +52,7 @@ class Ambassador:
         """Bind every listener; OperatorError when an address cannot be had."""
         for at, listener in enumerate(self._listeners):
             await listener.start(f"listeners[{at}].listen")
-        # Nothing of what is there now will ever be garbage: the collector need not look through all modules again.
+        # What is there now mostly stays: the collector need not look through all modules again.
         gc.freeze()
         return {
             "environment": self.environment,
