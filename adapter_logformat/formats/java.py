@@ -162,7 +162,7 @@ LAYOUTS: Final = (
         # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
         r"(?:(?=[A-Za-z_$][\w$]*+\.)"
         r"|(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
-        r"(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?::(?P<line>\d{1,9}+))?"
+        r"(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?<!\.py)(?::(?P<line>\d{1,9}+))?"
         r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )(?P<body>.*)",
         yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[[A-Z]{4,5}\] ",  # hclog
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",

@@ -50,6 +50,7 @@ LAYOUTS: Final = (
         # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.
         r"| (?P<logger3>root|__main__|[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
         r":(?!:) {0,4}| - | )"
+        rf"(?:[\[(]?{_PY}(?::(?P<function>[A-Za-z_]\w*+))?[\])]?(?:: | - | {{1,8}}))?"
         # What is no message, but the header of another layout going on: the end of somebody else's bracket, a module of
         # Rust, a logger with its context or none, Spring's process, Solr's thread, a place in Rust, a category or
         # thread with the next field behind it, ZooKeeper's place.
@@ -59,12 +60,10 @@ LAYOUTS: Final = (
         r"|\[[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
         r"|\[[^\n]{1,400}?@\d{1,9}+\] - ))"
         r"(?P<body>.*)",
-        # hclog and what is alike; Java's and Python's with thread, class or place; log4js and TiDB; Kafka.
-        yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[?[A-Z]{4,5}\]? "
-        r"|\d{4}-\d\d-\d\d[T ]\S{8,18} (?:[A-Z]{4,5} (?: |\[|\()|\[[A-Z]{4,5}\] from "
-        r"|\S{1,100}+ [A-Z]{4,5} {1,6}(?:\[|\S{1,100}+ \d++x))"
-        r"|\[?\d{4}-\d\d-\d\d[T ][\d:.,]{8,18}\]? (?:- )?(?:[\w.\-]{1,100}+ - )?\[?[A-Z]{4,8}\]? {0,5}(?:- )?[\[(]?"
-        r"[\w./\-]{1,200}+(?<=\.py):\d"
+        # hclog and what is alike; Java's with thread and class; log4js and TiDB; Kafka.
+        yields=r"\d{4}-\d\d-\d\d(?:T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[?[A-Z]{4,5}\]? "
+        r"|[T ]\S{8,18}+ (?:[A-Z]{4,5} (?: |\[|\()|\[[A-Z]{4,5}\] from |\S{1,100}+ [A-Z]{4,5} {1,6}"
+        r"(?:\[|\S{1,100}+ \d++x)))"
         r"|\[\d{4}[\-/][^\]\n]{1,40}\] (?:\[[A-Z]{4,8}\] (?:\[|[\w.\-]{1,100}+ - )"
         r"|[A-Z]{4,8} {1,6}.{0,9999}\([\w$]++(?:\.[\w$]++)++\)(?!.))",
         sample="2026-11-20 08:51:00,123 - shop.cart - INFO - added",
@@ -75,6 +74,8 @@ LAYOUTS: Final = (
             "logger2": _LOGGER,
             "logger3": _LOGGER,
             "module": ("app.module", str),
+            **_PLACE,
+            "function": ("code.function.name", str),
         },
         time=iso_time,
         rule=TEXT,
@@ -87,18 +88,6 @@ LAYOUTS: Final = (
         sample="2026-11-20 08:51:00,123:DEBUG:certbot._internal.main:certbot version: 1.0",
         scale=SCALE,
         fields={"logger": _LOGGER},
-        time=iso_time,
-        rule=TEXT,
-    ),
-    Layout(
-        name="python_place",
-        title="Python logging with the place: `time LEVEL file.py:line message`, between dashes or in brackets",
-        rank=82,
-        pattern=rf"\[?{ISO}\]?(?: - | )(?:{_NAME} - )?\[?{_LEVEL} {{0,8}}\]?(?: - | {{1,8}}|(?<= ))[\[(]?{_PY}"
-        r"(?::(?P<function>[A-Za-z_]\w*+))?[\])]?(?:: | - | {1,8})(?P<body>.*)",
-        sample="2026-11-20 08:51:00,123 - shop.cart - INFO - cart.py:12 - added",
-        scale=SCALE,
-        fields={"logger": _LOGGER, **_PLACE, "function": ("code.function.name", str)},
         time=iso_time,
         rule=TEXT,
     ),

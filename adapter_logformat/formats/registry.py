@@ -121,8 +121,8 @@ FAMILIES = (
            r"\[[DIWECF](?:\d{4})? |\[[A-Z]{4,8}\]\t|\[\d{4}|\(|[A-Z]{4,8} \d\d-"
            rf"|\d\d:\d\d:\d\d\S{{0,10}} [|\[]|{_ISO}(?:\t|: ?[A-Z]| (?:[A-Z]{{4,8}} {{1,2}}[(\[]|\d{{1,10}} [A-Z]"
            r"|\[[\w.]{1,200} {0,40}:\d|- |p=\d))"),
-    Family("python", ("python_default", "python_verbose", "python_asctime", "python_colons", "python_place",
-           "python_bars", "python_us"),
+    Family("python", ("python_default", "python_verbose", "python_asctime", "python_colons", "python_bars",
+           "python_us"),
            r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])|\d\d/\d\d/\d{4} "),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
            r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
