@@ -32,7 +32,7 @@ _POSTFIX: Final = re.compile(
     r"(?P<host>[^\[\s]{1,255}+)\[(?P<client>[0-9a-fA-F:.]{2,60}+)\](?::(?P<port>\d{1,5}+))?(?:[ ,:;].*)?"
 )
 _AUDIT: Final = re.compile(
-    r"(?:\[ {0,8}\d{1,9}\.\d{6}\] )?audit: type=(\d{4}) audit\(\d{9,11}\.\d{3}:(\d{1,18})\): (?=.)"
+    r"(?:\[ {0,8}\d{1,9}\.\d{6}\] )?(?:audit: )?type=(\d{4}) audit\(\d{9,11}\.\d{3}:(\d{1,18})\): (?=.)"
 )
 _AUDITED: Final = re.compile(r"([A-Z][A-Z_]{2,60}+)(?:\[\d{4}\]:)? (?=[\w\-]{1,60}+=)")
 _UPTIME: Final = re.compile(r"\[ {0,8}(\d{1,9}\.\d{6})\] ")

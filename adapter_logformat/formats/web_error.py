@@ -1,12 +1,14 @@
-"""Error logs of nginx and of Apache httpd 2.2 and 2.4: the message, and the request it is about."""
+"""Error logs of nginx and of Apache httpd 2.2 and 2.4: the message, and the request it is about; Apache's log of TLS
+requests.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats.access import put_request
-from adapter_logformat.grammar import HMS, YMD, Layout, parts_time
-from adapter_logformat.multiline import TEXT
+from adapter_logformat.grammar import CLF, HMS, NOTHING, YMD, Layout, parts_time
+from adapter_logformat.multiline import ALONE, TEXT
 from adapter_logformat.record import Record
 from adapter_logformat.severity import DEBUG, SYSLOG_WORDS, TRACE
 
@@ -68,6 +70,11 @@ def _apache(record: Record, found: Mapping[str, str | None]) -> bool:
     return True
 
 
+def _tls_request(record: Record, found: Mapping[str, str | None]) -> bool:
+    put_request(record.body or "", record.attributes)
+    return True
+
+
 LAYOUTS: Final = (
     Layout(
         name="nginx_error",
@@ -106,6 +113,25 @@ LAYOUTS: Final = (
         rule=TEXT,
         absent=frozenset({""}),
         finish=_apache,
+    ),
+    Layout(
+        name="apache_tls_request",
+        title='Apache httpd\'s ssl_request_log: `[time] client protocol cipher "request" size`',
+        rank=86,
+        pattern=rf"\[{CLF}\] (?P<client>[^ ]{{1,255}}+) (?P<protocol>(?:TLS|SSL)v[\d.]{{1,5}}+|-) "
+        r'(?P<cipher>[\w\-]{1,80}+) "(?P<body>(?:[^"\\]++|\\.){0,9999}+)" (?P<size>\d{1,18}+|-)',
+        sample='[20/Nov/2026:08:51:00 +0000] 192.0.2.1 TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256 "GET /x HTTP/1.1" 4984',
+        scale={},
+        fields={
+            "client": ("client.address", str),
+            "protocol": ("app.tls_protocol", str),
+            "cipher": ("app.tls_cipher", str),
+            "size": ("http.response.body.size", int),
+        },
+        time=parts_time,
+        rule=ALONE,
+        absent=NOTHING,
+        finish=_tls_request,
     ),
 )
 
