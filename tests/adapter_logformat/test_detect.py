@@ -4,6 +4,7 @@ import pytest
 
 from adapter_logformat.detect import SWITCH_AFTER, Detector
 from adapter_logformat.formats import registry
+from adapter_logformat.grammar import Layout
 from adapter_logformat.timestamps import Times
 
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"'
@@ -93,6 +94,23 @@ def test_a_loose_first_line_keeps_no_other_layout_from_being_read(first: str, li
     detector = Detector()
     assert names(detector, first, *[line] * SWITCH_AFTER)[1:] == [name] * SWITCH_AFTER
     assert current(detector) == name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "needs"),
+    [
+        (r"(?P<day>\d\d) (?P<level>INFO|WARN(?:ING)?) (?P<body>.*)", "INFO|WARN(?:ING)?"),
+        (r"[(|] \( (?P<level>INFO)", "INFO"),
+        (r"(?:(?P<level>INFO) )?(?P<body>.*)", ""),
+        (r"(?P<level>INFO)? (?P<body>.*)", ""),
+        (r"(?P<level>INFO) (?P<body>.*)|(?P<other>.*)", ""),
+        (r"(?P<pid>\d)?(?P<level>(?(pid)INFO|WARN))", ""),
+        (r"(?P<body>.*)", ""),
+    ],
+)
+def test_a_layout_needs_a_level_where_no_line_fits_without(pattern: str, needs: str) -> None:
+    layout = Layout("own", "", 1, pattern, "", {}, {"pid": ("p", str), "day": ("d", str), "other": ("o", str)}, None)
+    assert layout.format().needs == needs
 
 
 def test_no_address_becomes_a_logger() -> None:
