@@ -20,6 +20,8 @@ Detector = Literal["email", "ipv4", "ipv6", "card", "bearer", "aws_key", "jwt"]
 Action = Literal["mask", "hash", "drop"]
 DETECTORS: Final[tuple[str, ...]] = get_args(Detector)
 HASH_DIGITS: Final = 16
+KEYS_KEPT: Final = 4096
+LONGEST_KEY_KEPT: Final = 64
 UNTOUCHED: Final = frozenset({
     "timestamp", "observed_timestamp", "@timestamp", "timeUnixNano", "observedTimeUnixNano", "severity_number",
     "severity_text", "log.format", "_log.format", "trace_id", "span_id", "trace_flags", "traceId", "spanId", "created",
@@ -54,26 +56,30 @@ _AWS: Final = re.compile(rb"A[A-Z][A-Z]A[A-Z0-9]{16}")
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What a detector finds. `may_be_in` looks at raw JSON, a whole chunk at the speed of C, and must be true wherever
-    `find` could match; `accept` has the last word."""
+    `find` could match; `sign` is in every text that it matches in; `accept` has the last word."""
 
     may_be_in: Callable[[bytes], object]
     find: str
     accept: Callable[[str], bool] = bool
+    sign: str = ""
 
 
 KINDS: Final[dict[str, Kind]] = {
     "email": Kind(
         lambda raw: b"@" in raw,
         r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]++@(?:[A-Za-z0-9\-]{1,63}+\.){1,10}[A-Za-z]{2,24}(?![A-Za-z0-9])",
+        sign="@",
     ),
     "ipv4": Kind(
         lambda raw: b"..." in raw.translate(None, _DIGITS),
         r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1\d\d|\d{1,2})\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|\d{1,2})(?!\w|\.\d)",
+        sign=".",
     ),
     "ipv6": Kind(
         lambda raw: b"::" in raw or b":::" in raw.translate(None, _HEX),
         r"(?<![\w:.])[0-9A-Fa-f:]{2,60}+(?:\d{1,3}\.\d{1,3}\.\d{1,3})?+(?!\w)",
         _is_ipv6,
+        ":",
     ),
     "card": Kind(
         lambda raw: b"0" * 13 in raw.translate(_AS_ZEROS, b" -"),
@@ -88,7 +94,7 @@ KINDS: Final[dict[str, Kind]] = {
         r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA|AIPA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"
         r"|(?i:aws_?secret_?(?:access_?)?key)[\"' :=]{1,4}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
     ),
-    "jwt": Kind(lambda raw: b"eyJ" in raw, r"(?<![\w\-.])eyJ[\w\-]{2,}+\.eyJ[\w\-]{2,}+\.[\w\-]*+"),
+    "jwt": Kind(lambda raw: b"eyJ" in raw, r"(?<![\w\-.])eyJ[\w\-]{2,}+\.eyJ[\w\-]{2,}+\.[\w\-]*+", sign="."),
 }
 
 
@@ -102,87 +108,104 @@ class Rule:
     key: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A rule ready to be applied; without `may_be_in` to any line."""
+
+    rule: Rule
+    pattern: re.Pattern[str]
+    accept: Callable[[str], bool] = bool
+    sign: str = ""
+    may_be_in: Callable[[bytes], object] = bool
+
+
 class Redactor:
     """Applies rules in their order to rendered records; counts what it took out, by rule name, in `counts`."""
 
     def __init__(self, rules: Sequence[Rule], counts: Counter[str]) -> None:
         self._counts = counts
-        self._rules = [(rule, *_compiled(rule)) for rule in rules]
-        self._probes = [KINDS[rule.name].may_be_in for rule in rules if rule.pattern is None]
-        self._always = any(rule.pattern is not None for rule in rules)
+        self._rules = list(map(_search, rules))
+        self._clean_keys: set[str] = set()
 
     def __call__(self, written: bytes) -> bytes:
         """`written` as whole lines of JSON, without what the rules find."""
-        if not self._rules or not written:
+        rules = [each for each in self._rules if each.may_be_in(written)]
+        if not rules:
             return written
-        if self._always:
-            return b"".join(map(self._line, written.splitlines(keepends=True)))
-        hits = [may_be_in for may_be_in in self._probes if may_be_in(written)]
-        if not hits:
-            return written
-        lines = written.splitlines(keepends=True)
-        return b"".join([self._line(line) if any(hit(line) for hit in hits) else line for line in lines])
+        return b"".join([self._line(line, rules) for line in written.splitlines(keepends=True)])
 
-    def _line(self, line: bytes) -> bytes:
+    def _line(self, line: bytes, rules: Sequence[_Search]) -> bytes:
+        rules = [each for each in rules if each.may_be_in(line)]
+        if not rules:
+            return line
         found = Counter[str]()
-        record = self._value(msgspec.json.decode(line), found)
+        record = self._value(msgspec.json.decode(line), rules, found)
         if not found:
             return line
         self._counts.update(found)
         return msgspec.json.encode(record) + b"\n"
 
-    def _value(self, value: object, found: Counter[str]) -> object:
+    def _value(self, value: object, rules: Sequence[_Search], found: Counter[str]) -> object:
         """The value without what was found; `None` for text of which nothing is left."""
         if isinstance(value, str):
-            return self._text(value, found)
+            return self._text(value, rules, found)
         if isinstance(value, dict):
-            return self._object(value, found)
+            return self._object(value, rules, found)
         if isinstance(value, list):
-            kept = [(each, self._value(each, found)) for each in value]
+            kept = [(each, self._value(each, rules, found)) for each in value]
             return [after for before, after in kept if after is not None or before is None]
         if isinstance(value, int) and not isinstance(value, bool):
             text = str(value)
-            left = self._text(text, found)
+            left = self._text(text, rules, found)
             return value if left == text else left
         return value
 
-    def _object(self, value: dict[str, object], found: Counter[str]) -> dict[str, object]:
+    def _object(self, value: dict[str, object], rules: Sequence[_Search], found: Counter[str]) -> dict[str, object]:
         kept: dict[str, object] = {}
         for key, before in value.items():
-            after = before if key in UNTOUCHED else self._value(before, found)
+            after = before if key in UNTOUCHED else self._value(before, rules, found)
             if after is None and before is not None:
                 continue
-            name = self._text(key, found, named=True) or "_"
+            name = key if key in self._clean_keys else self._name(key, rules, found)
             while name in kept:
                 name += "_"
             kept[name] = after
         return kept
 
-    def _text(self, text: str, found: Counter[str], *, named: bool = False) -> str | None:
+    def _name(self, key: str, rules: Sequence[_Search], found: Counter[str]) -> str:
+        """What becomes of a key; one in which nothing was found is remembered, as most records have the same."""
+        name = self._text(key, rules, found, named=True) or "_"
+        if name == key and len(key) <= LONGEST_KEY_KEPT:
+            if len(self._clean_keys) >= KEYS_KEPT:
+                self._clean_keys.clear()
+            # Those rules that were not asked cannot find anything in it either: they find nothing in the line.
+            self._clean_keys.add(key)
+        return name
+
+    def _text(self, text: str, rules: Sequence[_Search], found: Counter[str], *, named: bool = False) -> str | None:
         """`named`: only detectors look at keys, as own patterns may be anything."""
         before = text
-        for rule, search, accept in self._rules:
-            if named and rule.pattern is not None:
+        for each in rules:
+            if each.sign not in text or (named and each.rule.pattern is not None):
+                continue
+            if each.pattern.search(text) is None:
                 continue
 
-            if search.search(text) is None:
-                continue
-
-            def replaced(match: re.Match[str], rule: Rule = rule, accept: Callable[[str], bool] = accept) -> str:
-                if not match[0] or not accept(match[0]):
+            def replaced(match: re.Match[str], each: _Search = each) -> str:
+                if not match[0] or not each.accept(match[0]):
                     return match[0]
-                found[rule.name] += 1
-                return _instead(rule, match[0])
+                found[each.rule.name] += 1
+                return _instead(each.rule, match[0])
 
-            text = search.sub(replaced, text)
+            text = each.pattern.sub(replaced, text)
         return text if text or not before else None
 
 
-def _compiled(rule: Rule) -> tuple[re.Pattern[str], Callable[[str], bool]]:
+def _search(rule: Rule) -> _Search:
     if rule.pattern is not None:
-        return re.compile(rule.pattern), bool
+        return _Search(rule, re.compile(rule.pattern))
     kind = KINDS[rule.name]
-    return re.compile(kind.find, re.ASCII), kind.accept
+    return _Search(rule, re.compile(kind.find, re.ASCII), kind.accept, kind.sign, kind.may_be_in)
 
 
 def _instead(rule: Rule, text: str) -> str:

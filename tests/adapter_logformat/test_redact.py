@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter_logformat.pipeline import Options, Stream
@@ -90,6 +90,7 @@ class Slow(Stream):
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=30), st.sampled_from(["on_failure", "always"]))
+@settings(deadline=None)
 def test_both_paths_give_the_same_bytes_and_neither_leaks(lines: list[str], keep: str) -> None:
     raw = "".join(line + "\n" for line in lines).encode()
     out = []
