@@ -43,6 +43,11 @@ _RELAYED: Final = re.compile(
     r"[*.]?[A-Z][a-z]{2} {1,2}\d{1,2} (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9}+)?(?: [A-Z]{3,4}+)?: %", re.ASCII
 )
 """What follows a Cisco router's number where a relay wrote its own time and the router's name before it."""
+_EXPORTED: Final = re.compile(
+    r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(?P<part>\d{3})Z (?=[A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d \S)",
+    re.ASCII,
+)
+"""The moment that CloudWatch puts in front of a line when it exports a group of logs."""
 _RFC5424: Final = re.compile(
     r"<(?P<priority>\d{1,3})>(?P<version>\d{1,2}) "
     r"(?:-|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:?\d\d)?) "
@@ -61,6 +66,13 @@ _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 def read_3164(line: str, times: Times) -> Record | None:
     """`<34>Oct 11 22:14:15 mymachine su[231]: 'su root' failed`; host, tag and process may each be missing, and the
     time where there is a priority."""
+    exported = _EXPORTED.match(line)
+    moment = times.iso(exported["second"], exported["part"], "Z") if exported is not None else None
+    if exported is not None and moment is not None:
+        inner = read_3164(line[exported.end() :], times)
+        if inner is not None and (inner.timestamp is None or inner.timestamp.assumed):
+            inner.timestamp = moment
+        return inner
     time = _TIME.match(line)
     if time is None:
         return _read_bare(line, times)
