@@ -47,11 +47,11 @@ _encode = msgspec.json.encode
 
 def read(line: str, times: Times) -> Record | None:
     """One line that is one JSON object; `None` for anything else."""
-    fields = parse(line)
+    fields, is_damaged = _parsed(line)
     if fields is None:
         return None
     made = record(fields, times)
-    if ("\\ud" in line or "\\uD" in line) and _is_damaged(line):
+    if is_damaged:
         made.error = made.error or DAMAGED
     return made
 
@@ -59,31 +59,28 @@ def read(line: str, times: Times) -> Record | None:
 def parse(line: str) -> dict[str, Any] | None:
     """The object in `line`: of a key that occurs twice the last value counts; integers and big numbers keep
     every digit."""
+    return _parsed(line)[0]
+
+
+def _parsed(line: str) -> tuple[dict[str, Any] | None, bool]:
+    """The object, and whether a text in it held half of a pair of surrogates, which is no character (RFC 8259, 8.2)."""
     if not line.lstrip().startswith("{"):
-        return None
+        return None, False
     try:
-        fields = _decode(line)
+        fields, is_damaged = _decode(line), False
     except (msgspec.DecodeError, RecursionError, ValueError):
-        fields = _leniently(line)
-    return fields if isinstance(fields, dict) and fields else None
+        fields, is_damaged = _leniently(line)
+    return (fields, is_damaged) if isinstance(fields, dict) and fields else (None, False)
 
 
-def _leniently(line: str) -> object:
+def _leniently(line: str) -> tuple[object, bool]:
     """What strict JSON refuses but loggers write: NaN, control characters, lone surrogates, numbers beyond a double."""
     try:
         fields = json.loads(line, strict=False, parse_constant=str, parse_float=_number)
-        written = json.dumps(fields, ensure_ascii=False)
-        return json.loads(_SURROGATE.sub("\ufffd", written), parse_float=_number)
+        written, halves = _SURROGATE.subn("\ufffd", json.dumps(fields, ensure_ascii=False))
+        return json.loads(written, parse_float=_number), halves > 0
     except (ValueError, RecursionError):
-        return None
-
-
-def _is_damaged(line: str) -> bool:
-    """Does a text in the object hold half of a pair of surrogates, which is no character (RFC 8259, chapter 8.2)?"""
-    try:
-        return _SURROGATE.search(json.dumps(json.loads(line, strict=False), ensure_ascii=False)) is not None
-    except (ValueError, RecursionError):
-        return False
+        return None, False
 
 
 def _number(text: str) -> object:
