@@ -105,7 +105,7 @@ async def live(
     `drain_deadline` is asked when the drain begins, since a reload may have changed it.
     """
     life.listen_to_signals()
-    facts, status = await _started(mate, life, log)
+    facts, status = await _started(mate, life, log, drain_deadline)
     if facts is None:
         return max(status, await _closed(mate, life, log, left=EXIT_CLEAN))
     life.phase = Phase.READY
@@ -129,12 +129,21 @@ async def live(
     return status
 
 
-async def _started(mate: Mate, life: Life, log: Any) -> tuple[dict[str, object] | None, int]:
-    """The facts of the start, or None and the exit status: the operator's mistake, a bug, or a stop asked meanwhile."""
+async def _started(
+    mate: Mate, life: Life, log: Any, drain_deadline: Callable[[], Seconds]
+) -> tuple[dict[str, object] | None, int]:
+    """The facts of the start, or None and the exit status: the operator's mistake, a bug, or a stop while it hangs.
+
+    A stop waits for the start, and what is there is drained: the work of a Job may be done before its mate has started.
+    """
     start = asyncio.create_task(mate.start(), name="start")
     asked = asyncio.create_task(life.stop_asked.wait(), name="stop_asked")
+    insisted = asyncio.create_task(life.stop_insisted.wait(), name="stop_insisted")
     await asyncio.wait((start, asked), return_when=asyncio.FIRST_COMPLETED)
+    if not start.done():
+        await asyncio.wait((start, insisted), timeout=drain_deadline(), return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
+    insisted.cancel()
     if not start.done():
         start.cancel()
         await asyncio.wait((start,), timeout=CLOSE_WITHIN_S)

@@ -72,6 +72,16 @@ def test_sigterm_while_the_modules_are_read_stops_the_mate_in_order(package: str
     assert (mate.returncode, events.count("stop_asked")) == (0, 1), said
 
 
+@pytest.mark.parametrize("package", ["sidecar_logshipper", "adapter_logformat"])
+def test_what_was_written_before_is_taken_though_the_stop_comes_first(package: str, tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("first and last words\n")
+    with interrupted(package, signal.SIGTERM, tmp_path) as mate:
+        shipped, said = mate.communicate(timeout=60)
+    assert mate.returncode == 0
+    written = tmp_path / "out.jsonl"
+    assert "first and last words" in (written.read_text() if written.exists() else shipped), said
+
+
 @pytest.mark.parametrize("package", settings(Path()))
 def test_sighup_while_the_modules_are_read_does_not_end_it(package: str, tmp_path: Path) -> None:
     with interrupted(package, signal.SIGHUP, tmp_path) as mate:

@@ -176,10 +176,20 @@ async def test_failures_are_loud(toy: Callable[..., Any], fails: str, event: str
     assert await mate.process.wait() == status
 
 
-async def test_a_stop_ends_a_start_that_hangs(toy: Callable[..., Any]) -> None:
-    mate = await toy(TOY__FAILS="start hangs")
+async def test_a_stop_waits_for_the_start_no_longer_than_for_a_drain(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__FAILS="start hangs", TOY__DRAIN__DEADLINE="50ms")
     await mate.event("hanging")
     mate.process.send_signal(signal.SIGTERM)
+    await mate.event("closed")
+    assert await mate.process.wait() == 0
+
+
+async def test_ctrl_c_pressed_again_ends_a_start_that_hangs(toy: Callable[..., Any]) -> None:
+    mate = await toy(TOY__FAILS="start hangs", TOY__DRAIN__DEADLINE="1h")
+    await mate.event("hanging")
+    mate.process.send_signal(signal.SIGINT)
+    await mate.event("stop_asked")
+    mate.process.send_signal(signal.SIGINT)
     await mate.event("closed")
     assert await mate.process.wait() == 0
 
