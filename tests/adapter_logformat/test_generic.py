@@ -11,12 +11,13 @@ from adapter_logformat.pipeline import Options, Stream
 
 NOW = 1_795_161_060_000_000_000
 MOMENT = datetime(2026, 11, 19, 18, 5, 7, 123000)
+EPOCH = "1795111507.123"
 TIMES = [
     "%Y-%m-%d %H:%M:%S,123", "%Y-%m-%dT%H:%M:%S.123Z", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M:%S.123",
     "%Y.%m.%d %H:%M:%S",
     "%Y%m%d %H:%M:%S.123", "%Y%m%d-%H:%M:%S:123", "%Y%m%dT%H%M%S", "%d/%b/%Y %H:%M:%S", "%d-%b-%Y %H:%M:%S.123",
     "%d %b %Y %H:%M:%S,123", "%b %d %Y %H:%M:%S", "%b %d, %Y %H:%M:%S", "%a %b %d %H:%M:%S %Y", "%d.%m.%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%y/%m/%d %H:%M:%S", "%m-%d %H:%M:%S.123", "1795111507.123",
+    "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%y/%m/%d %H:%M:%S", "%m-%d %H:%M:%S.123", EPOCH,
     "%Y-%m-%d %H:%M:%S.123 +0000", "%Y-%m-%d %H:%M:%S UTC", "%a, %d %b %Y %H:%M:%S GMT",
 ]  # fmt: skip
 LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"]
@@ -45,7 +46,9 @@ def headers(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
         if draw(st.booleans()):
             truth["otel.scope.name"] = draw(st.sampled_from(["shop.cart", "com.example.Shop", "core::net", "worker"]))
             pieces.append(truth["otel.scope.name"] + ":")
-    truth["body"] = draw(st.sampled_from(MESSAGES))
+    # A number with nothing behind it is no header.
+    messages = MESSAGES if pieces or layout != EPOCH else list(filter(None, MESSAGES))
+    truth["body"] = draw(st.sampled_from(messages))
     gap = draw(st.sampled_from([" ", "  ", "\t", " - ", " | "]))
     line = gap.join([time, *pieces, truth["body"]])
     truth["time"] = MOMENT.strftime("%Y-%m-%dT%H:%M:%S")
