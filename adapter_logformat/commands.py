@@ -20,7 +20,7 @@ from adapter_logformat.formats.registry import NAMES
 from adapter_logformat.pipeline import Options
 from adapter_logformat.profiles import PROFILES
 from adapter_logformat.redact import DETECTORS, Redactor, Rule
-from adapter_logformat.settings_inputs import AUTO, is_zone
+from adapter_logformat.settings_inputs import AUTO, is_zone, unknown_format
 
 EXIT_CLEAN, EXIT_MISTAKE, EXIT_IO = 0, 64, 74
 
@@ -35,9 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="adapter-logformat", description="Any log format → one schema")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     filter_ = commands.add_parser("convert", help="log lines in, records out")
-    filter_.add_argument(
-        "--format", default=AUTO, choices=(AUTO, *NAMES), metavar="NAME", help="auto, or one of `formats`"
-    )
+    filter_.add_argument("--format", default=AUTO, type=_format, metavar="NAME", help="auto, or one of `formats`")
     filter_.add_argument("--profile", default="otel", choices=PROFILES, help="how a record is written")
     filter_.add_argument("--timezone", default="UTC", type=_zone, metavar="ZONE", help="of times written without one")
     filter_.add_argument(
@@ -56,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
     explainer.add_argument("files", nargs="+", metavar="FILE", help="`-` is standard input")
     commands.add_parser("formats", help="list the catalogue")
     return parser
+
+
+def _format(name: str) -> str:
+    if name != AUTO and name not in NAMES:
+        raise argparse.ArgumentTypeError(unknown_format(name))
+    return name
 
 
 def _zone(name: str) -> str:
@@ -77,11 +81,23 @@ def _moment(text: str) -> int:
 def run_command(arguments: Sequence[str]) -> int:
     """Runs one command to its exit status."""
     chosen = _parser().parse_args(arguments)
-    if chosen.command == "formats":
-        print(listing(), end="")
+    try:
+        if chosen.command == "formats":
+            print(listing(), end="")
+            status = EXIT_CLEAN
+        elif chosen.command == "explain":
+            status = _explain(chosen.files, chosen.timezone)
+        else:
+            status = _convert(chosen)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has enough (`| head`); the interpreter must not complain at its own last flush either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CLEAN
-    if chosen.command == "explain":
-        return _explain(chosen.files, chosen.timezone)
+    return status
+
+
+def _convert(chosen: argparse.Namespace) -> int:
     options = Options(
         only=() if chosen.format == AUTO else (chosen.format,),
         zone=chosen.timezone,
@@ -97,8 +113,7 @@ def run_command(arguments: Sequence[str]) -> int:
             for file in files:
                 convert([file], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
     except BrokenPipeError:
-        # The reader has enough (`| head`); the interpreter must not complain at its own last flush either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     except OSError as error:
         print(f"adapter-logformat: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
         return EXIT_MISTAKE if error.filename else EXIT_IO

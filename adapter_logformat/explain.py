@@ -65,6 +65,11 @@ def _title(format: str) -> str:
     return "no format reads it" if format == registry.RAW else "the settings' own format"
 
 
+def _harmless(text: str) -> str:
+    """The text as a terminal may show it: what would steer the terminal is written as an escape."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def report(name: str, found: Explanation) -> Iterator[str]:
     """The explanation as lines of text for a person."""
     yield f"{name}: {found.lines} lines, {found.records} records, {found.score:.1%} read"
@@ -75,4 +80,4 @@ def report(name: str, found: Explanation) -> Iterator[str]:
     if found.sample:
         yield f"  sample: {found.sample.decode()}"
     for line in found.examples:
-        yield f"  not read: {line[:200]}"
+        yield f"  not read: {_harmless(line[:200])}"

@@ -79,9 +79,23 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         assert process.stderr.read() == b""
 
 
+def test_a_reader_that_closes_at_once_is_no_error_of_the_other_commands(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(LINE)
+    for arguments in (["explain", str(log)], ["formats"]):
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        done = subprocess.run(
+            [*COMMAND, *arguments], stdout=write_end, stderr=subprocess.PIPE, cwd=ROOT, timeout=30, check=False
+        )
+        os.close(write_end)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_mistakes_are_named_with_64() -> None:
     for arguments, word in (
         (["convert", "--format", "nope"], b"nope"),
+        (["convert", "--format", "combned"], b"did you mean combined?"),
         (["convert", "--timezone", "Mars"], b"Mars"),
         (["convert", "--now", "later"], b"later"),
         (["convert", "/nonexistent"], b"/nonexistent"),
@@ -101,6 +115,11 @@ def test_an_explanation_names_formats_shares_and_what_was_not_read(tmp_path: Pat
     assert "4 lines, 4 records, 75.0% read" in said
     assert "not read: some words" in said
     assert b"none" in done.stderr
+
+
+def test_an_unread_line_does_not_steer_the_terminal() -> None:
+    said = run("explain", "-", stdin="x \033[2J ä\tb\n".encode()).stdout.decode()
+    assert "not read: x \\x1b[2J ä\\tb\n" in said
 
 
 def test_the_catalogue_is_listed() -> None:
