@@ -15,6 +15,13 @@ from collections.abc import Sequence
 
 from chassis import signals
 
+COMMANDS = """\
+commands, each as the first word and with a --help of its own:
+  convert [FILE…]    filter: lines in, records out
+  explain FILE…      which formats read how much of a log, and what they could not read
+  formats            list the catalogue
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status."""
@@ -34,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from chassis.command import run_mate
 
         share_one_arena()
-        return run_mate(name="logformat", prefix="LOGFORMAT", model=Settings, build=Adapter, argv=arguments)
+        return run_mate(
+            name="logformat", prefix="LOGFORMAT", model=Settings, build=Adapter, argv=arguments, commands=COMMANDS
+        )
 
 
 if __name__ == "__main__":

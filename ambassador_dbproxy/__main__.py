@@ -17,6 +17,12 @@ from collections.abc import Sequence
 
 from chassis import signals
 
+COMMANDS = """\
+commands, each as the first word and with a --help of its own:
+  status         what the running ambassador does: listeners, targets, health, sessions
+  switch ENV     lead it to another environment
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
@@ -31,7 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ambassador_dbproxy.settings import Settings
         from chassis.command import run_mate
 
-        return run_mate(name="dbproxy", prefix="DBPROXY", model=Settings, build=Ambassador, argv=arguments)
+        return run_mate(
+            name="dbproxy", prefix="DBPROXY", model=Settings, build=Ambassador, argv=arguments, commands=COMMANDS
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import msgspec
 from ambassador_dbproxy.operations import SwitchAnswer, SwitchRequest
 from ambassador_dbproxy.settings import Settings
 from ambassador_dbproxy.status import Status, status_text
-from chassis.command import settings_path
+from chassis.command import Parser, settings_path
 from chassis.loading import load
 from chassis.settings import Address, SettingsError
 
@@ -50,7 +50,7 @@ def run_command(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ambassador-dbproxy")
+    parser = Parser(prog="ambassador-dbproxy")
     commands = parser.add_subparsers(dest="command", required=True)
     status = commands.add_parser("status", help="print listeners, environment, targets, health and sessions")
     status.add_argument("--json", action="store_true", help="print the facts as JSON")
@@ -88,12 +88,16 @@ def _call(ops: Address, method: str, path: str, body: bytes | None = None) -> by
         response = connection.getresponse()
         answer = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise CommandFailed(EXIT_UNAVAILABLE, f"no ambassador answers at {ops}: {error}") from error
+        raise CommandFailed(EXIT_UNAVAILABLE, f"no ambassador answers at {ops}: {_told(error)}") from error
     finally:
         connection.close()
     if response.status != http.HTTPStatus.OK:
         raise CommandFailed(EXIT_OPERATOR_MISTAKE, answer.decode("utf-8", "replace").strip())
     return answer
+
+
+def _told(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _decoded(answer: bytes) -> Status:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 import uvloop
@@ -54,13 +54,14 @@ def run_mate(
     build: Callable[[S, Context], Mate],
     argv: Sequence[str] | None = None,
     environ: Mapping[str, str] = os.environ,
+    commands: str = "",
 ) -> int:
     """Runs one mate from its command line to its exit status: 0 clean, 64 operator's mistake, 70 bug, 75 work left.
 
     `model` needs the fields `ops` (OpsSettings) and `drain` (with a `deadline`). `prefix` opens the names of the
-    environment variables that override settings.
+    environment variables that override settings. `commands` is what --help says of the mate's short-lived commands.
     """
-    options = _parser(name).parse_args(argv)
+    options = _parser(name, commands).parse_args(argv)
     if options.schema:
         from chassis.schema import schema
 
@@ -95,8 +96,18 @@ def usual_path(name: str) -> Path:
     return Path(f"/etc/podmates/{name}.yaml")
 
 
-def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"Podmates {name}")
+class Parser(argparse.ArgumentParser):
+    """Whose mistakes end like those of the settings, with 64; argparse's own 2 would say something else."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_OPERATOR_MISTAKE, f"{self.prog}: {message}\n")
+
+
+def _parser(name: str, commands: str) -> argparse.ArgumentParser:
+    parser = Parser(
+        description=f"Podmates {name}", epilog=commands, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help=f"default: /etc/podmates/{name}.yaml, if it exists")
     parser.add_argument("--check", action="store_true", help="check the settings, name every mistake, and end")
     parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the settings, for editors")
@@ -106,8 +117,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 def _refuse(name: str, path: Path | None, error: SettingsError, *, as_text: bool) -> int:
     if as_text:
+        where = str(path or "environment")
         for mistake in error.mistakes:
-            print(f"{path or 'environment'}: {mistake}", file=sys.stderr)
+            print(mistake if mistake.path == where else f"{where}: {mistake}", file=sys.stderr)
     else:
         logs.configure(name)
         told = {"file": str(path)} if path else {"file": "", "note": _environment_alone(name)}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,11 @@ def test_an_explanation_names_formats_shares_and_what_was_not_read(tmp_path: Pat
 def test_an_unread_line_does_not_steer_the_terminal() -> None:
     said = run("explain", "-", stdin="x \033[2J ä\tb\n".encode()).stdout.decode()
     assert "not read: x \\x1b[2J ä\\tb\n" in said
+
+
+def test_the_help_of_the_mate_names_the_commands() -> None:
+    said = run("--help").stdout.decode()
+    assert re.findall(r"^  ([a-z]+) ", said, re.MULTILINE) == ["convert", "explain", "formats"]
 
 
 def test_the_catalogue_is_listed() -> None:

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import CapturingLogger
 
 from ambassador_dbproxy.ambassador import Ambassador
+from ambassador_dbproxy.commands import NAMES
 from ambassador_dbproxy.settings import Settings
 from chassis.command import Context
 from chassis.lifecycle import Phase
@@ -95,6 +96,12 @@ def test_the_commands_of_the_start(tmp_path: Path) -> None:
         assert started.stop() == 0
     finally:
         started.kill()
+
+
+def test_the_help_names_the_commands() -> None:
+    run = [sys.executable, "-m", "ambassador_dbproxy", "--help"]
+    said = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^  ([a-z]+) ", said, re.MULTILINE) == list(NAMES)
 
 
 def test_every_link_leads_somewhere() -> None:

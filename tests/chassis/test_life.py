@@ -275,6 +275,17 @@ class TestCommandLine:
         assert (bad.process.returncode, out) == (64, b"")
         assert err.decode() == f"{path}: wrod: unknown setting; did you mean word?\n"
 
+    async def test_check_names_a_file_that_cannot_be_read_once(self, toy: Callable[..., Any], tmp_path: Path) -> None:
+        absent = tmp_path / "absent.yaml"
+        out, err = await (await toy("--check", "--config", str(absent))).process.communicate()
+        assert (out, err.decode()) == (b"", f"{absent}: cannot read the settings file: No such file or directory\n")
+
+    async def test_a_mistyped_command_line_is_the_operators_mistake(self, toy: Callable[..., Any]) -> None:
+        mate = await toy("--chek", "--confg", "x")
+        _, err = await mate.process.communicate()
+        assert mate.process.returncode == 64
+        assert b"unrecognized arguments: --chek" in err
+
     async def test_schema(self, toy: Callable[..., Any]) -> None:
         out, _ = await (await toy("--schema")).process.communicate()
         assert json.loads(out)["properties"]["word"] == {"type": "string", "default": "first"}
