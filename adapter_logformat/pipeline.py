@@ -6,6 +6,7 @@ What a container runtime put around the lines is peeled here, and the app's two 
 """
 
 import dataclasses
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, Final
@@ -233,6 +234,8 @@ class Stream:
 
     def _line(self, raw: bytes) -> None:
         self.tally.lines += 1
+        if raw[:3] == BOM_UTF8:  # the mark of the file, and of each that was put behind it: no text
+            raw = raw[3:]
         peeled = wrappers.peel(raw, self._lane.times)
         if peeled is None:
             self._lane.line(raw)

@@ -37,6 +37,13 @@ def test_each_file_is_a_stream_of_its_own(tmp_path: Path) -> None:
     assert run("convert", str(first), str(second)).stdout.count(b'"combined"') == 2
 
 
+def test_the_mark_of_utf_8_is_no_text_of_the_first_line() -> None:
+    mark = b"\xef\xbb\xbf"
+    for first in (b'{"level":"info","msg":"one"}\r\n', LINE, b"2026-11-20 08:51:00,123 - shop - INFO - added\n"):
+        done = run("convert", "--now", "2026-11-20T09:00:00Z", stdin=mark + first + mark + first)
+        assert done.stdout == run("convert", "--now", "2026-11-20T09:00:00Z", stdin=first * 2).stdout
+
+
 def test_a_zone_is_applied_with_its_daylight_saving() -> None:
     lines = b"2026-07-01 12:00:00,000 - a - INFO - x\n2026-12-01 12:00:00,000 - a - INFO - x\n"
     done = run("convert", "--timezone", "Europe/Berlin", stdin=lines)
