@@ -107,7 +107,8 @@ def _decoded(answer: bytes) -> Status:
 def _switch_text(done: SwitchAnswer) -> str:
     if done.old == done.new:
         return f"the environment is {done.new} already"
-    return f"switched from {done.old} to {done.new}; {done.leaving} sessions end at their next quiet moment"
+    leaving = "1 session ends at its" if done.leaving == 1 else f"{done.leaving} sessions end at their"
+    return f"switched from {done.old} to {done.new}; {leaving} next quiet moment"
 
 
 class _UnixConnection(http.client.HTTPConnection):
