@@ -4,6 +4,7 @@ All of them: brings the Debian peers first where it may, and writes docs/benchma
 that page alone, from the results that are kept.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(argv: Sequence[str]) -> int:
     """0 when all went well and every demand is met, 1 when not, 64 for what it does not know."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     if argv and argv[0] in BENCHMARKS:
         return BENCHMARKS[argv[0]](argv[1:])
     if argv and argv[0] == "pages":

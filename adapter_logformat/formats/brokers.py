@@ -52,7 +52,8 @@ LAYOUTS: Final = (
         title="ActiveMQ: `time | LEVEL | message | logger | thread`",
         rank=86,
         pattern=rf"{ISO} \| (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {{0,2}}\| (?P<body>.*?)"
-        r" \| (?:(?P<logger>[\w$]{1,60}+\.[\w.$]{1,200}+) \| (?P<thread>[^|\n]{1,200}+)|(?P<thread2>[^\s|]{1,100}+))",
+        r" \| (?:(?P<logger>[\w$]{1,60}+\.[\w.$]{1,200}+) \| (?P<thread>[^|\n]{1,200}+)"
+        r"|(?P<thread2>(?=[^\s|\d]*+\d)[^\s|]{1,100}+))",
         yields=r".{20,40}? \| [A-Z]{4,5} {0,2}\| [^|\n]{1,200}\| [^|\n]{1,200}\| \d{0,9} - ",  # Karaf
         sample="2026-11-20 08:51:00,491 | INFO  | KahaDB is version 6 | org.apache.activemq.MessageDatabase | main",
         scale=JAVA,

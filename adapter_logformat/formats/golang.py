@@ -85,7 +85,7 @@ LAYOUTS: Final = (
         title="zap's console: columns between tabs",
         rank=84,
         pattern=rf"{ISO}\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
-        r"(?:\[?(?P<logger>[\w.\-/]++)\]?\t)?"
+        r"(?:\[?(?P<logger>(?!\d++\]?\t)[\w.\-/]++)\]?\t)?"
         r"(?:(?P<file>[\w.\-/@]{1,200}?\.(?:go|[cm]?[jt]sx?)):(?P<line>\d{1,9}+)(?::\d{1,9}+)?\t)?(?P<body>.*)",
         yields=r"\d{4}-[^\t\n]{10,40}\t[A-Z]{4,5}\t[^\t\n]++\t[A-Za-z_$][\w$.]*+\t[^{]",  # Trino
         sample='2026-11-20T08:51:00.123Z\tINFO\tshop.cart\tcart/cart.go:42\tadded\t{"item": 7}',

@@ -146,7 +146,9 @@ LAYOUTS: Final = (
         name="slf4j_simple",
         title="slf4j-simple: `[thread] LEVEL logger - message`",
         rank=41,
-        pattern=rf"\[(?P<thread>[^\]\n]{{1,100}}+)\] {_LEVEL} {{1,2}}{_CLASS} - (?P<body>.*)",
+        # No thread is called as the time is written.
+        pattern=rf"\[(?![^\]\n]{{0,99}}(?:\d:\d\d|\d{{8}}T)|\d{{10}}[.\]])(?P<thread>[^\]\n]{{1,100}}+)\] "
+        rf"{_LEVEL} {{1,2}}{_CLASS} - (?P<body>.*)",
         sample="[main] INFO com.example.App - started",
         scale=SCALE,
         fields={"thread": _THREAD, "logger": _LOGGER},

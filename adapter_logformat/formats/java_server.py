@@ -80,7 +80,7 @@ LAYOUTS: Final = (
         rank=84,
         pattern=rf"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS} {_LEVEL} \["
         rf"(?P<thread>[^\]\n]*+)\] "
-        r"(?P<place>[\w.$/<>\-]++) (?P<body>.*)",
+        r"(?P<place>(?=[\w$/<>\-]*+\.)[\w.$/<>\-]++) (?P<body>.*)",
         sample="20-Nov-2026 08:51:00.123 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in"
         " [9] ms",
         scale=SCALE,
@@ -107,7 +107,9 @@ LAYOUTS: Final = (
         name="elasticsearch",
         title="Elasticsearch, OpenSearch and Logstash: `[time][LEVEL][logger] [node] message`",
         rank=84,
-        pattern=rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[A-Za-z][\w.$\-]*+) {{0,40}}\] ?+(?:\["
+        # With blanks between the brackets it is anybody's layout, but for a logger that only Java writes.
+        pattern=rf"(?=[^\]]++\]\[|[^\]]++\] \[[^\]]++\] ?\[[\w$\-]++\.)"
+        rf"\[{ISO}\] ?\[{_LEVEL} {{0,2}}\] ?\[(?P<logger>[A-Za-z][\w.$\-]*+) {{0,40}}\] ?+(?:\["
         r"(?P<node>[\w.\-]++)\] ?)?+(?!- )(?P<body>.*)",
         sample="[2026-11-20T08:51:00,123][INFO ][o.e.n.Node               ] [node-1] started",
         scale=SCALE,

@@ -38,7 +38,9 @@ def _tracing(record: Record, found: Mapping[str, str | None]) -> bool:
             record.attributes["code.line.number"] = int(target["line"])
         record.body = text[target.end() :]
     # Without any of these it may be another language's logger as well.
-    if spans is None and (target is None or ("::" not in target["target"] and target["file"] is None)):
+    if (spans is None or "{" not in spans[0]) and (
+        target is None or ("::" not in target["target"] and target["file"] is None)
+    ):
         return False
     return pairs.put(record)
 

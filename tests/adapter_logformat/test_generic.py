@@ -22,8 +22,8 @@ TIMES = [
 ]  # fmt: skip
 LEVELS = ["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "FATAL"]
 MESSAGES = [
-    "started", "connection from 192.0.2.1 port 22", "a=1 b=2", "reading file /tmp/x: done", "took 12 ms", "user - none",
-    "[x] y", "it is: 3", "", "Error in nothing", "100% of 7", '"quoted" text', "- dashed",
+    "started", "connection from 192.0.2.1 port 22", "a=1 and b=2 now", "reading file /tmp/x: done", "took 12 ms",
+    "user x - none", "[x] y", "it is so: 3", "", "Error in nothing", "100% of 7", '"quoted" text', "- dashed",
 ]  # fmt: skip
 NUMBERS = {"DEBUG": 5, "INFO": 9, "WARN": 13, "WARNING": 13, "ERROR": 17, "FATAL": 21}
 
