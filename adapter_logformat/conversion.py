@@ -23,6 +23,7 @@ from chassis.command import Context
 from chassis.errors import OperatorError
 from chassis.secret import SecretUnreadable, read_secret
 from logtail.chunk import Chunk, TailStats
+from logtail.claim import Claim
 from logtail.tail import Tail
 
 TICK_S: Final = 0.25
@@ -54,11 +55,13 @@ class Conversion:
         self._measures = measures
         self._redacted = redacted
         self._redact = Redactor((), redacted)
+        checkpoint = settings.state_dir / "logformat.checkpoint.json"
+        self._claim = Claim(checkpoint)
         self._tail = Tail(
             include=[pattern for source in settings.inputs for pattern in source.paths],
             exclude=[pattern for source in settings.inputs for pattern in source.exclude],
             start_at=settings.start_at,
-            state_file=settings.state_dir / "logformat.checkpoint.json",
+            state_file=checkpoint,
             max_line_bytes=settings.max_line_bytes,
             chunk_bytes=chunk_bytes(settings.output.max_bytes),
             autosave=False,
@@ -79,6 +82,7 @@ class Conversion:
     async def start(self) -> None:
         """Loads the checkpoint and the notes after it, opens the output, revives the streams. OperatorError."""
         self._redact = Redactor(redaction_rules(self._settings), self._redacted)
+        self._claim.take()
         await self._tail.start()
         await self._keeper.open()
 
@@ -114,8 +118,11 @@ class Conversion:
     async def close(self) -> bool:
         """True when everything that was read is in the output and saved."""
         left = self._keeper.has_uncommitted
-        await self._tail.close()
-        await self._keeper.close()
+        try:
+            await self._tail.close()
+            await self._keeper.close()
+        finally:
+            self._claim.release()
         return self._drained.is_set() and not left
 
     def senders(self) -> dict[str, tuple[str, dict[str, Any]]]:

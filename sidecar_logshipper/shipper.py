@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from chassis.command import Context
 from chassis.errors import OperatorError
 from logtail.chunk import Chunk, TailStats
+from logtail.claim import Claim
 from logtail.multiline import Multiline
 from logtail.tail import FollowSettings, Tail
 from sidecar_logshipper.batch import Collector, Part
@@ -54,6 +55,7 @@ class Shipper:
             random=context.random,
         )
         self._dating = Dating()
+        self._claim = Claim(settings.checkpoint_path)
         self._tail = Tail(
             **self._what_to_follow(),
             start_at=settings.files.start_at,
@@ -103,6 +105,7 @@ class Shipper:
 
     async def start(self) -> dict[str, object]:
         roster.check(self._settings.sink)
+        self._claim.take()
         await self._tail.start()
         self._dating.load(self._tail.extra.get("dating"))
         self._context.registry.register(LogshipperMetrics(self))
@@ -128,7 +131,10 @@ class Shipper:
     async def close(self) -> bool:
         for lane in self._lanes:
             lane.delivery.abort()
-        await self._tail.close()
+        try:
+            await self._tail.close()
+        finally:
+            self._claim.release()
         self._threads.shutdown(wait=False, cancel_futures=True)
         for lane in self._lanes:
             lane.delivery.close()

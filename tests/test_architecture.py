@@ -24,6 +24,7 @@ AT_THE_BORDER = {
     "logtail": {
         "arrivals",
         "checkpoint",
+        "claim",
         "compressions",
         "copies",
         "decoded",

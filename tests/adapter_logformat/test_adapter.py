@@ -314,6 +314,14 @@ def test_an_output_that_is_no_file_ends_with_64(desk: Any) -> None:
     assert adapter.process.wait(20) == 64
 
 
+def test_two_adapters_do_not_share_their_positions(desk: Any, tmp_path: Path) -> None:
+    desk.start().event("ready")
+    desk.settings["output"] = {"to": f"file://{tmp_path}/other.jsonl"}
+    second = desk.start()
+    assert second.event("cannot_start")["setting"] == "state_dir"
+    assert second.process.wait(20) == 64
+
+
 def test_two_adapters_do_not_write_one_output(desk: Any, tmp_path: Path) -> None:
     desk.start().event("ready")
     desk.settings["state_dir"] = str(tmp_path / "other")

@@ -277,6 +277,17 @@ async def test_a_state_directory_that_cannot_be_made_ends_with_64(ship: Start, l
     assert shipper.of("cannot_start")[0]["setting"] == "state_dir"
 
 
+async def test_two_shippers_do_not_share_their_positions(ship: Start, log: Path) -> None:
+    first = await ship()
+    second = await ship(ready=False)
+    assert await second.status() == 64
+    (told,) = second.of("cannot_start")
+    assert told["setting"] == "state_dir"
+    assert "another process" in told["reason"]
+    await first.kill()
+    await (await ship()).event("ready")
+
+
 async def test_a_certificate_file_that_is_missing_ends_with_64(ship: Start, log: Path, tmp_path: Path) -> None:
     shipper = await ship(
         ready=False, sink={"url": "https://127.0.0.1:1/", "tls": {"ca_file": f"{tmp_path}/no-such.pem"}}

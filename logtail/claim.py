@@ -1,0 +1,44 @@
+"""One process for one checkpoint: of two that shared it each would go on where the other is, and leave lines out.
+
+A lock of the kernel's on a file beside the checkpoint (flock(2)), which ends with the process however that dies.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from chassis.errors import OperatorError
+
+
+class Claim:
+    """Taken before the checkpoint is loaded, released after it was saved for the last time."""
+
+    def __init__(self, state_file: Path) -> None:
+        self._path = state_file.with_name(state_file.name + ".lock")
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """OperatorError where another process has it. Where no such file can be made, as on a volume that is full or
+        read-only, there is no claim: no checkpoint can be written there either, which is told when it is tried."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError:
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise OperatorError(
+                "state_dir", f"another process keeps its positions in {self._path.parent}; each needs one of its own"
+            ) from error
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+        else:
+            self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Safe where nothing was taken."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
