@@ -15,7 +15,7 @@ from logtail.checkpoint import Entry
 from logtail.chunk import Chunk, Source
 from logtail.compressions import Compressions
 from logtail.copies import Copies
-from logtail.decoded import Undecodable, is_mistaken, is_undecided
+from logtail.decoded import Undecodable, as_it_shows, is_mistaken, is_undecided
 from logtail.discovery import Find, target
 from logtail.follow import Fact, State
 from logtail.identity import FRONTIER_BYTES, HEAD_BYTES, Mark, Verdict, recognise
@@ -120,6 +120,16 @@ class Arrivals:
         self._roll.forget(life)
         if not plain:
             life.file.close()
+        return False
+
+    def decide_nameless(self, life: Life, seen: Find, now: float) -> bool:
+        """The same of one that has lost its name meanwhile: the descriptor is all there is."""
+        if not is_mistaken(life.file):
+            return True
+        self._roll.forget(life)
+        file = as_it_shows(life.file)
+        if not self._follow(now, file, seen):
+            file.close()
         return False
 
     def judge_suspects(self, finds: Mapping[Key, Find], now: float) -> None:

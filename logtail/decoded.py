@@ -222,6 +222,14 @@ def is_mistaken(file: Opened) -> bool:
     return isinstance(file, Plain) and file.pread(2, 0) in _MARKS
 
 
+def as_it_shows(file: Opened) -> Opened:
+    """The same file, by what its beginning tells now."""
+    begin = file.pread(2, 0)
+    if begin == GZIP_MAGIC:
+        return Decoded(file, Gunzip)
+    return Decoded(file, FromUtf16) if begin in UTF16_MARKS else file
+
+
 class Opener:
     """Opens files as they are to be read, at most `most` at once. `utf16`: also without a byte order mark."""
 
@@ -233,12 +241,8 @@ class Opener:
         """OSError where `path` leads to no readable regular file."""
         raw = self._descriptors.open(path)
         try:
-            begin = raw.pread(2, 0)
+            file = as_it_shows(raw)
         except OSError:
             raw.close()
             raise
-        if begin == GZIP_MAGIC:
-            return Decoded(raw, Gunzip)
-        if self._utf16 or begin in UTF16_MARKS:
-            return Decoded(raw, FromUtf16)
-        return raw
+        return Decoded(raw, FromUtf16) if self._utf16 and file is raw else file

@@ -108,9 +108,11 @@ class Lookout:
             size, mtime_ns = condition.size, condition.mtime_ns
             self._unname(life, removed=not condition.linked)
         if size != life.raw_size or mtime_ns != life.mtime_ns or life.doubted:
-            shows_now = life.undecided and life.offset == 0 and size > 0
-            if shows_now and find is not None and not self._arrivals.decide(life, find, now):
-                return
+            if life.undecided and life.offset == 0 and size > 0:
+                nameless = Find(life.path, *life.key, size, mtime_ns)
+                decide = self._arrivals.decide if find is not None else self._arrivals.decide_nameless
+                if not decide(life, find or nameless, now):
+                    return
             if life.settled or mtime_ns != life.mtime_ns:  # else it is looked at again, and need not have changed
                 life.changed_at = now
             life.raw_size, life.mtime_ns = size, mtime_ns

@@ -257,3 +257,17 @@ async def test_a_file_that_was_empty_first_is_recognised_by_what_comes(follow: F
     append(log, b"\xff")
     append(log, "\ufeffone\n".encode("utf-16-le")[1:])
     assert await tail.lines(1) == [b"one"]
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.rename(path.with_name("elsewhere"))])
+@pytest.mark.parametrize("content", [b"", b"one\ntwo\n"], ids=["nothing", "lines"])
+async def test_a_file_that_was_empty_first_is_recognised_though_it_has_lost_its_name(
+    follow: Follow, log: Path, lose: Callable[[Path], None], content: bytes
+) -> None:
+    log.write_bytes(b"")
+    tail = await follow()
+    await tail.look()
+    log.write_bytes(gzip.compress(content))
+    lose(log)
+    assert b"".join(chunk.data for chunk in await tail.drained()) == content
+    assert tail.tail.stats().lag_bytes == 0
