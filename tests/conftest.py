@@ -1,12 +1,17 @@
 """Which tests run beside each other where pytest-xdist spreads them over processes, as `make test` does.
 
-A file stays with one process, in its order. The files named here are a chain: none of them runs beside another.
+A file stays with one process, in its order. The files named here are a chain: none of them runs beside another. And no
+property is decided by how long an example takes, which on a busy machine says nothing.
 """
 
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 CHAIN = (
     "tests/containers/",  # one stage, and images that are built once
