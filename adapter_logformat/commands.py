@@ -111,7 +111,9 @@ def _convert(chosen: argparse.Namespace) -> int:
             files = [stack.enter_context(_opened(name)) for name in chosen.files or ["-"]]
             redact = Redactor([Rule(name) for name in chosen.redact], Counter())
             for file in files:
-                convert([file], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
+                tally = convert([file], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
+                for bug in tally.untold_bugs():
+                    print(f"adapter-logformat: a reader failed, please report it: {bug}", file=sys.stderr)
     except BrokenPipeError:
         raise
     except OSError as error:

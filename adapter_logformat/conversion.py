@@ -12,6 +12,7 @@ from typing import Any, Final
 from adapter_logformat.allocator import give_back
 from adapter_logformat.inputs.intake import Intake, Parcel
 from adapter_logformat.keeper import Keeper, chunk_bytes
+from adapter_logformat.lane import BUG
 from adapter_logformat.measures import Measures
 from adapter_logformat.pipeline import Tally
 from adapter_logformat.redact import Redactor, Rule
@@ -69,6 +70,7 @@ class Conversion:
             monotonic=context.monotonic,
             wall=context.clock,
         )
+        self._tally = tally
         self._streams = Streams(settings, tally, measures)
         self._keeper = Keeper(settings, context, self._streams, self._tail, lambda written: self._redact(written))
         self._converted_bytes = 0
@@ -246,6 +248,11 @@ class Conversion:
                 await self._keeper.write_unnoted(stream.expire(now_ns))
         if self._keeper.changed.is_set() and self._keeper.is_time:
             await self._keeper.commit()
+        self._tell_bugs()
+
+    def _tell_bugs(self) -> None:
+        for bug in self._tally.untold_bugs():
+            self._context.log.error("reader_failed", bug=bug, parse_error=BUG)
 
     async def _finish(self) -> None:
         self._forget_missing()
@@ -255,6 +262,7 @@ class Conversion:
         for _, stream in self._streams.senders.values():
             await self._keeper.write_unnoted(stream.flush(now_ns))
         await self._keeper.commit()
+        self._tell_bugs()
 
     def _forget_missing(self) -> None:
         """Files that are gone for good. What is left of such a stream is written, unless some of it is already."""

@@ -27,7 +27,10 @@ INVALID_UTF8: Final = "invalid_utf8"
 LINE_TOO_LONG: Final = "line_too_long"
 AFTER_CAP: Final = "continues_truncated"
 TIME: Final = "time"
-REASONS: Final = (UNRECOGNISED, INVALID_UTF8, LINE_TOO_LONG, AFTER_CAP, TIME)
+BUG: Final = "bug"
+"""A reader failed on the line instead of refusing it. One line must not keep all others from being read."""
+REASONS: Final = (UNRECOGNISED, INVALID_UTF8, LINE_TOO_LONG, AFTER_CAP, TIME, BUG)
+MOST_BUGS: Final = 64
 FAST_LINES: Final = 256
 FAST_BYTES: Final = 1 << 18
 """Caps below these leave no room for what the fast forms join without asking."""
@@ -57,6 +60,22 @@ class Tally:
     truncated: int = 0
     records: Counter[str] = field(default_factory=Counter)
     unparsed: Counter[str] = field(default_factory=Counter)
+    bugs: dict[str, bool] = field(default_factory=dict)
+    """Where a reader failed, at most MOST_BUGS; true once it was told."""
+
+    def bug(self, error: Exception) -> None:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace is not None else "?"
+        if len(self.bugs) < MOST_BUGS:
+            self.bugs.setdefault(f"{type(error).__name__} at {where}", False)
+
+    def untold_bugs(self) -> list[str]:
+        """Kind and place of each, for the log: without any of what the app has written."""
+        untold = [where for where, told in self.bugs.items() if not told]
+        self.bugs.update(dict.fromkeys(untold, True))
+        return untold
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +163,13 @@ class Lane:
         if pending is not None and (pending.marks(plain) if self._starts is None else not self._starts(plain)):
             self._join(pending, line, len(raw), damaged=damaged)
             return
-        found = self.detector.read(plain, self.times)
+        try:
+            found = self.detector.read(plain, self.times)
+        except Exception as error:
+            self.finish()
+            self.tally.bug(error)
+            self.raw(line, BUG)
+            return
         joins = pending is not None and pending.rule.joins_unknown and not stands_alone(plain) and self._starts is None
         if found is not None and not (joins and self._is_weak(*found)):
             self._begin(found[1], _rule(*found), line, len(raw), damaged=damaged)
@@ -217,6 +242,13 @@ class Lane:
         pending, self.pending = self.pending, None
         if pending is None:
             return
+        try:
+            self._write(pending)
+        except Exception as error:
+            self.tally.bug(error)
+            self._emit(Record(RAW, body="\n".join([pending.first, *pending.lines]), error=BUG), pending.observed)
+
+    def _write(self, pending: Pending) -> None:
         record, whole = pending.record, pending.lines
         while whole and not whole[-1]:
             whole.pop()
@@ -244,12 +276,13 @@ class Lane:
         self._emit(record, self.observed)
 
     def _emit(self, record: Record, observed: str) -> None:
+        rendered = self.render(record, observed)  # first, since it may fail
         self.tally.records[record.format] += 1
         if record.error:
             self.tally.unparsed[record.error] += 1
         if self.options.measures is not None:
             self.options.measures.record(record)
-        self._out.append(self.render(record, observed))
+        self._out.append(rendered)
 
     def _is_weak(self, format: Format, record: Record) -> bool:
         """No header but the middle of a message: it has no time, and its format is so loose that sentences fit it."""

@@ -152,11 +152,18 @@ class Stream:
             current = self._lane.detector.current
             fast = self._fast_of(current) if current is not None else None
             roomy = fast is not None and _fits(whole, limit)
-            pieces = fast(whole, self._lane.times, self._lane.observed) if fast is not None and roomy else None
+            pieces = self._pieces_of(fast, whole) if fast is not None and roomy else None
             if pieces is not None and self._may(pieces):
                 whole = self._quickly(pieces, whole, limit)
             else:
                 whole = self._slowly(whole, limit, current)
+
+    def _pieces_of(self, fast: Fast, whole: bytes) -> Sequence[Run | Odd] | None:
+        try:
+            return fast(whole, self._lane.times, self._lane.observed)
+        except Exception as error:  # line by line only one of them fails
+            self.tally.bug(error)
+            return None
 
     def _quickly(self, pieces: Sequence[Run | Odd], whole: bytes, limit: int) -> bytes:
         """Obeys the fast form; returns what is left when an odd piece changed the stream's format."""

@@ -8,7 +8,28 @@ from typing import Any
 
 import pytest
 
+from adapter_logformat.lane import Tally
 from tests.mate_process import WAIT_S, MateProcess
+
+_BUG = Tally.bug
+
+
+def _raise(tally: Tally, error: Exception) -> None:
+    raise error
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_reader_fails() -> Iterator[None]:
+    """What the adapter survives, a test must not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tally, "bug", _raise)
+        yield
+
+
+@pytest.fixture
+def bugs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outside of tests."""
+    monkeypatch.setattr(Tally, "bug", _BUG)
 
 
 class Adapter(MateProcess):
