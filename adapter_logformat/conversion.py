@@ -57,7 +57,7 @@ class Conversion:
         self._redacted = redacted
         self._redact = Redactor((), redacted)
         checkpoint = settings.state_dir / "logformat.checkpoint.json"
-        self._claim = Claim(checkpoint)
+        self._claim = Claim(checkpoint, context.log)
         self._tail = Tail(
             include=[pattern for source in settings.inputs for pattern in source.paths],
             exclude=[pattern for source in settings.inputs for pattern in source.exclude],
@@ -84,7 +84,7 @@ class Conversion:
     async def start(self) -> None:
         """Loads the checkpoint and the notes after it, opens the output, revives the streams. OperatorError."""
         self._redact = Redactor(redaction_rules(self._settings), self._redacted)
-        self._claim.take()
+        await asyncio.to_thread(self._claim.take)
         await self._tail.start()
         await self._keeper.open()
 

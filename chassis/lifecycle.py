@@ -56,6 +56,7 @@ class Life:
     def __init__(self, log: Any) -> None:
         self.phase = Phase.STARTING
         self.stop_asked = asyncio.Event()
+        self.stop_asked_at = 0.0  # by the loop's clock
         self.stop_insisted = asyncio.Event()
         self.reload_asked = asyncio.Event()
         self.close_cut_short = False
@@ -74,6 +75,7 @@ class Life:
         """Asks for a drain. Asking again changes nothing: container runtimes send SIGTERM more than once."""
         if not self.stop_asked.is_set():
             self.stop_asked.set()
+            self.stop_asked_at = asyncio.get_running_loop().time()
             self._log.info("stop_asked", reason=reason)
 
     def interrupt(self) -> None:
@@ -135,6 +137,7 @@ async def _started(
     """The facts of the start, or None and the exit status: the operator's mistake, a bug, or a stop while it hangs.
 
     A stop waits for the start, and what is there is drained: the work of a Job may be done before its mate has started.
+    Both together have the time of a drain.
     """
     start = asyncio.create_task(mate.start(), name="start")
     asked = asyncio.create_task(life.stop_asked.wait(), name="stop_asked")
@@ -145,9 +148,10 @@ async def _started(
     asked.cancel()
     insisted.cancel()
     if not start.done():
+        log.error("start_cut_short", reason="interrupted" if life.stop_insisted.is_set() else "deadline")
         start.cancel()
         await asyncio.wait((start,), timeout=CLOSE_WITHIN_S)
-        return None, EXIT_CLEAN
+        return None, EXIT_WORK_LEFT
     try:
         return start.result(), EXIT_CLEAN
     except OperatorError as error:
@@ -176,7 +180,10 @@ async def _drain(mate: Mate, work: asyncio.Task[None], life: Life, log: Any, dea
     """Lets the mate finish, until it has, until `deadline` has passed, or until somebody insists."""
     drain = asyncio.create_task(mate.drain(), name="drain")
     insisted = asyncio.create_task(life.stop_insisted.wait(), name="stop_insisted")
-    await asyncio.wait((drain, insisted, work), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+    gone_s = asyncio.get_running_loop().time() - life.stop_asked_at
+    await asyncio.wait(
+        (drain, insisted, work), timeout=max(0.0, deadline - gone_s), return_when=asyncio.FIRST_COMPLETED
+    )
     if not drain.done() and not work.done():
         log.warning("drain_cut_short", reason="interrupted" if insisted.done() else "deadline", deadline=str(deadline))
     insisted.cancel()

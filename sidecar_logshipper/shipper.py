@@ -55,7 +55,7 @@ class Shipper:
             random=context.random,
         )
         self._dating = Dating()
-        self._claim = Claim(settings.checkpoint_path)
+        self._claim = Claim(settings.checkpoint_path, context.log)
         self._tail = Tail(
             **self._what_to_follow(),
             start_at=settings.files.start_at,
@@ -105,7 +105,7 @@ class Shipper:
 
     async def start(self) -> dict[str, object]:
         roster.check(self._settings.sink)
-        self._claim.take()
+        await asyncio.to_thread(self._claim.take)
         await self._tail.start()
         self._dating.load(self._tail.extra.get("dating"))
         self._context.registry.register(LogshipperMetrics(self))

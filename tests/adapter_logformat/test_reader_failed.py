@@ -1,4 +1,4 @@
-"""A format whose reader fails instead of refusing a line: the line goes out whole and says so, and all others are read."""
+"""A format whose reader fails instead of refusing a line: the line goes out whole and says so, and others are read."""
 
 import json
 from collections.abc import Callable

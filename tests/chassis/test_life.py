@@ -180,8 +180,9 @@ async def test_a_stop_waits_for_the_start_no_longer_than_for_a_drain(toy: Callab
     mate = await toy(TOY__FAILS="start hangs", TOY__DRAIN__DEADLINE="50ms")
     await mate.event("hanging")
     mate.process.send_signal(signal.SIGTERM)
+    assert (await mate.event("start_cut_short"))["reason"] == "deadline"
     await mate.event("closed")
-    assert await mate.process.wait() == 0
+    assert await mate.process.wait() == 75
 
 
 async def test_ctrl_c_pressed_again_ends_a_start_that_hangs(toy: Callable[..., Any]) -> None:
@@ -190,8 +191,9 @@ async def test_ctrl_c_pressed_again_ends_a_start_that_hangs(toy: Callable[..., A
     mate.process.send_signal(signal.SIGINT)
     await mate.event("stop_asked")
     mate.process.send_signal(signal.SIGINT)
+    assert (await mate.event("start_cut_short"))["reason"] == "interrupted"
     await mate.event("closed")
-    assert await mate.process.wait() == 0
+    assert await mate.process.wait() == 75
 
 
 async def test_a_client_that_holds_on_does_not_hold_the_end(toy: Callable[..., Any]) -> None:
