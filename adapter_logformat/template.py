@@ -1,10 +1,12 @@
 """Rendering many records of one shape at once: a record with holes is rendered once, then columns are woven through it.
 
 The template comes out of the profile's own `render`, so the fast path cannot differ from the slow one in form. What may
-stand in a column is the caller's promise: JSON text of the kind the hole was made for.
+stand in a column is the caller's promise: JSON text of the kind the hole was made for. What an app wrote stands among
+the constants too, so a hole is known by a number that is drawn anew for each process and never leaves it.
 """
 
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,28 +17,29 @@ import msgspec
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record
 
-_NUMBERS: Final = 77_770_000_000_000_000
-_HOLE: Final = re.compile(rb"\x00(\d+)\x00|\\u0000(\d+)\\u0000|777700000000000(\d\d)")
+_MARK: Final = 10**15 + secrets.randbelow(9 * 10**15)
+"""16 digits: with two more they still are a number of 64 bits."""
+_HOLE: Final = re.compile(rb"\x00%d(\d+)\x00|\\u0000%d(\d+)\\u0000|%d(\d\d)" % (_MARK, _MARK, _MARK))
 
 
 def text_hole(number: int) -> msgspec.Raw:
     """Stands for the inside of a JSON string that needs no escaping."""
-    return msgspec.Raw(b'"\x00%d\x00"' % number)
+    return msgspec.Raw(b'"\x00%d%d\x00"' % (_MARK, number))
 
 
 def json_hole(number: int) -> msgspec.Raw:
     """Stands for one whole JSON value."""
-    return msgspec.Raw(b"\x00%d\x00" % number)
+    return msgspec.Raw(b"\x00%d%d\x00" % (_MARK, number))
 
 
 def typed_text(number: int) -> str:
     """`text_hole` for profiles that look at the type of a value."""
-    return f"\0{number}\0"
+    return f"\0{_MARK}{number}\0"
 
 
 def typed_number(number: int) -> int:
     """Stands for a whole number, for such profiles."""
-    return _NUMBERS + number
+    return _MARK * 100 + number
 
 
 @dataclass(frozen=True, slots=True)

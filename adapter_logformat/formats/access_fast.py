@@ -28,7 +28,7 @@ from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import of_status
-from adapter_logformat.template import Template, spelling, typed_number, typed_text
+from adapter_logformat.template import spelling, typed_number, typed_text
 from adapter_logformat.timestamps import CACHE_LIMIT, Times
 
 _ORDINARY: Final = bytes(set(range(32, 127)) - set(b'"\\'))
@@ -89,15 +89,13 @@ class AccessFast:
         )
         spelled = spelling(lambda text: (record(Stamp(text, "")), SOME_TIME), typed_text(TIME), render)
         self._moments = _Moments(spelled) if spelled(SOME_TIME) != SOME_TIME.encode() else None
-        self._is_usable = not Template.of(record(timestamp=Stamp(SOME_TIME, "")), SOME_TIME, render).order
         self._keeps_lists = b'["a"]' in render(record(attributes={"app.extra": ["a"]}), SOME_TIME)
         self._observed = spelling(lambda text: (record(Stamp(SOME_TIME, "")), text), typed_text(OBSERVED), render)
         self._extras = _Extras()
         self._keys: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
-        # Where something that all records have looks like a hole there is no template.
-        shape = self._shape_of(chunk, times) if self._is_usable else None
+        shape = self._shape_of(chunk, times)
         if shape is None:
             return None
         residue = chunk.translate(None, _ORDINARY)

@@ -88,6 +88,26 @@ def test_a_shape_is_learned_where_it_pays_and_only_there() -> None:
     assert not learned('{"a":-0}')
 
 
+LINES = (
+    '{"level":"info","time":"2026-11-20T08:51:00.123Z","msg":"hello","%s":"v"}',
+    "2026-11-20 08:51:00.123  INFO 1 --- [main] c.e.Demo : %s",
+    '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /a HTTP/1.1" 200 12 "-" "curl/8"',
+)
+
+
+@pytest.mark.parametrize("text", ["k7777000000000000104", "k77770000000000004", r"k\u00004\u0000"])
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("profile", ["otel", "flat"])
+def test_what_an_app_writes_is_no_hole_of_a_template(line: str, text: str, profile: str) -> None:
+    options = Options(profile=profile, attributes={"log.file.path": json.loads(f'"{text}"')})
+    fast, slow = Stream(options), Slow(options)
+    raw = b"".join(line.replace("%s", text).encode() + b"\n" for _ in range(40))
+    for _ in range(3):
+        assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
+    assert fast.flush(NOW) == slow.flush(NOW)
+    assert fast.slow_lines < slow.slow_lines
+
+
 CLEAN = st.sampled_from(["plain", "ends with a comma,", ", begins", ": begins", "a, b: c", "{}", "", "\t", "é", "\x7f"])
 KINDS = {"time": TIMES, "level": LEVELS, "trace_id": IDS, "msg": CLEAN}
 
