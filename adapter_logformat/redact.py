@@ -10,7 +10,7 @@ import hmac
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -22,12 +22,21 @@ DETECTORS: Final[tuple[str, ...]] = get_args(Detector)
 HASH_DIGITS: Final = 16
 KEYS_KEPT: Final = 4096
 LONGEST_KEY_KEPT: Final = 64
-UNTOUCHED: Final = frozenset({
-    "timestamp", "observed_timestamp", "@timestamp", "timeUnixNano", "observedTimeUnixNano", "severity_number",
-    "severity_text", "log.format", "_log.format", "trace_id", "span_id", "trace_flags", "traceId", "spanId", "created",
-    "dataset", "version", "parse.error", "timestamp.assumed",
-})  # fmt: skip
-"""Keys whose values this program made itself."""
+_Made = Mapping[str, "_Made | None"]
+"""Keys by their way from the top of a record; `None`: this value."""
+_OTLP: Final[_Made] = dict.fromkeys(("timeUnixNano", "observedTimeUnixNano", "severityNumber", "traceId", "spanId"))
+MADE: Final[Mapping[str, _Made]] = {
+    "timestamp": dict.fromkeys((
+        "timestamp", "observed_timestamp", "severity_number", "log.format", "trace_id", "span_id", "trace_flags",
+    )),
+    "@timestamp": {
+        "@timestamp": None, "ecs": {"version": None}, "event": {"created": None, "dataset": None, "severity": None},
+    },
+    "resourceLogs": {"resourceLogs": {"scopeLogs": {"logRecords": _OTLP}}},
+    "version": dict.fromkeys(("version", "timestamp", "level", "_observed_timestamp")),
+}  # fmt: skip
+"""Values that this program made itself, which no app can write: by the first key of a record, which tells its profile
+(`otel` and `flat` have the same)."""
 
 
 def _is_ipv6(text: str) -> bool:
@@ -139,20 +148,21 @@ class Redactor:
         if not rules:
             return line
         found = Counter[str]()
-        record = self._value(msgspec.json.decode(line), rules, found)
+        record = msgspec.json.decode(line)
+        record = self._object(record, rules, found, MADE.get(next(iter(record), ""), {}))
         if not found:
             return line
         self._counts.update(found)
         return msgspec.json.encode(record) + b"\n"
 
-    def _value(self, value: object, rules: Sequence[_Search], found: Counter[str]) -> object:
+    def _value(self, value: object, rules: Sequence[_Search], found: Counter[str], made: _Made) -> object:
         """The value without what was found; `None` for text of which nothing is left."""
         if isinstance(value, str):
             return self._text(value, rules, found)
         if isinstance(value, dict):
-            return self._object(value, rules, found)
+            return self._object(value, rules, found, made)
         if isinstance(value, list):
-            kept = [(each, self._value(each, rules, found)) for each in value]
+            kept = [(each, self._value(each, rules, found, made)) for each in value]
             return [after for before, after in kept if after is not None or before is None]
         if isinstance(value, int) and not isinstance(value, bool):
             text = str(value)
@@ -160,10 +170,13 @@ class Redactor:
             return value if left == text else left
         return value
 
-    def _object(self, value: dict[str, object], rules: Sequence[_Search], found: Counter[str]) -> dict[str, object]:
+    def _object(
+        self, value: dict[str, object], rules: Sequence[_Search], found: Counter[str], made: _Made
+    ) -> dict[str, object]:
         kept: dict[str, object] = {}
         for key, before in value.items():
-            after = before if key in UNTOUCHED else self._value(before, rules, found)
+            inner = made.get(key, {})
+            after = before if inner is None else self._value(before, rules, found, inner)
             if after is None and before is not None:
                 continue
             name = key if key in self._clean_keys else self._name(key, rules, found)

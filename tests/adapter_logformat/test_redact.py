@@ -115,6 +115,19 @@ def test_no_profile_leaks(profile: str) -> None:
     assert counts.keys() == {"email", "ipv4", "card", "jwt"}
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_only_what_this_program_made_itself_is_left_alone(profile: str) -> None:
+    own = dict.fromkeys(["created", "version", "dataset", "timestamp", "trace_id", "parse.error"], "al@example.com")
+    line = {"msg": "x", "level": "bob@example.com", "time": "2026-11-20T08:51:00Z", "user": own, **own}
+    stream = Stream(Options(profile=profile))
+    digits = Rule("digits", pattern=r"\d{2,}|otel")
+    clean = stream.feed(json.dumps({"msg": "x", "level": "info", "time": line["time"]}).encode() + b"\n", NOW)
+    assert Redactor([digits], Counter())(clean) == clean
+    out = Redactor([Rule("email")], Counter())(stream.feed(json.dumps(line).encode() + b"\n", NOW) + stream.flush(NOW))
+    assert out.count(b"[email]") >= 13
+    assert b"@example" not in out
+
+
 HOSTILE = ["a" * 10, "a@", "1.1.", "::", "1 1-", "Bearer ", "eyJa.", "AKIA", "a.a@a.a@", "0:", "é", '"\\', "@", "1"]
 
 
