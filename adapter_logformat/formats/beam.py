@@ -20,17 +20,14 @@ _PROCESS: Final[Field] = ("app.process", str)
 _MEMBER: Final = re.compile(r"(?:\A|, )(?P<key>[a-z_]{1,40}): (?P<value>.*?)(?=, [a-z_]{1,40}: |\Z)", re.DOTALL)
 
 
-def _metadata(record: Record) -> bool:
-    text = record.attributes.pop("app.metadata", None)
-    if isinstance(text, str):
-        _, told = pairs.take("x " + text)
-        record.attributes.update({OWN_PREFIX + key: value for key, value in told.items()})
-    return True
-
-
 def _emqx(record: Record) -> bool:
     """`msg: started, mfa: emqx:start/2, line: 12`: each a field of its own."""
-    members = {found["key"]: found["value"] for found in _MEMBER.finditer(record.body or "")}
+    text = record.body or ""
+    if len(text) > pairs.LONGEST:
+        return True
+    members = pairs.distinct((found["key"], found["value"]) for found in _MEMBER.finditer(text))
+    if members is None or {"pid", "process"} <= members.keys():
+        return True
     record.body = members.pop("msg", record.body)
     function = members.pop("mfa", None)
     if function is not None:
@@ -59,7 +56,7 @@ LAYOUTS: Final = (
         time=clock_time,
         rule=TEXT,
         absent=frozenset({""}),
-        finish=lambda record, found: _metadata(record),
+        finish=lambda record, found: pairs.put_metadata(record),
     ),
     Layout(
         name="erlang",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats.access import put_request
-from adapter_logformat.formats.pairs import plain
+from adapter_logformat.formats.pairs import MOST, distinct, plain
 from adapter_logformat.grammar import CLOCK, HMS, ISO, YMD, Field, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
@@ -42,15 +42,16 @@ def _request(record: Record, found: Mapping[str, str | None]) -> bool:
 def _tidb(record: Record, found: Mapping[str, str | None]) -> bool:
     """The fields are opened where all of the rest is fields."""
     record.body = plain(record.body or "")
-    text, at, told = found["fields"] or "", 0, {}
-    while at < len(text):
-        pair = _TIDB_PAIR.match(text, at)
-        if pair is None:
-            record.body += " " + text
-            return True
-        told[OWN_PREFIX + plain(pair["key"])] = plain(pair["value"])
+    text, at = found["fields"] or "", 0
+    run: list[tuple[str, str]] = []
+    while at < len(text) and len(run) <= MOST and (pair := _TIDB_PAIR.match(text, at)):
+        run.append((OWN_PREFIX + plain(pair["key"]), plain(pair["value"])))
         at = pair.end()
-    record.attributes.update(told)
+    told = distinct(run) if at == len(text) else None
+    if told is None:
+        record.body += " " + text
+    else:
+        record.attributes.update(told)
     return True
 
 

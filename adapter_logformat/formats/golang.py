@@ -2,7 +2,6 @@
 are in `go_servers`.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -28,9 +27,8 @@ def _zap(record: Record, found: Mapping[str, str | None]) -> bool:
     """The last column is the fields as JSON, where there are any."""
     text, tab, fields = (record.body or "").rpartition("\t")
     if tab and fields.startswith("{") and fields.endswith("}"):
-        try:
-            told = json.loads(fields)
-        except (ValueError, RecursionError):
+        told = pairs.json_object(record, fields)
+        if told is None:
             return True
         record.body = text
         if isinstance(told.get("error"), str):

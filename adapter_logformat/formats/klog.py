@@ -2,11 +2,11 @@
 (`"text" key="value"`).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Final
 
+from adapter_logformat.formats import pairs
 from adapter_logformat.grammar import HMS, Layout, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
@@ -22,25 +22,19 @@ def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
     message = _MESSAGE.match(text)
     if message is None:
         return True
-    at, told = message.end(), {}
+    at = message.end()
+    run: list[tuple[str, str]] = []
     while at < len(text):
         pair = _PAIR.match(text, at)
-        if pair is None:
+        if pair is None or len(run) == pairs.MOST:
             return True
-        told["exception.message" if pair[1] == "err" else OWN_PREFIX + pair[1]] = _plain(pair[2])
+        run.append(("exception.message" if pair[1] == "err" else OWN_PREFIX + pair[1], pairs.plain(pair[2])))
         at = pair.end()
-    record.body = _plain(message[0])
-    record.attributes.update(told)
+    told = pairs.distinct(run)
+    if told is not None:
+        record.body = pairs.plain(message[0])
+        record.attributes.update(told)
     return True
-
-
-def _plain(text: str) -> str:
-    if not text.startswith('"'):
-        return text
-    try:
-        return str(json.loads(text))
-    except ValueError:
-        return text[1:-1]
 
 
 LAYOUT: Final = Layout(

@@ -9,7 +9,7 @@ from typing import Final
 from adapter_logformat.formats import pairs
 from adapter_logformat.grammar import CLOCK, HMS, ISO, Field, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT
-from adapter_logformat.record import OWN_PREFIX, Record
+from adapter_logformat.record import Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, JAVA, NOTICE, TRACE, WARN, WORDS
 
 _LOGGER: Final[Field] = ("otel.scope.name", str)
@@ -34,13 +34,10 @@ def _second_level(record: Record, levels: Mapping[str, int], *words: str | None)
     return True
 
 
-def _swift(record: Record) -> bool:
-    """Metadata stand before the module in brackets."""
-    metadata = record.attributes.pop("app.metadata", None)
-    if isinstance(metadata, str):
-        _, told = pairs.take("x " + metadata)
-        record.attributes.update({OWN_PREFIX + key: value for key, value in told.items()})
-    return True
+def _swift(record: Record, found: Mapping[str, str | None]) -> bool:
+    """Metadata stand before the module in brackets. With neither that nor a gap before the colon the line is any
+    program's, and pairs in it are part of what it says."""
+    return (found["gap"] == " " or found["module"] is not None) and pairs.put_metadata(record)
 
 
 LAYOUTS: Final = (
@@ -88,7 +85,7 @@ LAYOUTS: Final = (
         title="Swift's log: `time level label : key=value [module] message`",
         rank=84,
         pattern=r"(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d) "
-        r"(?P<level>trace|debug|info|notice|warning|error|critical) (?P<logger>[\w.\-]{1,200}+) ?:"
+        r"(?P<level>trace|debug|info|notice|warning|error|critical) (?P<logger>[\w.\-]{1,200}+)(?P<gap> ?):"
         r"(?P<metadata>(?: [\w.\-]{1,60}+=[^\s\[]{0,400}+){0,32}+)(?: \[(?P<module>\w{1,100}+)\])? (?P<body>.*)",
         sample="2026-11-20T08:51:00+0000 info com.example.App : order=7 [App] added",
         scale=WORDS,
@@ -96,7 +93,7 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({""}),
-        finish=lambda record, found: _swift(record),
+        finish=_swift,
     ),
     Layout(
         name="apple",

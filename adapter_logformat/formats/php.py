@@ -1,10 +1,11 @@
 """PHP: its error log and PHP-FPM's, Monolog (Symfony, Laravel) with its context, CodeIgniter, Yii, Laminas."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from adapter_logformat.formats import pairs
+from adapter_logformat.formats.json_app import DAMAGED
 from adapter_logformat.grammar import HMS, ISO, Field, Layout, header_goes_on, iso_time, parts_time
 from adapter_logformat.multiline import TEXT, TEXT_MARKS, Rule
 from adapter_logformat.record import OWN_PREFIX, Record
@@ -23,20 +24,14 @@ _PHP_SCALE: Final = {
     "NOTICE": NOTICE, "DEPRECATED": NOTICE, "STRICT STANDARDS": NOTICE, "ERROR": ERROR, "ALERT": SYSLOG_WORDS["ALERT"],
     "DEBUG": DEBUG,
 }  # fmt: skip
-_PLACE: Final = re.compile(
-    r"(?P<text>.*) in (?P<file>/[^\n]{1,1000}?|[A-Z]:\\[^\n]{1,1000}?) on line "
-    r"(?P<line>\d{1,9})"
-)
+_FILE: Final = re.compile(r"[^\n]* in (?P<file>(?:/|[A-Z]:\\)[^\n]{1,1000})")
+_FILE_ROOM: Final = 1010
+_NUMBER: Final = re.compile(r"\d{1,9}", re.ASCII)
 _OBJECT: Final = re.compile(r" (?=[\[{])")
-_THROWN: Final = re.compile(
-    r"\[object\] \((?P<type>[\w\\]{1,200}+)\(code: ?(?P<code>[^)\n]{0,40})\): (?P<message>.*?) at "
-    r"(?P<place>/[^\n]{1,1000}?:\d{1,9})\)"
-    r"(?:\n\[stacktrace\]\n(?P<trace>.*))?",
-    re.DOTALL,
-)
+_THROWN: Final = re.compile(r"\[object\] \((?P<type>[\w\\]{1,200}+)\(code: ?(?P<code>[^)\n]{0,40})\): ")
+_THROWN_AT: Final = re.compile(r"([^\n]{1,1000}):(\d{1,9})\)", re.ASCII)
 LONGEST: Final = 1 << 16
 """Behind a longer message nothing is looked for."""
-_decode = json.JSONDecoder(strict=False).raw_decode
 
 
 def _php(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -53,58 +48,64 @@ def _php(record: Record, found: Mapping[str, str | None]) -> bool:
 
 def _placed(record: Record) -> None:
     """PHP ends its own messages with the place; it stays in the message, which refers to it."""
-    place = _PLACE.fullmatch(record.body or "") if len(record.body or "") <= LONGEST else None
+    text, _, line = (record.body or "").rpartition(" on line ")
+    place = _FILE.fullmatch(text[-_FILE_ROOM:]) if _NUMBER.fullmatch(line) else None
     if place is not None:
-        record.attributes |= {"code.file.path": place["file"], "code.line.number": int(place["line"])}
+        record.attributes |= {"code.file.path": place["file"], "code.line.number": int(line)}
 
 
 def _context(record: Record, first: str, lines: Sequence[str]) -> None:
     """`message {context} {extra}`, each of them `[]` where it is empty; the trace in a context spans lines."""
     text = "\n".join([record.body or "", *lines]).rstrip()
     split = _split(text) if len(text) <= LONGEST else None
-    if split is None:
+    told = pairs.distinct(split[1]) if split is not None else None
+    if split is None or told is None:
         if lines:
             fold(record, "", lines)
         record.body = (record.body or "").rstrip()
         return
-    record.body, parts = split
-    for name, part in zip(("context", "extra"), parts, strict=False):
-        if isinstance(part, dict):
-            for key, value in part.items():
-                if key != "exception" or not _thrown(record, value):
-                    record.attributes.setdefault(OWN_PREFIX + key, value)
-        elif part:
-            record.attributes[OWN_PREFIX + name] = part
+    record.body, _, is_damaged = split
+    if is_damaged:
+        record.error = record.error or DAMAGED
+    for key, value in told.items():
+        if key != "exception" or not _thrown(record, value):
+            record.attributes[OWN_PREFIX + key] = value
 
 
-def _split(text: str) -> tuple[str, list[Any]] | None:
-    """The message, and the one or two JSON values that end the text; `None` where it ends otherwise."""
+def _split(text: str) -> tuple[str, list[tuple[str, Any]], bool] | None:
+    """The message, what the one or two JSON values that end the text name, and whether they are damaged; `None` where
+    it ends otherwise."""
     for tries, place in enumerate(_OBJECT.finditer(text)):
         if tries == 16:
             break
-        parts: list[Any] = []
-        at = place.end()
-        while at < len(text) and len(parts) < 2:
+        named: list[tuple[str, Any]] = []
+        at, is_damaged = place.end(), False
+        for name in ("context", "extra"):
             try:
-                value, at = _decode(text, at)
-            except (ValueError, RecursionError):
+                value, at, has_halves = pairs.json_value(text, at)
+            except ValueError:
                 break
-            parts.append(value)
+            is_damaged |= has_halves
+            named += value.items() if isinstance(value, dict) else [(name, value)] if value else []
             at += text[at : at + 1] == " "
-        if parts and at == len(text):
-            return text[: place.start()].rstrip(), parts
+            if at == len(text):
+                return text[: place.start()].rstrip(), named, is_damaged
     return None
 
 
 def _thrown(record: Record, value: object) -> bool:
-    found = _THROWN.fullmatch(value.rstrip()) if isinstance(value, str) else None
+    head, _, trace = value.rstrip().partition("\n[stacktrace]\n") if isinstance(value, str) else ("", "", "")
+    found = _THROWN.match(head)
     if found is None:
         return False
-    record.attributes |= {"exception.type": found["type"], "exception.message": found["message"]}
-    file, _, line = found["place"].rpartition(":")
-    record.attributes |= {"code.file.path": file, "code.line.number": int(line)}
-    if found["trace"]:
-        record.attributes["exception.stacktrace"] = found["trace"].rstrip()
+    message, at, place = head[found.end() :].rpartition(" at /")
+    where = _THROWN_AT.fullmatch(place)
+    if not at or where is None:
+        return False
+    record.attributes |= {"exception.type": found["type"], "exception.message": message}
+    record.attributes |= {"code.file.path": "/" + where[1], "code.line.number": int(where[2])}
+    if trace:
+        record.attributes["exception.stacktrace"] = trace
     if found["code"] not in ("", "0"):
         record.attributes["app.code"] = found["code"]
     return True

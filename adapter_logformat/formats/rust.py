@@ -52,11 +52,12 @@ def _pretty(record: Record, found: Mapping[str, str | None]) -> bool:
 
 
 def _comma_pairs(record: Record) -> None:
-    first, *rest = (record.body or "").split(", ")
-    told = [_COMMA_PAIR.fullmatch(text) for text in rest]
-    if rest and all(told):
+    first, *rest = (record.body or "").split(", ", pairs.MOST + 1)
+    found = [pair for text in rest if (pair := _COMMA_PAIR.fullmatch(text))]
+    told = pairs.distinct((OWN_PREFIX + pair[1], pairs.plain(pair[2])) for pair in found)
+    if told and len(found) == len(rest) <= pairs.MOST:
         record.body = first
-        record.attributes.update({OWN_PREFIX + pair[1]: pairs.plain(pair[2]) for pair in told if pair})
+        record.attributes.update(told)
 
 
 def _second_level(record: Record, word: str | None) -> bool:
