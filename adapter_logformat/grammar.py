@@ -86,6 +86,13 @@ YMD: Final = r"(?P<year>\d{4})[-/.](?P<month>\d\d)[-/.](?P<day>\d\d)"
 HMS: Final = r"(?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d{1,9}+))?+"
 
 Field = tuple[str, Callable[[str], object]]
+
+
+def is_number(text: str, most: int = 18) -> bool:
+    """ASCII digits alone and at most `most`, which `int` takes and 64 bits hold; `str.isdigit` is true of `²`, too."""
+    return 0 < len(text) <= most and text.isascii() and text.isdigit()
+
+
 NOTHING: Final = frozenset({"-", ""})
 """What access logs write for an absent value."""
 

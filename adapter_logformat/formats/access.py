@@ -33,8 +33,8 @@ _HEAD: Final = re.compile(
 _CHAIN: Final = re.compile(r"[0-9a-fA-F.:]{2,60}+(?:, ?[0-9a-fA-F.:]{2,60}+){1,20}+(?= )")
 """What a proxy's own log may have in the place of the client: those it was forwarded for."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
-_STATUS: Final = re.compile(r" (\d{3}|-) (\d++|-)(?= |$)", re.ASCII)
-_UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d+|-)(?= |$)', re.ASCII)
+_STATUS: Final = re.compile(r" (\d{3}|-) (\d{1,18}+|-)(?= |$)", re.ASCII)
+_UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d{1,18}+|-)(?= |$)', re.ASCII)
 _PAIR: Final = re.compile(r' "((?:[^"\\]++|\\.){0,9999}+)" "((?:[^"\\]++|\\.){0,9999}+)"(?= |$)', re.ASCII)
 _EXTRA: Final = re.compile(r' (?:"((?:[^"\\]++|\\.){0,9999}+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
 _PROXYS: Final = re.compile(

@@ -22,7 +22,7 @@ _COMMON_METHODS: Final = b"GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH"
 
 _V4_PORT: Final = re.compile(rb"\.\d++:")
 _TIME: Final = rb"\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}"
-_RESULT: Final = rb' HTTP/(\d\.\d))" ([1-9]\d\d) ([1-9]\d*+|[0-])'
+_RESULT: Final = rb' HTTP/(\d\.\d))" ([1-9]\d\d) ([1-9]\d{0,17}+|[0-])'
 
 
 def _pattern(groups: tuple[int, ...], *, strict: bool) -> re.Pattern[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from adapter_logformat.formats.access import METHODS, extras
-from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, iso_time, parts_time
+from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, is_number, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
 from adapter_logformat.record import Record
 from adapter_logformat.severity import (
@@ -150,7 +150,7 @@ LAYOUTS: Final = (
 def _samba(record: Record, found: Mapping[str, str | None]) -> bool:
     record.attributes["code.function.name"] = found["function"] or found["inside"] or ""
     if found["function"]:
-        if (found["inside"] or "").isdigit():
+        if is_number(found["inside"] or ""):
             record.attributes["code.line.number"] = int(found["inside"] or 0)
         elif found["inside"]:
             record.attributes["app.inside"] = found["inside"]

@@ -38,6 +38,7 @@ _FIGURE: Final = re.compile(r"(?:^|(?<=\s))([A-Za-z]\w*+): ?(\S++|(?= |$))")
 _NUMBER: Final = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _SET_TIMESTAMP: Final = re.compile(r"SET timestamp=(\d{1,11})(?:\.(\d{1,9}))?;", re.ASCII)
 _USE: Final = re.compile(r"use `?([^`;]++)`?;", re.IGNORECASE)
+LONGEST_FIGURES: Final = 1 << 12
 _FIGURES: Final = {
     "Query_time": ("db.client.operation.duration", float), "Lock_time": ("app.lock_time", float),
     "Rows_sent": ("db.response.returned_rows", int), "Rows_examined": ("app.rows_examined", int),
@@ -96,16 +97,23 @@ def _slow(record: Record, first: str, lines: Sequence[str]) -> None:
 def _figures(attributes: dict[str, object], line: str) -> None:
     """`# Query_time: 2.1  Lock_time: 0.0`; what is no list of figures (a plan) stays as text."""
     text = line[1:].strip()
-    figures = _FIGURE.findall(text)
-    if not text or text.startswith("explain: ") or not figures or _FIGURE.match(text) is None:
+    is_list = len(text) <= LONGEST_FIGURES and not text.startswith("explain: ") and not _FIGURE.sub("", text).strip()
+    figures = _FIGURE.findall(text) if is_list else []
+    if not figures or not all(map(_is_figure, figures)):
         if text:
             said = attributes.get("app.comment")
             attributes["app.comment"] = text if said is None else f"{said}\n{text}"
         return
     for key, value in figures:
         name, kind = _FIGURES.get(key, (OWN_PREFIX + key.lower(), _figure))
-        if value and (kind in (str, _figure) or _NUMBER.fullmatch(value)):
+        if value:
             attributes[name] = int(float(value)) if kind is int else kind(value)
+
+
+def _is_figure(figure: tuple[str, str]) -> bool:
+    """Nothing, or a number where the server writes only numbers."""
+    key, value = figure
+    return not value or _FIGURES.get(key, ("", str))[1] is str or _NUMBER.fullmatch(value) is not None
 
 
 def _figure(text: str) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats import access
-from adapter_logformat.grammar import ISO, NOTHING, Layout, iso_time
+from adapter_logformat.grammar import ISO, NOTHING, Layout, is_number, iso_time
 from adapter_logformat.record import Record
 from adapter_logformat.severity import of_status
 
@@ -23,7 +23,7 @@ def _envoy(record: Record, found: Mapping[str, str | None]) -> bool:
         attributes[name] = int(found["took"] or 0) / 1000
     authority = found["authority"] or ""
     host, colon, port = authority.rpartition(":")
-    if colon and port.isdigit() and len(port) < 6 and not host.endswith(":"):
+    if colon and is_number(port, 5) and not host.endswith(":"):
         attributes["server.address"], attributes["server.port"] = host.strip("[]"), int(port)
     remote = found.get("remote") or "-"
     if "client.address" not in attributes and remote != "-":

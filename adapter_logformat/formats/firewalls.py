@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from adapter_logformat.grammar import Field, Format, Layout, parts_time
+from adapter_logformat.grammar import Field, Format, Layout, is_number, parts_time, unread_time
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.severity import ALERT, CRIT, DEBUG, ERROR, FATAL, INFO, NOTICE, WARN
 from adapter_logformat.timestamps import Times
@@ -60,14 +60,13 @@ def read_pairs(line: str, times: Times) -> Record | None:
         is_whole = is_whole and found[1] not in told
         told.setdefault(found[1], _ESCAPE.sub(r"\1", found[2]) if found[2] is not None else found[3])
         at = found.end()
-    if len(told) < FEWEST_PAIRS:
+    if len(told) < FEWEST_PAIRS or told.get("date") != begins["date"] or "time" not in told:
         return None
     record = Record("firewall_pairs")
     if at < end or not is_whole:
         record.attributes["app.extra"] = [line if at >= end else line[at:].strip()]
     record.timestamp = _moment(told, begins, times)
-    for name in ("date", "time"):
-        told.pop(name)
+    written = f"{told.pop('date')} {told.pop('time')}"
     for name in ("msg", "message"):
         if record.body is None and told.get(name):
             record.body = told.pop(name)
@@ -79,13 +78,15 @@ def read_pairs(line: str, times: Times) -> Record | None:
         record.resource["host.name"] = told.pop("devname")
     for name, value in told.items():
         _put(record, name, value)
+    if record.timestamp is None:
+        unread_time(record, written)
     return record
 
 
 def _moment(told: Mapping[str, str], begins: re.Match[str], times: Times) -> Stamp | None:
     """The device's clock with its zone; where it names none, the seconds since the epoch."""
     zone, event = _ZONE.fullmatch(told.get("tz", "")), told.get("eventtime", "")
-    if zone is None and event.isascii() and event.isdigit() and len(event) in _UNITS:
+    if zone is None and is_number(event, 19) and len(event) in _UNITS:
         return times.epoch(int(event), unit_digits=_UNITS[len(event)])
     hours = None if zone is None else f"{zone[1]}{int(zone[2]):02d}:{zone[3] or '00'}"
     year, month, day = begins["date"].split("-")
@@ -94,7 +95,7 @@ def _moment(told: Mapping[str, str], begins: re.Match[str], times: Times) -> Sta
 
 def _put(record: Record, key: str, value: str) -> None:
     name, kind = _TARGETS.get(key, (OWN_PREFIX + key, str))
-    if (kind is int and not (value.isascii() and value.isdigit() and len(value) < 6)) or name in record.attributes:
+    if (kind is int and not is_number(value, 5)) or name in record.attributes:
         name, kind = OWN_PREFIX + key, str
     record.attributes[name] = kind(value)
 
@@ -150,8 +151,8 @@ def tell_filter(record: Record) -> bool:
     attributes["network.transport"] = values[transport].lower()
     attributes["source.address"], attributes["destination.address"] = values[source : source + 2]
     for name, value in zip(("source.port", "destination.port"), values[source + 2 : source + 4], strict=False):
-        if attributes["network.transport"] in ("tcp", "udp") and value.isascii() and value.isdigit():
-            attributes[name] = int(value[:5])
+        if attributes["network.transport"] in ("tcp", "udp") and is_number(value, 5):
+            attributes[name] = int(value)
     return True
 
 

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from adapter_logformat.formats import generic_times, json_app, logfmt
-from adapter_logformat.grammar import Format
+from adapter_logformat.grammar import Format, is_number
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import Record
 from adapter_logformat.severity import WORDS
@@ -176,7 +176,7 @@ class _Header:
             text = column[0]
             if text.upper() in WORDS and self.record.severity_text is None:
                 self.record.severity_text, self.record.severity_number = text, WORDS[text.upper()]
-            elif text.isdigit() and len(text) < 11:
+            elif is_number(text, 10):
                 self._numbers.append(int(text))
             elif not self._named:
                 self._put("otel.scope.name", text)

@@ -3,12 +3,14 @@
 `json_app` knows them by their keys; `json_server.build` asks them. What a shape does not name stays the app's own.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from adapter_logformat.formats import json_app
 from adapter_logformat.formats.access import put_request
 from adapter_logformat.formats.json_server import put_level, take_text, take_time, take_values
+from adapter_logformat.grammar import is_number
 from adapter_logformat.record import Record
 from adapter_logformat.severity import WORDS, of_status
 from adapter_logformat.timestamps import Times
@@ -24,6 +26,8 @@ def _exchange(record: Record, status: object, seconds: float | None) -> None:
         record.attributes["http.response.status_code"] = status
         if record.severity_text is None:
             record.severity_number = of_status(status)
+    if seconds is not None and not math.isfinite(seconds):
+        raise ValueError("no duration")
     if seconds is not None:
         record.attributes["http.server.request.duration"] = seconds
 
@@ -40,13 +44,13 @@ def caddy(record: Record, left: Fields, times: Times) -> None:
     if isinstance(client, str):
         record.attributes["client.address"] = client
     port = request.pop("remote_port", "")
-    if isinstance(port, str) and port.isdigit():
+    if isinstance(port, str) and is_number(port, 5):
         record.attributes["client.port"] = int(port)
     request.pop("remote_ip", None)
     host = request.pop("host", "")
     if isinstance(host, str) and host:
         name, colon, number = host.rpartition(":")
-        split = bool(colon) and number.isdigit() and not name.endswith(":")
+        split = bool(colon) and is_number(number, 5) and not name.endswith(":")
         record.attributes["server.address"] = (name if split else host).strip("[]")
         if split:
             record.attributes["server.port"] = int(number)
@@ -89,7 +93,7 @@ def traefik(record: Record, left: Fields, times: Times) -> None:
         del left["ClientUsername"]
     take_values(record, left, {"ClientUsername": "user.name"})
     for key, name in (("ClientPort", "client.port"), ("RequestPort", "server.port")):
-        if isinstance(left.get(key), str) and left[key].isdigit():
+        if isinstance(left.get(key), str) and is_number(left[key], 5):
             record.attributes[name] = int(left.pop(key))
     if type(left.get("DownstreamContentSize")) is int:
         record.attributes["http.response.body.size"] = left.pop("DownstreamContentSize")
@@ -149,14 +153,14 @@ def nginx(record: Record, left: Fields, times: Times) -> None:
     _take_number(record, left, "body_bytes_sent", "http.response.body.size")
     _take_number(record, left, "bytes_sent", "http.response.size")
     took = left.get("request_time")
-    if isinstance(took, str | float | int) and not isinstance(took, bool):
+    if isinstance(took, str | float | int) and not isinstance(took, bool) and math.isfinite(float(took)):
         record.attributes["http.server.request.duration"] = float(took)
         del left["request_time"]
 
 
 def _take_number(record: Record, left: Fields, key: str, name: str) -> None:
     value = left.get(key)
-    if type(value) is int or (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19):
+    if type(value) is int or (isinstance(value, str) and is_number(value)):
         record.attributes[name] = int(left.pop(key))
 
 

@@ -143,8 +143,10 @@ def moment(value: object, times: Times) -> Stamp | None:
     if isinstance(value, str):
         return times.text(value) or _written(value, times)
     if isinstance(value, dict) and value.keys() == {"seconds", "nanos"}:
-        parts = value["seconds"], value["nanos"]
-        return times.epoch(parts[0], f"{parts[1]:09d}") if all(type(part) is int for part in parts) else None
+        seconds, nanos = value["seconds"], value["nanos"]
+        if type(seconds) is not int or type(nanos) is not int or not 0 <= nanos < 10**9:
+            return None
+        return times.epoch(seconds, f"{nanos:09d}")
     if isinstance(value, bool) or not isinstance(value, int | float) or value < EARLIEST_S:
         return None
     if isinstance(value, float):

@@ -13,6 +13,7 @@ import msgspec
 
 from adapter_logformat.formats import json_app
 from adapter_logformat.formats.postgres import SCALE as POSTGRES_SCALE
+from adapter_logformat.grammar import is_number
 from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, SYSLOG_NUMBERS, TRACE, WARN, WORDS
 from adapter_logformat.timestamps import Times
@@ -44,7 +45,7 @@ def build(dialect: str, fields: Mapping[str, Any], times: Times) -> Record | Non
         (_BUILDERS.get(dialect) or json_access.BUILDERS.get(dialect) or json_structured.BUILDERS[dialect])(
             record, left, times
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
         return None
     for key, value in left.items():
         record.attributes.setdefault(OWN_PREFIX + key, value)
@@ -175,7 +176,10 @@ def _filled(hole: re.Match[str], fields: Fields) -> str:
 def _log4j2(record: Record, left: Fields, times: Times) -> None:
     instant = left.pop("instant", None)
     if isinstance(instant, dict):
-        record.timestamp = times.epoch(int(instant["epochSecond"]), f"{int(instant['nanoOfSecond']):09d}".rstrip("0"))
+        nanos = int(instant["nanoOfSecond"])
+        if not 0 <= nanos < 10**9:
+            raise ValueError("no time")
+        record.timestamp = times.epoch(int(instant["epochSecond"]), f"{nanos:09d}".rstrip("0"))
     else:
         take_time(record, left.pop("timeMillis"), times)
     if record.timestamp is None:
@@ -209,7 +213,7 @@ def _journald(record: Record, left: Fields, times: Times) -> None:
     if isinstance(priority, str) and priority in SYSLOG_NUMBERS:
         left.pop("PRIORITY")
         record.severity_text, record.severity_number = _SYSLOG_WORDS[int(priority)], SYSLOG_NUMBERS[priority]
-    if isinstance(left.get("_PID"), str) and left["_PID"].isdigit():
+    if isinstance(left.get("_PID"), str) and is_number(left["_PID"], 10):
         record.attributes["process.pid"] = int(left.pop("_PID"))
     if isinstance(left.get("_HOSTNAME"), str):
         record.resource["host.name"] = left.pop("_HOSTNAME")

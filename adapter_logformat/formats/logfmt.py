@@ -11,7 +11,7 @@ from typing import Final
 from adapter_logformat.formats import json_app
 from adapter_logformat.formats.access import METHODS, put_request
 from adapter_logformat.formats.json_dialects import ATTRIBUTES
-from adapter_logformat.grammar import Format
+from adapter_logformat.grammar import Format, is_number
 from adapter_logformat.record import Record
 from adapter_logformat.severity import WORDS, of_status
 from adapter_logformat.timestamps import Times
@@ -49,7 +49,7 @@ def read(line: str, times: Times) -> Record | None:
         return None
     for key in _INTS & fields.keys():
         text = fields[key]
-        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19:
+        if isinstance(text, str) and is_number(text):
             fields[key] = int(text)
     record = json_app.record(fields, times)
     record.format = "logfmt"
@@ -64,10 +64,10 @@ def _place(record: Record) -> None:
     for key in ("app.caller", "app.source", "app.file"):
         value = attributes.get(key)
         place = _PLACE.fullmatch(value) if isinstance(value, str) else None
-        if place is not None:
+        if place is not None and not attributes.keys() & {"code.file.path", "code.line.number"}:
             del attributes[key]
             attributes |= {"code.file.path": place[1], "code.line.number": int(place[2])}
-            if "app.func" in attributes:
+            if "app.func" in attributes and "code.function.name" not in attributes:
                 attributes["code.function.name"] = attributes.pop("app.func")
             return
 
@@ -114,7 +114,7 @@ def _router(record: Record) -> None:
         if "," in chain:
             attributes["http.request.header.x-forwarded-for"] = [chain]
     size = attributes.get("app.bytes")
-    if isinstance(size, str) and size.isascii() and size.isdigit() and len(size) < 19:
+    if isinstance(size, str) and is_number(size):
         attributes["http.response.body.size"] = int(size)
         del attributes["app.bytes"]
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapter_logformat.grammar import HMS, YMD, Format, Layout, parts_time
+from adapter_logformat.grammar import HMS, YMD, Format, Layout, is_number, parts_time
 from adapter_logformat.multiline import Rule
 from adapter_logformat.record import Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, NOTICE, PANIC, TRACE, WARN
@@ -60,7 +60,7 @@ def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
                       ("client", "client.address"), ("host", "client.address")):  # fmt: skip
         if named.get(key, "") not in _UNKNOWN:
             attributes[name] = named[key].split("(")[0]
-    if named.get("pid", "").isdigit():
+    if is_number(named.get("pid", ""), 10):
         attributes["process.pid"] = int(named["pid"])
     _sql_state(record)
     if found["level"] in PARTS:
@@ -98,7 +98,7 @@ def read_csv(line: str, times: Times) -> Record | None:
     if time is None or line[time.end() : time.end() + 1] != ",":
         return None
     columns = _split(line)
-    if len(columns) < 12 or columns[11] not in SCALE or not columns[3].isdigit():
+    if len(columns) < 12 or columns[11] not in SCALE or not is_number(columns[3], 10):
         return None
     record = Record("postgres_csv")
     record.timestamp = parts_time(times, time.groupdict())
@@ -136,10 +136,10 @@ def _fill(record: Record, columns: Sequence[str]) -> None:
                       ("session_id", "session.id")):  # fmt: skip
         if key in told:
             attributes[name] = told[key]
-    if told.get("pid", "").isdigit() and len(told["pid"]) < 11:
+    if is_number(told.get("pid", ""), 10):
         attributes["process.pid"] = int(told["pid"])
     host, colon, port = told.get("client", "").rpartition(":")
-    if colon and port.isdigit() and len(port) < 6:
+    if colon and is_number(port, 5):
         attributes["client.address"], attributes["client.port"] = host, int(port)
 
 

@@ -27,9 +27,20 @@ def _lograge(record: Record) -> bool:
 
         told = logfmt.read(record.body, Times())
         if told is not None and "http.request.method" in told.attributes:
-            record.attributes.update(told.attributes)
-            record.body = told.body
+            _join(record, told)
     return True
+
+
+def _join(record: Record, told: Record) -> None:
+    """A moment of which something has to be guessed, or another level, stays in the body with all pairs."""
+    record.attributes.update(told.attributes)
+    record.resource.update(told.resource)
+    record.trace_id, record.span_id, record.trace_flags = told.trace_id, told.span_id, told.trace_flags
+    is_sure = told.timestamp is None or not told.timestamp.assumed
+    if told.timestamp is not None and is_sure:
+        record.timestamp = told.timestamp
+    if is_sure and told.severity_text in (None, record.severity_text):
+        record.body = told.body
 
 
 def _context(record: Record) -> bool:

@@ -5,9 +5,10 @@ No byte of the pairs is lost: where they are not all pairs of their own, the tex
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final
 
-from adapter_logformat.grammar import Field, Layout
+from adapter_logformat.grammar import Field, Layout, is_number
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.severity import CRIT, ERROR, INFO, WARN
 from adapter_logformat.timestamps import Times
@@ -17,7 +18,7 @@ LONGEST_ESCAPED: Final = 1 << 16
 MOST_PAIRS: Final = 512
 MOST_AUDIT_PAIRS: Final = 256
 LONGEST_EVENT: Final = 1 << 16
-"""Pairs further in stay in the body alone."""
+"""What stands further in is no pair of its own, nor the time."""
 
 _CEF_KEY: Final = re.compile(r"(?:^| )([A-Za-z_][\w.\[\]\-]{0,100}+)=")
 _CEF_ESCAPE: Final = re.compile(r"\\([\\|=nr])")
@@ -54,20 +55,24 @@ def _cef(record: Record, found: Mapping[str, str | None]) -> bool:
     record.body = _cef_text(found["name"] or "")
     severity = found["severity"] or ""
     record.severity_text = severity or None
-    if severity.isascii() and severity.isdigit() and len(severity) < 4:
+    if is_number(severity, 3):
         _step(record, severity)
     else:
         record.severity_number = _CEF_WORDS.get(severity.upper()) or None
     text = found["extension"] or ""
-    keys = list(_CEF_KEY.finditer(text))
-    for at, key in enumerate(keys):
+    header = frozenset(record.attributes)
+    keys = list(islice(_CEF_KEY.finditer(text), MOST_PAIRS + 1))
+    told: set[str] = set()
+    for at, key in enumerate(keys[:MOST_PAIRS]):
         end = keys[at + 1].start() if at + 1 < len(keys) else len(text)
         value = _cef_text(text[key.end() : end].strip())
         name, kind = _CEF_TARGETS.get(key[1], (OWN_PREFIX + key[1], str))
-        if kind is int and not (value.isascii() and value.isdigit() and len(value) < 6):
+        if kind is int and not is_number(value, 5):
             name, kind = OWN_PREFIX + key[1], str
-        record.attributes[name] = kind(value)
-    if len({key[1] for key in keys}) < len(keys) or text[: keys[0].start() if keys else len(text)].strip():
+        if name not in header:
+            told.add(key[1])
+            record.attributes[name] = kind(value)
+    if len(told) < len(keys) or text[: keys[0].start() if keys else len(text)].strip():
         _keep(record, text)
     return True
 
@@ -92,19 +97,21 @@ def _leef(record: Record, found: Mapping[str, str | None]) -> bool:
     delimiter = chr(int(named.lstrip("0").lstrip("x"), 16)) if is_code and named.strip("0x") else named or "\t"
     record.body = found["class"]
     pairs = (found["extension"] or "").split(delimiter)
-    keys: set[str] = set()
+    count = 0
     for pair in pairs[:MOST_PAIRS]:
         key, equals, value = pair.partition("=")
-        if not equals or not key or key in keys:
+        if not equals or not key:
             continue
-        keys.add(key)
-        if key == "sev" and value.isascii() and value.isdigit() and len(value) < 3:
-            _step(record, value)
         name, kind = _LEEF_TARGETS.get(key, (OWN_PREFIX + key, str))
-        if kind is int and not (value.isascii() and value.isdigit() and len(value) < 6):
+        if kind is int and not is_number(value, 5):
             name, kind = OWN_PREFIX + key, str
-        record.attributes.setdefault(name, kind(value))
-    if len(keys) < len(list(filter(None, pairs))):
+        if name in record.attributes:
+            continue
+        count += 1
+        record.attributes[name] = kind(value)
+        if key == "sev" and is_number(value, 2):
+            _step(record, value)
+    if count < len(list(filter(None, pairs))):
         _keep(record, found["extension"] or "")
     return True
 
@@ -120,7 +127,7 @@ def _time(patterns: tuple[re.Pattern[str], ...]) -> Callable[[Times, Mapping[str
 
     def read(times: Times, header: Mapping[str, str | None]) -> Stamp | None:
         for pattern in patterns:
-            found = pattern.search(header["extension"] or "")
+            found = pattern.search(header["extension"] or "", 0, LONGEST_EVENT)
             if found is not None:
                 return _moment(times, found)
         return None
@@ -165,7 +172,7 @@ def audit_pairs(record: Record, kind: str, text: str) -> None:
 
 def _audit_put(record: Record, key: str, value: str) -> None:
     name, kind = _AUDIT_TARGETS.get(key, (OWN_PREFIX + key, str))
-    if kind is int and not (value.isascii() and value.isdigit() and len(value) < 11):
+    if kind is int and not is_number(value, 10):
         name, kind = OWN_PREFIX + key, str
     record.attributes.setdefault(name, kind(value))
 

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from adapter_logformat.formats import syslog_inside, syslog_programs
-from adapter_logformat.grammar import Format, header_goes_on, unread_time
+from adapter_logformat.grammar import Format, header_goes_on, is_number, unread_time
 from adapter_logformat.multiline import LINES
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import SYSLOG_NUMBERS
@@ -86,10 +86,11 @@ def read_3164(line: str, times: Times) -> Record | None:
         return None
     if time["priority"] is None and header_goes_on(line[at : at + 64]):
         return None
-    if tag is not None and (tag["tag"] or "").isdigit() and _RELAYED.match(line, tag.end()):
+    sequence = tag["tag"] or "" if tag is not None and tag["pid"] is None else ""
+    if tag is not None and is_number(sequence) and _RELAYED.match(line, tag.end()):
         relayed = read_3164(line[tag.end() :], times)
         if relayed is not None:
-            return _routed(relayed, tag[0].rstrip(": "), host, time["priority"])
+            return _routed(relayed, int(sequence), host, time["priority"])
     record = Record("syslog_rfc3164", body=line[tag.end() if tag is not None else at :])
     if time["sequence"]:
         record.attributes["app.sequence"] = int(time["sequence"])
@@ -143,9 +144,9 @@ def _read_bare(line: str, times: Times) -> Record | None:
     return syslog_inside.opened(record, times)
 
 
-def _routed(record: Record, sequence: str, host: str | None, priority: str | None) -> Record:
+def _routed(record: Record, sequence: int, host: str | None, priority: str | None) -> Record:
     """The router's own message with what the relay said of it."""
-    record.attributes["app.sequence"] = int(sequence[:18])
+    record.attributes["app.sequence"] = sequence
     if host is not None:
         record.resource["host.name"] = host
     _priority(record, priority)
@@ -253,8 +254,8 @@ def _priority(record: Record, text: str | None) -> None:
 
 
 def _process(record: Record, text: str) -> None:
-    is_number = text.isdigit() and len(text) < 11
-    record.attributes["process.pid" if is_number else "syslog.procid"] = int(text) if is_number else text
+    is_pid = is_number(text, 10)
+    record.attributes["process.pid" if is_pid else "syslog.procid"] = int(text) if is_pid else text
 
 
 FORMATS: Final = (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats.access import put_request
-from adapter_logformat.grammar import CLF, HMS, NOTHING, YMD, Layout, parts_time
+from adapter_logformat.grammar import CLF, HMS, NOTHING, YMD, Layout, is_number, parts_time
 from adapter_logformat.multiline import ALONE, TEXT
 from adapter_logformat.record import Record
 from adapter_logformat.severity import DEBUG, SYSLOG_WORDS, TRACE
@@ -58,7 +58,7 @@ def _apache(record: Record, found: Mapping[str, str | None]) -> bool:
     if client is not None:
         # Since 2.4 (which also names the process) the port is always there.
         address, colon, port = client.rpartition(":")
-        if found["pid"] is not None and colon and port.isdigit() and len(port) < 6:
+        if found["pid"] is not None and colon and is_number(port, 5):
             record.attributes["client.address"], record.attributes["client.port"] = address.strip("[]"), int(port)
         else:
             record.attributes["client.address"] = client
