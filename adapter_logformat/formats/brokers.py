@@ -10,12 +10,36 @@ from adapter_logformat.record import Record
 from adapter_logformat.severity import ERROR, FATAL, INFO, JAVA, SYSLOG_WORDS, WARN, WORDS
 from adapter_logformat.timestamps import Times
 
-_LOGGER: Final[Field] = ("otel.scope.name", str)
 _PID: Final[Field] = ("process.pid", int)
+_BROKER_THREAD: Final = re.compile(
+    r"main|(?:ActiveMQ|Camel|JMX|KahaDB|RMI|Thread-\d|VMTransport|pool-\d|qtp\d).{0,200}"
+)
+_BROKER_LOGGER: Final = re.compile(r"[\w$]{1,60}\.[\w.$]{1,200}", re.ASCII)
 _MQ_TIME: Final = re.compile(r"\s+Time\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)\)", re.ASCII)
 _MQ_HOST: Final = re.compile(r"\s+Host\(([^)]{1,255}+)\)(?: Installation\(([^)]{1,255}+)\))?")
 _MQ_CODE: Final = re.compile(r"(AMQ\d{4,5})([ISWEFT]?): .*")
 _MQ_SCALE: Final = {"I": INFO, "S": ERROR, "W": WARN, "E": ERROR, "F": FATAL, "T": FATAL}
+
+
+def _activemq(record: Record) -> bool:
+    """The message may hold bars; behind it stand logger and thread, or what its audit log writes, the thread alone. Any
+    other columns between bars are not this broker's."""
+    rest, _, thread = (record.body or "").rpartition(" | ")
+    if not rest:
+        return False
+    body, _, logger = rest.rpartition(" | ")
+    known = _BROKER_THREAD.fullmatch(thread) is not None
+    if body and _BROKER_LOGGER.fullmatch(logger) is not None:
+        if not known and (not logger.startswith("org.apache.activemq.") or _BROKER_THREAD.fullmatch(body) is not None):
+            return False
+        record.body = body
+        record.attributes["otel.scope.name"] = logger
+    elif known and thread != "main":
+        record.body = rest
+    else:
+        return False
+    record.attributes["thread.name"] = thread
+    return True
 
 
 def _mq(record: Record, _: str, lines: Sequence[str]) -> None:
@@ -51,15 +75,14 @@ LAYOUTS: Final = (
         name="activemq",
         title="ActiveMQ: `time | LEVEL | message | logger | thread`",
         rank=86,
-        pattern=rf"{ISO} \| (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {{0,2}}\| (?P<body>.*?)"
-        r" \| (?:(?P<logger>[\w$]{1,60}+\.[\w.$]{1,200}+) \| (?P<thread>[^|\n]{1,200}+)"
-        r"|(?P<thread2>(?=[^\s|\d]*+\d)[^\s|]{1,100}+))",
+        pattern=rf"{ISO} \| (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL) {{0,2}}\| (?P<body>.*)",
         yields=r".{20,40}? \| [A-Z]{4,5} {0,2}\| [^|\n]{1,200}\| [^|\n]{1,200}\| \d{0,9} - ",  # Karaf
         sample="2026-11-20 08:51:00,491 | INFO  | KahaDB is version 6 | org.apache.activemq.MessageDatabase | main",
         scale=JAVA,
-        fields={"logger": _LOGGER, "thread": ("thread.name", str), "thread2": ("thread.name", str)},
+        fields={},
         time=iso_time,
         rule=TEXT,
+        finish=lambda record, found: _activemq(record),
     ),
     Layout(
         name="nats",

@@ -15,7 +15,8 @@ TYPES: Final = "zeek.types"
 FLOW: Final = "aws_vpc.fields"
 """What header lines said, in the stream's directives."""
 _DIRECTIVE: Final = re.compile(
-    r"#(separator|set_separator|empty_field|unset_field|path|open|close|fields|types)(?:[ \t](.*))?"
+    r"#(?:separator \\x[0-9a-fA-F]{2}|"
+    r"(set_separator|empty_field|unset_field|path|open|close|fields|types)(?:([ \t])(.*))?)"
 )
 _EPOCH: Final = re.compile(r"(\d{9,11})\.(\d{1,9})", re.ASCII)
 _INTEGER: Final = re.compile(r"-?\d{1,18}", re.ASCII)
@@ -46,8 +47,10 @@ def read_zeek(line: str, times: Times) -> Record | None:
         directive = _DIRECTIVE.fullmatch(line)
         if directive is None:
             return None
+        if directive[1] and directive[2] != "\t" and FIELDS not in times.directives:
+            return None  # a comment of anybody
         if directive[1] in ("fields", "types"):
-            times.directives[f"zeek.{directive[1]}"] = directive[2] or ""
+            times.directives[f"zeek.{directive[1]}"] = directive[3] or ""
         return Record("zeek", body=line)
     names, values = times.directives.get(FIELDS, "").split("\t"), line.split("\t")
     epoch = _EPOCH.fullmatch(values[0])

@@ -56,7 +56,8 @@ LAYOUTS: Final = (
         title="Kafka: `[%d] %p %m (%c)`",
         rank=83,
         # Flask's messages end in brackets too.
-        pattern=rf"\[{ISO}\] {_LEVEL} {{1,6}}(?!in \w++: |- )(?P<body>.*) \((?P<logger>[\w$]++(?:\.[\w$]++)++)\)",
+        pattern=rf"(?=\[[^\]\n]{{19}},\d{{3}}\])\[{ISO}\] {_LEVEL} {{1,6}}(?!in \w++: |- )"
+        r"(?P<body>.*) \((?P<logger>[\w$]++(?:\.[\w$]++)++)\)",
         sample="[2026-11-20 08:51:00,123] INFO [KafkaServer id=0] started (kafka.server.KafkaServer)",
         scale=SCALE,
         fields={"logger": _LOGGER_FIELD},
@@ -68,7 +69,7 @@ LAYOUTS: Final = (
         title="logback's own default: `%d{HH:mm:ss.SSS} [%thread] %-5level %logger -- %msg`, also with the level first",
         rank=82,
         pattern=rf"{CLOCK} (?=[^\[\n]{{0,12}}\[)(?:{_THREAD} )?{_LEVEL} {{1,6}}(?:\[(?P<thread2>[^\]\n]*+)\] {{1,6}})?"
-        r"(?P<logger>[^\s]++) --? ?(?P<body>.*)",
+        r"(?P<logger>(?=[^\s.]*+\.|[A-Z])[^\s]++) --? ?(?P<body>.*)",
         sample="08:51:00.123 [main] INFO  c.e.Demo -- started",
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "thread2": _THREAD_FIELD, "logger": _LOGGER_FIELD},
@@ -80,7 +81,8 @@ LAYOUTS: Final = (
         title="Spark and old Hadoop: `%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m`",
         rank=82,
         pattern=rf"(?P<year>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK} {_LEVEL} {{1,3}}(?:{_THREAD} {{1,2}})?"
-        r"(?P<logger>[A-Za-z_$][\w.$\-]*+)(?:\([^)\s]*+\))?:(?!:) ?(?P<body>.*)",
+        r"(?P<logger>(?=[\w$\-]*+\.|[A-Z])[A-Za-z_$][\w.$\-]*+)(?<!Exception)(?<!Error)"
+        r"(?:\([^)\s]*+\))?:(?!:) ?(?P<body>.*)",
         sample="17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM]",
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
@@ -128,7 +130,7 @@ LAYOUTS: Final = (
         name="log4js",
         title="Node's log4js: `[time] [LEVEL] category - message`",
         rank=82,
-        pattern=rf"\[{ISO}\] \[{_LEVEL}\] (?P<logger>[\w.\-]{{1,100}}+) - (?P<body>.*)",
+        pattern=rf"(?=\[.{{10}}T.{{8}}\.\d{{3}})\[{ISO}\] \[{_LEVEL}\] (?P<logger>[\w.\-]{{1,100}}+) - (?P<body>.*)",
         sample="[2026-11-20T08:51:00.123] [INFO] default - listening",
         scale=SCALE,
         fields={"logger": _LOGGER_FIELD},
@@ -139,8 +141,8 @@ LAYOUTS: Final = (
         name="log4j_simple",
         title="log4j 1 without a date: TTCCLayout `%r [%t] %p %c %x - %m` and SimpleLayout `%p - %m`",
         rank=41,
-        pattern=rf"(?:(?P<uptime>\d{{1,12}}+) {_THREAD} )?{_LEVEL} {{1,6}}(?:(?P<logger>[A-Za-z_$][\w.$]*+)"
-        r"(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- (?P<body>.*)",
+        pattern=rf"(?:(?P<uptime>\d{{1,12}}+) {_THREAD} )?{_LEVEL} {{1,6}}(?:(?(uptime)|(?=[\w$]++\.))"
+        r"(?P<logger>[A-Za-z_$][\w.$]*+)(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- (?P<body>.*)",
         yields=r"[A-Z]{4,9} - \d{4}-\d\d-\d\d ",  # CodeIgniter
         sample="176 [main] INFO  org.foo.Bar  - Located nearest gas station.",
         scale=SCALE,
@@ -161,9 +163,10 @@ LAYOUTS: Final = (
         r"(?:\[(?P<thread2>[^\]\n]*+)\] {1,6})?"
         # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
         r"(?:(?=[A-Za-z_$][\w$]*+\.)"
-        r"|(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
-        r"(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?<!\.py)(?::(?P<line>\d{1,9}+))?"
-        r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )(?P<body>.*)",
+        r"|(?=[A-Z]|root\b)(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
+        r"(?:(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?<!\.py)(?<!Exception)(?<!Error)(?::(?P<line>\d{1,9}+))?"
+        r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )|"
+        r"(?=[A-Za-z_$][\w.$]*+(?:(?<=Exception)|(?<=Error)): ))(?P<body>.*)",
         yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[[A-Z]{4,5}\] ",  # hclog
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,

@@ -14,7 +14,7 @@ from adapter_logformat.traces import fold
 
 _LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
 _CLASS: Final = r"(?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)*+)"
-_PACKAGED: Final = r"[a-z]\w*+(?:\.[a-z_]\w*+)*+\.[A-Z][\w$]*+"
+_PACKAGED: Final = r"[a-z]\w*+(?:\.[a-z_]\w*+)*+\.[A-Z][\w$]*+(?<!Exception)(?<!Error)"
 _CLOCK: Final = CLOCK.replace("fraction", "part")
 _THREAD: Final[Field] = ("thread.name", str)
 _LOGGER: Final[Field] = ("otel.scope.name", str)
@@ -84,7 +84,7 @@ LAYOUTS: Final = (
         name="dropwizard",
         title="Dropwizard: `LEVEL  [time] logger: message`, traces marked with `!`",
         rank=84,
-        pattern=rf"{_LEVEL} {{1,3}}\[{ISO}\] (?P<logger>[A-Za-z_$][\w.$\-]*+): (?P<body>.*)",
+        pattern=rf"{_LEVEL} {{1,3}}\[{ISO}\] (?P<logger>(?=[\w$\-]++\.)[A-Za-z_$][\w.$\-]*+): (?P<body>.*)",
         sample="INFO  [2026-11-20 08:51:00,123] com.example.App: started",
         scale=SCALE,
         fields={"logger": _LOGGER},
@@ -148,7 +148,7 @@ LAYOUTS: Final = (
         rank=41,
         # No thread is called as the time is written.
         pattern=rf"\[(?![^\]\n]{{0,99}}(?:\d:\d\d|\d{{8}}T)|\d{{10}}[.\]])(?P<thread>[^\]\n]{{1,100}}+)\] "
-        rf"{_LEVEL} {{1,2}}{_CLASS} - (?P<body>.*)",
+        rf"{_LEVEL} {{1,2}}(?=[\w$]*+\.|[A-Z]){_CLASS} - (?P<body>.*)",
         sample="[main] INFO com.example.App - started",
         scale=SCALE,
         fields={"thread": _THREAD, "logger": _LOGGER},

@@ -60,7 +60,8 @@ LAYOUTS: Final = (
         rank=84,
         pattern=r"(?P<month>[A-Z][a-z]{2}) (?P<day>\d{1,2}), (?P<year>\d{4}),? (?P<clock>\d{1,2}:\d\d:\d\d) "
         r"(?P<half>[AP]M)"
-        r" (?P<body>(?P<logger>[\w.$/\-]++)(?: (?P<method>[\w$<>\-]++))?)",
+        r" (?P<body>(?P<logger>(?=[\w$/\-]++\.|[A-Z][\w$]*+ (?:main|run|<init>)$)[\w.$/\-]++)"
+        r"(?: (?P<method>[\w$<>\-]++))?)",
         sample="Nov 20, 2026 8:51:00 AM com.example.Demo main",
         scale=SCALE,
         fields={"logger": _LOGGER, "method": _METHOD},
@@ -80,7 +81,7 @@ LAYOUTS: Final = (
         rank=84,
         pattern=rf"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS} {_LEVEL} \["
         rf"(?P<thread>[^\]\n]*+)\] "
-        r"(?P<place>(?=[\w$/<>\-]*+\.)[\w.$/<>\-]++) (?P<body>.*)",
+        r"(?P<place>(?=[\w$/<>\-]*+\.[\w$/<>\-]*+\.|[A-Z][\w$/<>\-]*+\.)[\w.$/<>\-]++) (?P<body>.*)",
         sample="20-Nov-2026 08:51:00.123 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in"
         " [9] ms",
         scale=SCALE,
@@ -134,7 +135,7 @@ LAYOUTS: Final = (
         title="Solr: `%d %-5p (%t) [%X] %c message`",
         rank=83,
         pattern=rf"{ISO} {_LEVEL} {{1,6}}\((?P<thread>[^)\n]*+)\) "
-        r"\[(?![A-Za-z_][\w.]*+\])(?P<context>[^\]\n]*+)\] (?P<logger>[\w.$]++)"
+        r"\[(?![A-Za-z_][\w.]*+\])(?P<context>[^\]\n]*+)\] (?P<logger>(?=[\w$]++\.)[\w.$]++)"
         rf" (?P<body>.*)",
         sample="2026-11-20 08:51:00.123 INFO  (qtp-12) [c:shop s:shard1] o.a.s.c.SolrCore started",
         scale=SCALE,

@@ -81,7 +81,8 @@ LAYOUTS: Final = (
         title="Bacula and Bareos: `day-month time daemon JobId n: message`",
         rank=86,
         pattern=r"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{2})(?:-(?P<year>\d{4}))? (?P<clock>\d\d:\d\d(?::\d\d)?) "
-        r"(?P<logger>[\w.\-]{1,100}+)(?: JobId (?P<job>\d{1,10}+))?: (?P<body>.*)",
+        r"(?P<logger>(?!(?:[A-Z]{4,8}|[Ee]rror|[Ww]arning) )[\w.\-]{1,100}+)"
+        r"(?: JobId (?P<job>\d{1,10}+)|(?<=-dir)|(?<=-[fs]d)): (?P<body>.*)",
         sample='20-Nov 08:51 web-1-sd JobId 24: Labeled new Volume "Vol-0018"',
         scale={},
         fields={"logger": _LOGGER, "job": ("app.job_id", int)},

@@ -149,7 +149,7 @@ LAYOUTS: Final = (
         title="Odoo: `time pid LEVEL database logger: message`",
         rank=82,
         pattern=rf"{ISO} (?P<pid>\d{{1,10}}+) {_LEVEL} (?P<database>[\w\-]{{1,100}}+|\?) "
-        rf"(?P<logger>[A-Za-z_][\w.]*+): (?P<body>.*)",
+        rf"(?P<logger>(?:odoo|openerp|py\.warnings|urllib3|werkzeug)(?![\w\-])[\w.]*+): (?P<body>.*)",
         sample="2026-11-20 08:51:00,123 12 INFO shop odoo.modules.loading: loading 1 modules...",
         scale=SCALE,
         fields={"pid": _PID, "database": ("db.namespace", str), "logger": _LOGGER},
@@ -175,7 +175,8 @@ LAYOUTS: Final = (
         name="synapse",
         title="Synapse: `time - logger - line - LEVEL - request - message`",
         rank=84,
-        pattern=rf"{ISO} - {_NAME} - (?P<line>\d{{1,9}}+) - {_LEVEL} - (?P<request>[^\s]{{0,200}}+) ?- (?P<body>.*)",
+        pattern=rf"{ISO} - (?=synapse\b|twisted\b){_NAME} - (?P<line>\d{{1,9}}+) - {_LEVEL} - "
+        r"(?P<request>[^\s]{0,200}+) ?- (?P<body>.*)",
         sample="2026-11-20 08:51:00,123 - synapse.app.homeserver - 123 - INFO - main - started",
         scale=SCALE,
         fields={"logger": _LOGGER, "line": _LINE, "request": ("app.context", str)},
@@ -187,8 +188,8 @@ LAYOUTS: Final = (
         name="prefect",
         title="Prefect: `08:51:00.123 | LEVEL   | logger - message`",
         rank=84,
-        pattern=rf"{CLOCK} \| {_LEVEL} {{0,8}}\| (?P<logger>[A-Za-z_][\w.\-]*+|(?:Flow|Task) run '[^'\n]*+') - "
-        rf"(?P<body>.*)",
+        pattern=rf"{CLOCK} \| {_LEVEL} {{0,8}}\| "
+        r"(?P<logger>(?=prefect|\w*+\.)[A-Za-z_][\w.\-]*+|(?:Flow|Task) run '[^'\n]*+') - (?P<body>.*)",
         sample="08:51:00.123 | INFO    | prefect.engine - Created flow run",
         scale=SCALE,
         fields={"logger": _LOGGER},

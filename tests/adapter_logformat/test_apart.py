@@ -127,3 +127,46 @@ def each_layout_by_itself(text: str) -> generic_times.Found | None:
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_one_pattern_finds_the_time_that_each_layout_by_itself_finds(line: str) -> None:
     assert generic_times.find(line) == each_layout_by_itself(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "thief"),
+    [
+        ("2026-11-20 08:51:00,123 | INFO | main | com.example.App | started", "activemq"),
+        ("2026-11-20 08:51:00,123 | INFO | main | org.apache.activemq.Client | started", "activemq"),
+        ("2026-11-20 08:51:00,123 | INFO | Loaded plugins | step2", "activemq"),
+        ("2026-11-20 08:51:00,123 12 INFO Loaded module: shop", "odoo"),
+        ("2026-11-20 08:51:00,123 12 INFO Opened config.yaml: 5 keys", "odoo"),
+        ("2026-11-20 08:51:00,123 - app.main - 12 - INFO - retrying - attempt 2", "synapse"),
+        ("08:51:00.123 | INFO | retry - attempt 2", "prefect"),
+        ("20-Nov-2026 08:51:00 ERROR: connection refused", "bacula"),
+        ("20-Nov-2026 08:51:00 worker: connection refused", "bacula"),
+        ("[2026-11-20 08:51:00] [INFO] upload - done", "log4js"),
+        ("[2026-11-20 08:51:00] INFO Sent mail to bob (example.com)", "kafka"),
+        ("26/11/20 08:51:00 ERROR failed: disk full", "spark"),
+        ("26/11/20 08:51:00 ERROR java.io.IOException: broken pipe", "spark"),
+        ("08:51:00 [worker] ERROR failed - attempt 2", "logback"),
+        ("INFO retry later - attempt 2", "log4j_simple"),
+        ("2026-11-20 08:51:00,123 INFO finished - attempt 2", "log4j"),
+        ("2026-11-20 08:51:00,123 INFO [main] started - attempt 2", "log4j"),
+        ("2026-11-20 08:51:00,123 ERROR [main] java.io.IOException broken pipe", "thread_and_class"),
+        ("[worker] ERROR failed - retrying later", "slf4j_simple"),
+        ("INFO  [2026-11-20 08:51:00] Result: 5", "dropwizard"),
+        ("Nov 20, 2026 8:51:00 AM Server started", "java_util_logging"),
+        ("20-Nov-2026 08:51:00 INFO [main] config.yaml loaded", "tomcat"),
+        ("2026-11-20 08:51:00 INFO (cache) [hit 7] item found", "solr"),
+        ("#close the door", "zeek"),
+        ("#separator of the sections", "zeek"),
+    ],
+)
+def test_a_line_of_anybody_is_no_products(line: str, thief: str) -> None:
+    """Its words would stand in fields where they mean nothing."""
+    assert FORMATS[thief].read(line, Times()) is None
+
+
+def test_what_was_thrown_is_no_logger() -> None:
+    line = "2026-11-20 08:51:00,123 ERROR [main] java.io.IOException: broken pipe"
+    record = FORMATS["log4j"].read(line, Times())
+    assert record is not None
+    assert record.body == "java.io.IOException: broken pipe"
+    assert record.attributes == {"thread.name": "main"}
