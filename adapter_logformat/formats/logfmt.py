@@ -11,6 +11,7 @@ from typing import Final
 from adapter_logformat.formats import json_app
 from adapter_logformat.formats.access import METHODS, put_request
 from adapter_logformat.formats.json_dialects import ATTRIBUTES
+from adapter_logformat.formats.pairs import unescaped
 from adapter_logformat.grammar import Format, is_number
 from adapter_logformat.record import Record
 from adapter_logformat.severity import WORDS, of_status
@@ -20,8 +21,6 @@ _PAIR: Final = re.compile(r'\s*+([^\s="]++)(?:=(?:"((?:[^"\\]++|\\.){0,9999}+)"|
 MOST_PAIRS: Final = 1024
 FEW: Final = 32
 """So many words must do to tell pairs from a sentence."""
-_ESCAPE: Final = re.compile(r"\\(.)")
-_PLAIN: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _INTS: Final = frozenset(key for key, (_, kind) in ATTRIBUTES.items() if kind is int)
 _PLACE: Final = re.compile(r"([\w./\-@]{1,300}?\.\w{1,5}):(\d{1,9})", re.ASCII)
 _TOOK: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)ms", re.ASCII)
@@ -38,7 +37,7 @@ def read(line: str, times: Times) -> Record | None:
             return None
         key, quoted, plain = found.groups()
         if quoted is not None:
-            plain = _ESCAPE.sub(lambda escape: _PLAIN.get(escape[1], escape[1]), quoted)
+            plain = unescaped(quoted)
         pairs += plain is not None
         words += 1
         if words > MOST_PAIRS or (words > FEW and pairs * 2 < words):

@@ -30,7 +30,6 @@ _PLAIN: Final = {"n": "\n", "t": "\t", "r": "\r"}
 _IDS: Final = {"trace_id": 32, "span_id": 16}
 _HEX: Final = re.compile(r"(?!0+\Z)[0-9a-f]+")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_METADATA: Final = OWN_PREFIX + "metadata"
 _Value = TypeVar("_Value")
 
 
@@ -63,11 +62,14 @@ def take(text: str) -> tuple[str, dict[str, str]]:
 
 
 def plain(value: str) -> str:
-    """A value without its quotes and escapes, those of Go's `%q` among them; an escape that stands for no character
-    (half of a pair of surrogates, a byte) stays as it is written, as do NUL's and unknown ones."""
-    if value[:1] not in ("'", '"') or len(value) < 2:
-        return value
-    return _ESCAPE.sub(_escaped, value[1:-1]) if "\\" in value else value[1:-1]
+    """A value without its quotes and escapes."""
+    return unescaped(value[1:-1]) if value[:1] in ("'", '"') and len(value) > 1 else value
+
+
+def unescaped(text: str) -> str:
+    """What stood between quotes without its escapes, those of Go's `%q` among them; an escape that stands for no
+    character (half of a pair of surrogates, a byte) stays as it is written, as do NUL's and unknown ones."""
+    return _ESCAPE.sub(_escaped, text) if "\\" in text else text
 
 
 def _escaped(escape: re.Match[str]) -> str:
@@ -102,17 +104,17 @@ def _target(key: str, value: str) -> str:
     return "exception.message" if key in ("err", "error") and value else OWN_PREFIX + key
 
 
-def put_metadata(record: Record) -> bool:
-    """Opens `app.metadata` where all of it is pairs; else it stays. Always true."""
-    text = record.attributes.get(_METADATA)
+def put_metadata(record: Record, name: str = OWN_PREFIX + "metadata") -> bool:
+    """Opens the attribute `name` where all of it is pairs; else it stays. Always true."""
+    text = record.attributes.get(name)
     if isinstance(text, str):
         before, told = take("x " + text)
         placed = {OWN_PREFIX + key: value for key, value in told.items()}
         if before == "x" and placed.keys().isdisjoint(record.attributes):
-            del record.attributes[_METADATA]
+            del record.attributes[name]
             record.attributes.update(placed)
         else:
-            record.attributes[_METADATA] = text.strip()
+            record.attributes[name] = text.strip()
     return True
 
 

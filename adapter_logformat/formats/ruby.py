@@ -8,7 +8,7 @@ from adapter_logformat.formats import pairs
 from adapter_logformat.formats.access import put_request
 from adapter_logformat.grammar import ISO, Layout, iso_time
 from adapter_logformat.multiline import TEXT, Rule
-from adapter_logformat.record import OWN_PREFIX, Record
+from adapter_logformat.record import Record
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, WARN, WORDS, of_status
 from adapter_logformat.timestamps import Times
 
@@ -41,16 +41,6 @@ def _join(record: Record, told: Record) -> None:
         record.timestamp = told.timestamp
     if is_sure and told.severity_text in (None, record.severity_text):
         record.body = told.body
-
-
-def _context(record: Record) -> bool:
-    text = record.attributes.pop("app.context", None)
-    if isinstance(text, str):
-        _, told = pairs.take("x " + text.strip())
-        record.attributes.update({OWN_PREFIX + key: value for key, value in told.items()})
-        if not told:
-            record.attributes["app.context"] = text.strip()
-    return True
 
 
 def _request(record: Record, first: str, lines: Sequence[str]) -> None:
@@ -119,7 +109,7 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({""}),
-        finish=lambda record, found: _context(record),
+        finish=lambda record, found: pairs.put_metadata(record, "app.context"),
     ),
     Layout(
         name="puma",
