@@ -126,9 +126,18 @@ class Arrivals:
         """The same of one that has lost its name meanwhile: the descriptor is all there is."""
         if not is_mistaken(life.file):
             return True
-        self._roll.forget(life)
         file = as_it_shows(life.file)
-        if not self._follow(now, file, seen):
+        try:
+            followed = self._follow(now, file, seen)  # where it cannot be read now, all is as it was
+        except Undecodable as error:
+            self._roll.problem(life, reader.word(error))
+            followed = False
+        new = self._roll.lives[life.key]
+        if new is life:
+            self._roll.forget(life)
+        else:
+            new.state, new.after = life.state, life.after
+        if not followed:
             file.close()
         return False
 
@@ -170,7 +179,6 @@ class Arrivals:
                 return True
         elif self._copies.may_be(file, find, now):
             return True
-        self._roll.no_problem(find.path)
         self._begin(self._new(file, find, now))
         return True
 
@@ -219,7 +227,6 @@ class Arrivals:
             target=target(find.path),
         )
         self._roll.memory.forget(known)
-        self._roll.no_problem(find.path)
         self._roll.add(life)
         self._roll.tell(
             "info", "file_found", path=find.path, generation=known.generation, offset=known.offset, resumed=True

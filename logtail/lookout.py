@@ -92,7 +92,9 @@ class Lookout:
         followed, suspected = self._roll.lives, self._copies.suspects
         self._arrivals.meet([f for key, f in scan.finds.items() if key not in followed and key not in suspected], now)
         self._arrivals.judge_suspects(scan.finds, now)
-        self._roll.keep_problems_of(lambda: {find.path for find in scan.finds.values()} | scan.problems.keys())
+        self._roll.keep_problems_of(
+            lambda: {find.path for key, find in scan.finds.items() if key not in followed} | scan.problems.keys()
+        )
         self.took_s = self._monotonic() - now
         return scan
 

@@ -33,10 +33,14 @@ class Roll:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self._by_path: dict[str, Life] = {}
-        self._troubles: dict[str, str] = {}
+        self._troubles: dict[str | Life, str] = {}
+        """Of files that are followed, whatever has their paths by now, and of paths where none is."""
         self._happenings: list[Happening] = []
 
     def add(self, life: Life) -> None:
+        """It takes the place of the one that has its file, if any."""
+        if (known := self.lives.get(life.key)) is not None:
+            self.remove(known)
         earlier = self._by_path.get(life.path)
         life.after = earlier if earlier is not None and self.lives.get(earlier.key) is earlier else None
         self._by_path[life.path] = self._by_path[life.source.path] = life
@@ -66,8 +70,6 @@ class Roll:
     def rename(self, life: Life, path: str) -> None:
         if self._by_path.get(life.path) is life and life.path != life.source.path:
             del self._by_path[life.path]
-        if (word := self._troubles.pop(life.path, None)) is not None:
-            self._troubles[path] = word
         life.path = life.file.path = path
         self._by_path[path] = life
         self.touched.add(life)
@@ -102,28 +104,28 @@ class Roll:
         told, self._happenings = self._happenings, []
         return told
 
-    def problem(self, path: str, word: str, why: str | None = None) -> None:
-        """A file that matches but cannot be followed: told once, until it is another problem or none."""
-        if self._troubles.get(path) != word:
-            self._troubles[path] = word
+    def problem(self, of: str | Life, word: str, why: str | None = None) -> None:
+        """A file that cannot be followed, or read: told once, until it is another problem or none."""
+        if self._troubles.get(of) != word:
+            self._troubles[of] = word
             self.errors[word] += 1
+            path = of if isinstance(of, str) else of.path
             more = {} if why is None else {"why": why}
             self.tell("warning", "file_not_followed", path=path, reason=word, **more)
 
-    def no_problem(self, path: str) -> None:
-        self._troubles.pop(path, None)
+    def no_problem(self, life: Life) -> None:
+        self._troubles.pop(life, None)
 
     def nothing_to_read(self, life: Life) -> None:
         """It can be looked at again, and shows nothing new. Of a damaged file that means nothing."""
-        if self._troubles.get(life.path) == "read_failed":
-            del self._troubles[life.path]
+        if self._troubles.get(life) == "read_failed":
+            del self._troubles[life]
 
     def keep_problems_of(self, there: Callable[[], set[str]]) -> None:
-        """A problem ends with its file: only those of the paths that are `there`, or are followed, go on."""
+        """A problem ends with its file: only those of files that are followed, or `there` and are not, go on."""
         if self._troubles:  # else nobody is to be asked
-            paths = there() | {life.path for life in self.lives.values()}
-            for path in self._troubles.keys() - paths:
-                del self._troubles[path]
+            for ended in self._troubles.keys() - there() - set(self.lives.values()):
+                del self._troubles[ended]
 
     def in_trouble(self) -> dict[str, int]:
         """Files with a problem now, by kind. From any thread."""

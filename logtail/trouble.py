@@ -20,9 +20,13 @@ class Trouble:
         self._roll.dequeue(life)
         life.held = False
         damaged = isinstance(error, Undecodable)
-        self._roll.problem(life.path, "damaged" if damaged else "read_failed", why=error.strerror)
+        self._roll.problem(life, "damaged" if damaged else "read_failed", why=error.strerror)
         if damaged:
-            life.raw_size, life.size = life.file.look().size, life.offset
+            life.size = life.offset
+            try:
+                life.raw_size = life.file.look().size
+            except OSError:
+                life.raw_size = -1  # its name is elsewhere, or nowhere: the next look tells
             return
         life.raw_size = -1  # looked at again at every look
         try:

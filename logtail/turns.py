@@ -8,7 +8,6 @@ from collections.abc import Callable
 from logtail import reader
 from logtail.chunk import Chunk
 from logtail.decoded import is_mistaken
-from logtail.follow import State
 from logtail.identity import HEAD_BYTES, Mark, extend
 from logtail.life import Life
 from logtail.multiline import Multiline
@@ -55,7 +54,7 @@ class Turns:
 
     def read(self, life: Life, max_bytes: int | None, *, finished: bool) -> Chunk | None:
         """The next piece of the file. None, and no more turns until it changes, when there is no whole line."""
-        if life.undecided and life.state is State.FOLLOWING and is_mistaken(life.file):
+        if life.undecided and is_mistaken(life.file):
             self._roll.dequeue(life)
             life.raw_size = -1  # so that the next look decides
             return None
@@ -89,7 +88,7 @@ class Turns:
     def _nothing_whole(self, life: Life) -> None:
         """It can be read, and has no whole line."""
         self._roll.dequeue(life)
-        self._roll.no_problem(life.path)
+        self._roll.no_problem(life)
 
     def _hand_out(self, life: Life, reading: reader.Reading) -> Chunk:
         content, joined = reading.data, False
@@ -106,7 +105,7 @@ class Turns:
             self._roll.tell("warning", "line_too_long", path=life.path, offset=chunk.start, limit=self._max_line)
         life.midline = not reading.data.endswith(b"\n")
         self._roll.counts["bytes_read"] += len(reading.data)
-        self._roll.no_problem(life.path)
+        self._roll.no_problem(life)
         return chunk
 
     def is_quiet(self, life: Life) -> bool:

@@ -11,6 +11,9 @@ import pytest
 
 from logtail import checkpoint
 from logtail.chunk import Chunk
+from logtail.decoded import Opener
+from logtail.discovery import Discovery
+from logtail.follower import Follower
 from logtail.tail import Tail
 
 PATIENCE_S = 60
@@ -91,6 +94,36 @@ class Following:
         else:
             job.cancel()
             await asyncio.wait((job,))
+
+
+class ByHand:
+    """A follower whose steps a test takes one by one: its time stands still, so it looks when all was read only."""
+
+    def __init__(self, *include: Path, most_open: int = 8) -> None:
+        self.follower = Follower(
+            Discovery([str(each) for each in include], []),
+            start_at="beginning",
+            max_line_bytes=1024,
+            chunk_bytes=4096,
+            multiline=None,
+            delete_after_ack=False,
+            open_file=Opener(most_open).open,
+            monotonic=lambda: 0.0,
+            wall=lambda: 0.0,
+        )
+        self.happenings = self.follower.begin(None)
+
+    def chunk(self) -> bytes:
+        """The next chunk's data; nothing when there is none."""
+        while True:
+            self.follower.snapshot()
+            step = self.follower.step(None)
+            self.happenings += step.happenings
+            if not step.save_first:
+                return step.chunk.data if step.chunk is not None else b""
+
+    def of(self, event: str) -> list[dict[str, Any]]:
+        return [facts for _, name, facts in self.happenings if name == event]
 
 
 Follow = Callable[..., Any]

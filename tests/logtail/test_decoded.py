@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC240 (the files are local and small)
 
+import errno
 import gzip
 import random
 import zlib
@@ -17,7 +18,8 @@ from logtail.memory import entry
 from logtail.opened import Opened
 from logtail.roll import Roll
 
-from .conftest import Follow, append, reuse_inode
+from .conftest import ByHand, Follow, append, reuse_inode
+from .test_opened import held
 
 TEXT = b"".join(b"line %d %d\n" % (n, random.Random(n).getrandbits(200)) for n in range(20_000))
 
@@ -271,3 +273,53 @@ async def test_a_file_that_was_empty_first_is_recognised_though_it_has_lost_its_
     lose(log)
     assert b"".join(chunk.data for chunk in await tail.drained()) == content
     assert tail.tail.stats().lag_bytes == 0
+    assert len(tail.events.of("file_rotated")) == 1
+
+
+@pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.rename(path.with_name("elsewhere"))])
+async def test_a_file_that_was_empty_first_and_is_damaged_without_a_name_is_said_and_let_go(
+    follow: Follow, log: Path, lose: Callable[[Path], None]
+) -> None:
+    log.write_bytes(b"")
+    tail = await follow()
+    await tail.look()
+    log.write_bytes(b"\x1f\x8b\x08 no text")
+    lose(log)
+    assert await tail.drained() == []
+    assert [each["reason"] for each in tail.events.of("file_not_followed")] == ["damaged"]
+    assert held(log.parent) == []
+
+
+def test_an_error_while_a_file_without_a_name_is_recognised_leaves_it_to_the_next_look(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.parent.mkdir()
+    log.write_bytes(b"")
+    tail = ByHand(log)
+    errors = [errno.EIO]
+
+    def is_of_open_file(*_: object) -> bool:
+        if errors:
+            raise OSError(errors.pop(), "Input/output error")
+        return False
+
+    monkeypatch.setattr(Compressions, "is_of_open_file", is_of_open_file)
+    assert tail.chunk() == b""
+    log.write_bytes(gzip.compress(b"one\n"))
+    log.unlink()
+    assert [tail.chunk(), tail.chunk()] == [b"", b"one\n"]
+    assert len(held(log.parent)) == 1
+    tail.follower.close()
+    assert held(log.parent) == []
+
+
+def test_a_file_without_a_name_that_is_compressed_into_after_the_look_is_no_plain_one(log: Path) -> None:
+    log.parent.mkdir()
+    log.write_bytes(b"")
+    tail = ByHand(log)
+    moved = log.rename(log.with_name("elsewhere"))
+    moved.write_bytes(b"\x1f")
+    tail.follower.look()
+    moved.write_bytes(gzip.compress(b"one\n", mtime=ord("\n")))
+    assert [tail.chunk(), tail.chunk()] == [b"one\n", b""]
+    tail.follower.close()

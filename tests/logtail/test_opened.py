@@ -160,7 +160,7 @@ async def test_more_files_than_descriptors(follow: Follow, log: Path) -> None:
         log.with_name(f"{number}.log").write_bytes(b"first %d\n" % number)
     tail = await follow(most_open=4)
     assert sorted(await tail.lines(50)) == sorted(b"first %d" % number for number in range(50))
-    assert len(_held(log.parent)) <= 4
+    assert len(held(log.parent)) <= 4
     for number in range(50):
         append(log.with_name(f"{number}.log"), b"second %d\n" % number)
     assert sorted(await tail.lines(50)) == sorted(b"second %d" % number for number in range(50))
@@ -186,10 +186,10 @@ async def test_one_look_that_takes_long_makes_nobody_wait_long(follow: Follow, l
 
 def test_a_file_whose_first_bytes_cannot_be_read_is_closed_again() -> None:
     opener = Opener(8)
-    before = _held(Path("/proc"))
+    before = held(Path("/proc"))
     with pytest.raises(OSError, match="Input/output error"):
         opener.open("/proc/self/mem")
-    assert _held(Path("/proc")) == before
+    assert held(Path("/proc")) == before
 
 
 async def test_truncated_again_and_again_a_utf16_file_takes_one_descriptor(follow: Follow, log: Path) -> None:
@@ -199,10 +199,10 @@ async def test_truncated_again_and_again_a_utf16_file_takes_one_descriptor(follo
     for text in ("three\nfour\nfive\n", "six\nseven\neight\nnine\n"):
         log.write_bytes(text.encode("utf-16"))
         assert await tail.lines(text.count("\n")) == text.encode().splitlines()
-    assert _held(log) == [str(log)]
+    assert held(log) == [str(log)]
 
 
-def _held(place: Path) -> list[str]:
+def held(place: Path) -> list[str]:
     """The open files below `place`."""
     return [path for path in map(_target, Path("/proc/self/fd").iterdir()) if path.startswith(str(place))]
 

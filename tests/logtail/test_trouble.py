@@ -6,7 +6,7 @@ import gzip
 import os
 from pathlib import Path
 
-from .conftest import Follow, Following, append
+from .conftest import ByHand, Follow, Following, append
 from .test_opened import Weather
 
 
@@ -91,3 +91,50 @@ async def test_a_damaged_file_is_in_trouble_under_its_new_name_and_until_it_is_d
     await tail.event("file_finished")
     await looked(tail, log)
     assert tail.tail.stats().in_trouble == {}
+
+
+async def test_a_damaged_file_that_was_emptied_is_in_trouble_no_more(follow: Follow, log: Path) -> None:
+    content = bytearray(gzip.compress(b"one\n"))
+    content[-8] ^= 1
+    log.write_bytes(content)
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    await tail.event("file_not_followed")
+    assert tail.tail.stats().in_trouble == {"damaged": 1}
+    log.write_bytes(b"")
+    await tail.event("file_truncated")
+    await looked(tail, log)
+    assert tail.tail.stats().in_trouble == {}
+
+
+async def test_what_took_the_name_of_a_file_is_in_trouble_though_that_one_can_be_read(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.write_bytes(b"one\n")
+    tail = await follow()
+    assert await tail.lines(1) == [b"one"]
+    moved = log.rename(tmp_path / "elsewhere")
+    log.mkdir()
+    for line in (b"two", b"three"):
+        append(moved, line + b"\n")
+        assert await tail.lines(1) == [line]
+        await looked(tail, log)
+        assert tail.tail.stats().in_trouble == {"directory": 1}
+    assert len(tail.events.of("file_not_followed")) == 1
+
+
+def test_a_damaged_file_whose_name_is_anothers_when_its_descriptor_was_taken_back(log: Path) -> None:
+    content = bytearray(gzip.compress(b"one\n"))
+    content[-8] ^= 1
+    log.parent.mkdir()
+    log.write_bytes(content)
+    other = log.with_name("other.log")
+    other.write_bytes(b"two\n")
+    tail = ByHand(log, other, most_open=1)
+    assert [tail.chunk(), tail.chunk()] == [b"one\n", b"two\n"]
+    log.rename(log.with_name("app.log.1"))
+    log.write_bytes(b"three\n")
+    assert [tail.chunk(), tail.chunk()] == [b"three\n", b""]
+    assert [each["reason"] for each in tail.of("file_not_followed")] == ["damaged"]
+    assert [each["now"] for each in tail.of("file_rotated")] == [str(log.with_name("app.log.1"))]
+    tail.follower.close()
