@@ -95,7 +95,7 @@ LAYOUTS: Final = (
         rank=82,
         pattern=rf"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d{{6}}) (?P<pid>\d{{1,10}}+) {_LEVEL}"
         rf" {{1,3}}"
-        r"(?P<logger>[A-Za-z_$][\w.$\-]*+):(?!:) ?(?P<body>.*)",
+        r"(?P<logger>(?=[\w$\-]++\.)[A-Za-z_$][\w.$\-]*+):(?!:) ?(?P<body>.*)",
         sample="081109 203615 148 INFO dfs.DataNode$PacketResponder: PacketResponder 1 for block blk_388 terminating",
         scale=SCALE,
         fields={"pid": ("process.pid", int), "logger": _LOGGER_FIELD},
@@ -138,12 +138,26 @@ LAYOUTS: Final = (
         rule=TEXT,
     ),
     Layout(
+        name="log4j_bars",
+        title="log4j and logback between bars: `%d | %p | %t | %c | %m`",
+        rank=85,
+        # ActiveMQ's message, logger and thread stand in the same columns.
+        pattern=rf"{ISO} \| {_LEVEL} {{0,3}}\| {{0,40}}(?P<thread>[^|\s][^|\n]{{0,99}}?) {{0,40}}\| "
+        r"(?P<logger>(?!org\.apache\.activemq\.)[a-z]\w*+(?:\.[a-z_]\w*+)*+\.[A-Z][\w$]*+)(?<!Exception)(?<!Error)"
+        r" {0,60}\| (?!(?:main|(?:ActiveMQ|RMI|qtp\d)[^|\n]*+)$)(?P<body>.*)",
+        sample="2026-11-20 08:51:00,123 | INFO  | main | com.example.Demo | started",
+        scale=SCALE,
+        fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
         name="log4j_simple",
         title="log4j 1 without a date: TTCCLayout `%r [%t] %p %c %x - %m` and SimpleLayout `%p - %m`",
         rank=41,
         pattern=rf"(?:(?P<uptime>\d{{1,12}}+) {_THREAD} )?{_LEVEL} {{1,6}}(?:(?(uptime)|(?=[\w$]++\.))"
-        r"(?P<logger>[A-Za-z_$][\w.$]*+)(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- (?P<body>.*)",
-        yields=r"[A-Z]{4,9} - \d{4}-\d\d-\d\d ",  # CodeIgniter
+        r"(?P<logger>[A-Za-z_$][\w.$]*+)(?: {1,3}(?P<context>[^ \-][^ ]{0,100}+))? {1,6})?- "
+        r"(?!\d{4}-\d\d-\d\d[ T])(?P<body>.*)",
         sample="176 [main] INFO  org.foo.Bar  - Located nearest gas station.",
         scale=SCALE,
         fields={

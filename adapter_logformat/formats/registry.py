@@ -87,7 +87,7 @@ FAMILIES = (
     Family("operations", ("icinga", "nagios", "bacula", "exim"),
            r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
-                    "log4js", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
+                    "log4js", "log4j_bars", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
     Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("java_frameworks", ("spring_traced", "dropwizard", "play", "akka", "thread_and_class", "slf4j_simple"),

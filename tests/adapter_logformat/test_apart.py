@@ -143,6 +143,8 @@ def test_one_pattern_finds_the_time_that_each_layout_by_itself_finds(line: str) 
         ("20-Nov-2026 08:51:00 worker: connection refused", "bacula"),
         ("[2026-11-20 08:51:00] [INFO] upload - done", "log4js"),
         ("[2026-11-20 08:51:00] INFO Sent mail to bob (example.com)", "kafka"),
+        ("261120 085100 12 INFO Starting: 5 workers", "hdfs"),
+        ("INFO - 2026-11-20 08:51:00 - started", "log4j_simple"),
         ("26/11/20 08:51:00 ERROR failed: disk full", "spark"),
         ("26/11/20 08:51:00 ERROR java.io.IOException: broken pipe", "spark"),
         ("08:51:00 [worker] ERROR failed - attempt 2", "logback"),
