@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ambassador_dbproxy.conversation import Conversation, Within
 from chassis.settings import Address, OperatorError
@@ -49,19 +52,30 @@ async def dial(host: Address, timeout_s: float) -> Conversation:
                 _, conversation = await loop.create_unix_connection(Conversation, host.path)
             else:
                 conversation = await _connect(host.host, host.port)
+                _tune_connected(conversation)
     except TimeoutError as error:
         raise Unreachable(f"{host}: no answer within {timeout_s:g}s") from error
     except OSError as error:
         raise Unreachable(f"{host}: {error.strerror or error}") from error
-    if not host.path:
-        # What a transport gives as its socket makes a real one for each call. For these options any family will do.
-        descriptor = conversation.transport.get_extra_info("socket").fileno()
-        real = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
-        try:
-            tune(real)
-        finally:
-            real.detach()
     return conversation
+
+
+def _tune_connected(conversation: Conversation) -> None:
+    """`tune` it; OSError, and it is closed, when it was reset as soon as it was made."""
+    sock = conversation.transport.get_extra_info("socket")
+    descriptor = -1 if sock is None or conversation.lost else sock.fileno()
+    if descriptor < 0:
+        conversation.abort()
+        raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    # What a transport gives as its socket makes a real one for each call. For these options any family will do.
+    real = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, descriptor)
+    try:
+        tune(real)
+    except OSError:
+        conversation.abort()
+        raise
+    finally:
+        real.detach()
 
 
 async def _connect(name: str, port: int) -> Conversation:
@@ -69,7 +83,7 @@ async def _connect(name: str, port: int) -> Conversation:
     loop = asyncio.get_running_loop()
     if not _is_address(name):
         found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        addresses = [str(address[0]) for *_, address in found]
+        addresses = [_written(address) for *_, address in found]
         if len(addresses) > 1:
             return await _first_of(addresses, port)
         name = addresses[0]
@@ -121,7 +135,13 @@ def peer_address(conversation: Conversation, host: Address) -> Address:
     name = conversation.transport.get_extra_info("peername")
     if not name or (name[0] == host.host and name[1] == host.port):
         return host
-    return Address.of(name[0], name[1])
+    return Address.of(_written(name), name[1])
+
+
+def _written(address: Sequence[Any]) -> str:
+    """A socket address's host; a link-local one names its interface, without which it leads nowhere (RFC 4007)."""
+    name = str(address[0])
+    return f"{name}%{address[3]}" if len(address) > 3 and address[3] and "%" not in name else name
 
 
 def bind(listen: Address, setting: str) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ambassador_dbproxy import dial as dial_module
+from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.dial import Unreachable, dial
 from chassis.settings import Address
 
@@ -94,3 +95,40 @@ async def test_all_refuse(resolve: Resolve) -> None:
 async def test_all_are_silent(silent: str, resolve: Resolve) -> None:
     with pytest.raises(Unreachable, match=r"db\.example:\d+: no answer within 0.6s"):
         await dial(resolve(silent, silent), 0.6)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["its socket is gone", "its socket is closed"])
+async def test_one_that_is_reset_as_soon_as_it_is_made(port: int, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = dial_module._connect
+
+    async def connect_and_lose(name: str, port: int) -> Conversation:
+        conversation = await connect(name, port)
+        gone = asyncio.Event()
+        conversation.on_gone = gone.set
+        conversation.abort()
+        await gone.wait()
+        if told:
+            monkeypatch.setattr(conversation.transport, "get_extra_info", lambda _: None)
+        return conversation
+
+    monkeypatch.setattr(dial_module, "_connect", connect_and_lose)
+    with pytest.raises(Unreachable, match="reset"):
+        await dial(Address(f"{GOOD}:{port}"), WAIT_S)
+
+
+@pytest.mark.parametrize("how_many", [1, 2])
+async def test_a_link_local_address_keeps_its_interface(how_many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    async def found(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 5432, 0, 7))] * how_many
+
+    async def connect(_: Any, host: str, port: int) -> None:
+        tried.append(host)
+        raise ConnectionRefusedError(host)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", connect)
+    with pytest.raises(Unreachable):
+        await dial(Address("db.example:5432"), WAIT_S)
+    assert tried == ["fe80::1%7"] * how_many
