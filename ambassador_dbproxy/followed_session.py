@@ -36,6 +36,8 @@ class Tracker(Protocol):
     """What is known of a session from the chunks that went by."""
 
     transactions: int
+    said_goodbye: bool
+    """The app has sent what ends a session; what it has asked before is meant to run to its end."""
 
     @property
     def quiet(self) -> bool:
@@ -175,19 +177,24 @@ class FollowedSession(ABC):
         self._app.say_goodbye()
 
     def _app_ended(self) -> None:
-        if not self.tracker.answered:
+        if not (self.tracker.answered or self.tracker.said_goodbye):
             self._floor.spawn(self._see_whether_gone(), f"look after {self.route.name}")
 
     async def _see_whether_gone(self) -> None:
         """While an answer is due to an app that has ended its side: drop it once nobody is there to read that."""
         while not (self._app.ended or self._server.ended or self.tracker.answered):
-            if await has_gone(self._app.transport):
+            gone = await has_gone(self._app.transport)
+            if gone:
                 self._app.transport.abort()
+            if gone or gone is None:  # where it cannot be told now it could not be told later
                 return
             await asyncio.sleep(PRESENCE_S)
 
     def _lost(self, leg: Leg) -> None:
-        if leg is self._app and not (self._server.ended or self._server.eof) and not self.tracker.answered:
+        tracker = self.tracker
+        if leg is self._app and not (
+            self._server.ended or self._server.eof or tracker.answered or tracker.said_goodbye
+        ):
             self._stop_running()
         if self._app.ended and self._server.ended:
             self._gone()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.errors import ERR, INFILE, OK, SWITCH, end_status, read_error
 from ambassador_dbproxy.mysql.greeting import COM_CHANGE_USER
+from ambassador_dbproxy.mysql.query import QUIT
 from ambassador_dbproxy.mysql.replies import REPLIES, Phase, Reply
 from ambassador_dbproxy.mysql.wire import HEAD_BYTES, LARGEST_BODY, ProtocolViolation
 
@@ -23,6 +24,7 @@ MAX_PIPELINED = 65536
 
 IN_TRANSACTION, MORE_RESULTS, CURSOR = 0x0001, 0x0008, 0x0040
 _HEAD_AND_MARK = struct.Struct("<IB")
+_COM_QUIT = QUIT[0]
 _PROGRESS = 0xFFFF
 _LEAST_OK_BYTES = 7
 _COM_BYTES = HEAD_BYTES + 1
@@ -42,13 +44,13 @@ class SessionTracker:
     __slots__ = (
         "_busy", "_count", "_ends", "_ends_of_result", "_infile", "_intercept", "_kept", "_kind", "_last", "_long",
         "_metadata_optional", "_on_error", "_phase", "_queue", "_sent_kept", "_sent_long", "_sent_skip", "_skip",
-        "_status", "held", "lost", "transactions",
+        "_status", "held", "lost", "said_goodbye", "transactions",
     )  # fmt: skip
 
     def __init__(self, capabilities: int, status: int, *, intercept: bool, on_error: Callable[[str], None]) -> None:
         """The server has just let the app in, with this status. `on_error` is called with each SQLSTATE seen."""
         self.transactions = 0
-        self.lost = False
+        self.lost = self.said_goodbye = False
         self.held: bytearray | None = None
         self._ends_of_result = 1 if capabilities & can.DEPRECATE_EOF else 2
         self._metadata_optional = bool(capabilities & can.OPTIONAL_METADATA)
@@ -125,6 +127,8 @@ class SessionTracker:
                 self._ask(REPLIES[chunk[at + HEAD_BYTES]])
                 if self.lost:
                     return chunk
+                if chunk[at + HEAD_BYTES] == _COM_QUIT:
+                    self.said_goodbye = True
                 if self._intercept and chunk[at + HEAD_BYTES] == COM_CHANGE_USER:
                     self.held = bytearray(chunk[at:])
                     self._busy = True

@@ -22,7 +22,7 @@ _READY_BYTES = 6  # ReadyForQuery, status byte included: the longest start of a 
 _READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
 _EXTENDED = frozenset(b"PBEDCH")  # what belongs together until a Sync, and to one implicit transaction
-_COPY_DATA, _SYNC = b"dS"
+_COPY_DATA, _SYNC, _TERMINATE = b"dSX"
 _ROWS = frozenset(b"Dd")  # DataRow, CopyData
 _COPY_END = frozenset(b"cf")
 _IDLE = ord("I")
@@ -66,13 +66,14 @@ class SessionTracker:
         "_unsynced",
         "_walks",
         "lost",
+        "said_goodbye",
         "transactions",
     )
 
     def __init__(self, on_error: Callable[[str], None], shapes: Shapes) -> None:
         """The session has just sent its first ReadyForQuery. `on_error` is called with each SQLSTATE seen."""
         self.transactions = 0
-        self.lost = False
+        self.lost = self.said_goodbye = False
         self._status = _IDLE
         self._asked = 0  # messages of the app that a ReadyForQuery will answer
         self._server_skip = self._client_skip = 0  # bytes of the current message still to come, or _KEPT
@@ -184,6 +185,8 @@ class SessionTracker:
                 self._unsynced = 1
             elif kind in _COPY_END:
                 self._copying = False
+            elif kind == _TERMINATE:
+                self.said_goodbye = True
         if not 4 <= length <= MAX_MESSAGE_BYTES:
             self._lose()
             return

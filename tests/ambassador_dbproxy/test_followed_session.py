@@ -1,9 +1,11 @@
 """When a session leaves its server: at a quiet moment, and when it replaces another one only once it has been used."""
 
+from collections.abc import Coroutine
 from types import SimpleNamespace
 
 import pytest
 
+from ambassador_dbproxy import followed_session
 from ambassador_dbproxy.followed_session import USED, AppLeg, FollowedSession, ServerLeg
 
 
@@ -23,6 +25,9 @@ class Transport:
     def close(self) -> None:
         self.closing = True
 
+    def abort(self) -> None:
+        self.closing = True
+
     def is_closing(self) -> bool:
         return self.closing
 
@@ -31,6 +36,7 @@ class Tracker:
     def __init__(self) -> None:
         self.transactions = 0
         self.quiet = self.answered = True
+        self.said_goodbye = False
 
     def server_bytes(self, chunk: bytes) -> None:
         self.transactions += chunk.count(b"Z")
@@ -40,7 +46,9 @@ class Session(FollowedSession):
     GOODBYE = b"goodbye"
 
     def __init__(self) -> None:
-        super().__init__(SimpleNamespace(route="dev"), SimpleNamespace())  # type: ignore[arg-type]
+        self.spawned: list[str] = []
+        route = SimpleNamespace(name="dev")
+        super().__init__(SimpleNamespace(route=route), SimpleNamespace(spawn=self._note))
         self.tracker = self.followed = Tracker()
         self.to_app, self.to_server = Transport(), Transport()
         self._app = AppLeg(SimpleNamespace(transport=self.to_app, lost=False))  # type: ignore[arg-type]
@@ -49,6 +57,10 @@ class Session(FollowedSession):
         self._app.forward, self._server.forward = self.to_server.write, self.to_app.write
         self._server.look = self.tracker.server_bytes
         self.stopped = 0
+
+    def _note(self, task: Coroutine[None, None, None], name: str) -> None:
+        task.close()
+        self.spawned.append(name)
 
     def server_says(self, chunk: bytes) -> None:
         self._server.data_received(chunk)
@@ -106,3 +118,28 @@ async def test_what_the_server_is_doing_is_stopped_at_the_deadline(session: Sess
     assert (session.stopped, session.to_server.closing, session.to_app.written) == (1, True, b"cut")
     session.end("cut")
     assert (session.stopped, session.to_app.written) == (1, b"cut")
+
+
+@pytest.mark.parametrize(("said_goodbye", "looked_after"), [(False, 1), (True, 0)])
+async def test_what_an_app_asked_before_its_goodbye_runs_to_its_end(
+    session: Session, said_goodbye: bool, looked_after: int
+) -> None:
+    session.followed.quiet = session.followed.answered = False
+    session.followed.said_goodbye = said_goodbye
+    session._app_ended()
+    session._lost(session._app)
+    assert (len(session.spawned), session.stopped) == (looked_after, looked_after)
+
+
+@pytest.mark.parametrize(("seen", "aborted"), [([True], True), ([False, True], True), ([None, True], False)])
+async def test_an_app_is_looked_after_while_that_can_be_told(
+    session: Session, monkeypatch: pytest.MonkeyPatch, seen: list[bool | None], aborted: bool
+) -> None:
+    async def has_gone(_: object) -> bool | None:
+        return seen.pop(0)
+
+    monkeypatch.setattr(followed_session, "has_gone", has_gone)
+    monkeypatch.setattr(followed_session, "PRESENCE_S", 0.0)
+    session.followed.answered = False
+    await session._see_whether_gone()
+    assert session.to_app.closing is aborted

@@ -189,6 +189,17 @@ async def test_required_encryption_fails_as_at_a_server_without_it(through: Any)
         await psycopg.AsyncConnection.connect(dsn(through, sslmode="require"))
 
 
+def test_what_an_app_asked_before_its_goodbye_runs_to_its_end(through: Any) -> None:
+    startup = struct.pack(">I", 196608) + b"user\0x\0database\0y\0\0"
+    query = b"SELECT pg_sleep(0.5); CREATE TABLE asked_before_goodbye ()\0"
+    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+        sock.sendall(struct.pack(">I", len(startup) + 4) + startup)
+        while not sock.recv(65536).endswith(b"Z\0\0\0\5I"):
+            pass
+        sock.sendall(b"Q" + struct.pack(">I", len(query) + 4) + query + b"X\0\0\0\4")
+    until(lambda: _count(through, "SELECT count(*) FROM pg_class WHERE relname = 'asked_before_goodbye'"))
+
+
 def test_half_close_still_gets_its_answer(through: Any) -> None:
     startup = struct.pack(">I", 196608) + b"user\0x\0database\0y\0\0"
     query = b"Q" + struct.pack(">I", 4 + 14) + b"SELECT 'bye'" + b";\0"

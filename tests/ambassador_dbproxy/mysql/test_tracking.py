@@ -178,6 +178,13 @@ def test_behind_an_unknown_command_nothing_is_intercepted() -> None:
     assert (it.lost, it.held, it.take_kept()) == (True, None, b"")
 
 
+@pytest.mark.parametrize("step", [None, 1, 3])
+def test_the_goodbye_is_seen_behind_what_is_still_asked(step: int | None) -> None:
+    quit_ = command(1)
+    assert not play([("app", QUERY + command(3, quit_), False)], step=step).said_goodbye
+    assert play([("app", QUERY + quit_, False)], step=step).said_goodbye
+
+
 def test_responses_and_errors_are_counted() -> None:
     seen: list[str] = []
     it = SessionTracker(0, AUTOCOMMIT, intercept=False, on_error=seen.append)

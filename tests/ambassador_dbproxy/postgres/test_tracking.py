@@ -68,6 +68,12 @@ def test_quiet_moments(steps: list[Step], step: int | None) -> None:
     play(steps, step)
 
 
+@pytest.mark.parametrize("step", [None, 1, 3])
+def test_the_goodbye_is_seen_behind_what_is_still_asked(step: int | None) -> None:
+    assert not play([("app", QUERY + message(b"Q", b"X\0\0\0\4\0"), False)], step).said_goodbye
+    assert play([("app", QUERY + message(b"X"), False)], step).said_goodbye
+
+
 def test_transactions_and_errors_are_counted() -> None:
     seen: list[str] = []
     tracker = SessionTracker(seen.append, Shapes())
