@@ -27,7 +27,7 @@ _HEAD = struct.Struct(">BI")
 _PARAMETER = ord("S")
 _IN_HOT_STANDBY = b"in_hot_standby\0"
 _STANDS_BY = _IN_HOT_STANDBY + b"on\0"
-_KEY_AND_READY_BYTES = 13 + 6  # what mostly ends a greeting, and differs from one to the next
+_KEY_HEAD = b"K\0\0"  # of the message that follows the parameters: its length, 264 at most, depends on the server
 _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
 _MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
 
@@ -125,7 +125,8 @@ class UpstreamLogin:
 
         The same as `receive` for each of them, in one pass: they are most of what a login has to read.
         """
-        begin = unread[:-_KEY_AND_READY_BYTES]
+        # Up to the key, which differs from one login to the next: what is kept would not be found again with it.
+        begin = unread[: max(unread.rfind(_KEY_HEAD), 0)]
         read = _parameters if len(begin) <= MAX_KEPT_BYTES else _parameters.__wrapped__
         taken, in_hot_standby = read(begin)
         if in_hot_standby is not None:

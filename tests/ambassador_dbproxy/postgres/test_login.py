@@ -17,6 +17,7 @@ from ambassador_dbproxy.postgres.login import (
     Send,
     ServerRefused,
     UpstreamLogin,
+    _parameters,
     read_backend_key,
     without_channel_binding,
 )
@@ -86,6 +87,18 @@ def test_parameters_in_one_pass_are_the_same_as_one_by_one(messages: list[Messag
             fast.receive(message)
             reader.pass_to(fast.greet)
     assert (fast.state, fast.greeting, fast.in_hot_standby) == (slow.state, slow.greeting, slow.in_hot_standby)
+
+
+@pytest.mark.parametrize("key_bytes", [4, 32, 256])
+def test_parameters_are_kept_whatever_the_key_behind_them(key_bytes: int) -> None:
+    _parameters.cache_clear()
+    parameters = b"".join(each.encode() for each in GREETING[:2])
+    for filler in (b"a", b"K", b"\xff"):
+        it = login(None)
+        it.receive(OK)
+        key = Message(b"K", b"\0\0\0\7" + filler * key_bytes)
+        assert it.greet(parameters + key.encode() + READY.encode()) == len(parameters)
+    assert _parameters.cache_info().misses == 1
 
 
 def test_cleartext() -> None:
