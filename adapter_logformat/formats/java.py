@@ -11,6 +11,8 @@ from adapter_logformat.severity import JAVA as SCALE
 _LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
 _THREAD: Final = r"\[ {0,40}(?P<thread>[^\]\n]*+)\]"
 _LOGGER: Final = r"(?P<logger>[\w.$/\-\[\]@]++)"
+_THROWN: Final = r"(?=[A-Za-z_$][\w.$]*+(?:(?<=Exception)|(?<=Error)): )"
+"""What a message without a logger before it may begin with, though it is named as loggers are."""
 _THREAD_FIELD: Final[Field] = ("thread.name", str)
 _LOGGER_FIELD: Final[Field] = ("otel.scope.name", str)
 
@@ -81,8 +83,8 @@ LAYOUTS: Final = (
         title="Spark and old Hadoop: `%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m`",
         rank=82,
         pattern=rf"(?P<year>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK} {_LEVEL} {{1,3}}(?:{_THREAD} {{1,2}})?"
-        r"(?P<logger>(?=[\w$\-]*+\.|[A-Z])[A-Za-z_$][\w.$\-]*+)(?<!Exception)(?<!Error)"
-        r"(?:\([^)\s]*+\))?:(?!:) ?(?P<body>.*)",
+        r"(?:(?P<logger>(?=[\w$\-]*+\.|[A-Z])[A-Za-z_$][\w.$\-]*+)(?<!Exception)(?<!Error)"
+        rf"(?:\([^)\s]*+\))?:(?!:) ?|{_THROWN})(?P<body>.*)",
         sample="17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM]",
         scale=SCALE,
         fields={"thread": _THREAD_FIELD, "logger": _LOGGER_FIELD},
@@ -180,7 +182,7 @@ LAYOUTS: Final = (
         r"|(?=[A-Z]|root\b)(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
         r"(?:(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?<!\.py)(?<!Exception)(?<!Error)(?::(?P<line>\d{1,9}+))?"
         r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )|"
-        r"(?=[A-Za-z_$][\w.$]*+(?:(?<=Exception)|(?<=Error)): ))(?P<body>.*)",
+        rf"{_THROWN})(?P<body>.*)",
         yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[[A-Z]{4,5}\] ",  # hclog
         sample="2026-11-20 08:51:00,123 [main] INFO  com.example.Demo - started",
         scale=SCALE,
