@@ -31,9 +31,6 @@ BUG: Final = "bug"
 """A reader failed on the line instead of refusing it. One line must not keep all others from being read."""
 REASONS: Final = (UNRECOGNISED, INVALID_UTF8, LINE_TOO_LONG, AFTER_CAP, TIME, BUG)
 MOST_BUGS: Final = 64
-FAST_LINES: Final = 256
-FAST_BYTES: Final = 1 << 18
-"""Caps below these leave no room for what the fast forms join without asking."""
 _NS: Final = 1_000_000_000
 
 
@@ -51,7 +48,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Tally:
-    """What happened, as plain counts; the owner takes them away with `drain`."""
+    """What happened, as plain counts, which only grow."""
 
     lines: int = 0
     blank_lines: int = 0

@@ -9,7 +9,7 @@ from typing import Final
 
 from adapter_logformat.formats.regex_check import objection
 from adapter_logformat.formats.time_layout import TimeLayout
-from adapter_logformat.grammar import Format, Read, unread_time
+from adapter_logformat.grammar import Format, Read, is_number, unread_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import OWN_PREFIX, Record
 from adapter_logformat.severity import WORDS, of_status
@@ -88,7 +88,7 @@ def _put(record: Record, group: str, value: str) -> None:
         record.resource[RESOURCES[group]] = value
     elif value != "-" or group not in TARGETS:
         name, kind = TARGETS.get(group, ("", str))
-        if kind is int and not (value.isascii() and value.isdigit() and len(value) < 19):
+        if kind is int and not is_number(value):
             name = ""
         record.attributes[name or _own(group)] = int(value) if name and kind is int else value
         if name == "http.response.status_code" and record.severity_number is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats import access
-from adapter_logformat.grammar import ISO, NOTHING, Layout, is_number, iso_time
+from adapter_logformat.grammar import ISO, NOTHING, Field, Layout, is_number, iso_time
 from adapter_logformat.record import Record
 from adapter_logformat.severity import of_status
 
@@ -36,17 +36,29 @@ def _first_of_list(text: str) -> str:
     return text.split(",", 1)[0].strip()
 
 
+_SERVED: Final = (
+    r"(?P<received>\d{1,18}+) (?P<size>\d{1,18}+) (?P<took>\d{1,15}+|-) (?P<upstream_took>\d{1,15}+|-) "
+    rf'"(?P<client>{_QUOTED})" "(?P<agent>{_QUOTED})" "(?P<id>{_QUOTED})" "(?P<authority>{_QUOTED})" '
+    rf'"(?P<upstream>{_QUOTED})"'
+)
+_FIELDS: Final[dict[str, Field]] = {
+    "received": ("http.request.body.size", int),
+    "size": ("http.response.body.size", int),
+    "client": ("client.address", _first_of_list),
+    "agent": ("user_agent.original", access.unescape),
+    "id": ("app.request_id", str),
+    "authority": ("server.address", str),
+    "upstream": ("app.upstream_host", str),
+}
+
 LAYOUTS: Final = (
     Layout(
         name="istio",
         title="Envoy as Istio configures it",
         rank=91,
         pattern=rf'\[{ISO}\] "(?P<body>{_QUOTED})" (?P<status>\d{{1,3}}) (?P<flags>[^ ]++) '
-        rf'(?:(?P<details>[^ "]++) (?P<termination>[^ "]++) )?"(?P<failure>{_QUOTED})" (?P<received>\d{{1,18}}+) '
-        r"(?P<size>\d{1,18}+) (?P<took>\d{1,15}+|-) (?P<upstream_took>\d{1,15}+|-) "
-        rf'"(?P<client>{_QUOTED})" "(?P<agent>{_QUOTED})" "(?P<id>{_QUOTED})" "(?P<authority>{_QUOTED})" '
-        rf'"(?P<upstream>{_QUOTED})"(?: (?P<cluster>[^ ]++) (?P<local>[^ ]++) (?P<downstream>[^ ]++) (?P<remote>[^'
-        rf" ]++)"
+        rf'(?:(?P<details>[^ "]++) (?P<termination>[^ "]++) )?"(?P<failure>{_QUOTED})" {_SERVED}'
+        r"(?: (?P<cluster>[^ ]++) (?P<local>[^ ]++) (?P<downstream>[^ ]++) (?P<remote>[^ ]++)"
         r" (?P<sni>[^ ]++) (?P<route>[^ ]++)(?: .*)?)?",
         sample='[2026-11-20T08:51:00.310Z] "GET /status/200 HTTP/1.1" 200 - via_upstream - "-" 0 135 5 4 "-" '
         '"curl/8.5" "84961386" "httpbin:8000" "192.0.2.7:80" outbound|8000||httpbin.default.svc.cluster.local'
@@ -58,13 +70,7 @@ LAYOUTS: Final = (
             "details": ("app.response_code_details", str),
             "termination": ("app.connection_termination_details", str),
             "failure": ("app.upstream_transport_failure_reason", str),
-            "received": ("http.request.body.size", int),
-            "size": ("http.response.body.size", int),
-            "client": ("client.address", _first_of_list),
-            "agent": ("user_agent.original", access.unescape),
-            "id": ("app.request_id", str),
-            "authority": ("server.address", str),
-            "upstream": ("app.upstream_host", str),
+            **_FIELDS,
             "cluster": ("app.upstream_cluster", str),
             "local": ("app.upstream_local_address", str),
             "downstream": ("app.downstream_local_address", str),
@@ -80,23 +86,14 @@ LAYOUTS: Final = (
         name="envoy",
         title="Envoy's own default access log",
         rank=90,
-        pattern=rf'\[{ISO}\] "(?P<body>{_QUOTED})" (?P<status>\d{{1,3}}) (?P<flags>[^ ]++) (?P<received>\d{{1,18}}+) '
-        r"(?P<size>\d{1,18}+) (?P<took>\d{1,15}+|-) (?P<upstream_took>\d{1,15}+|-) "
-        rf'"(?P<client>{_QUOTED})" "(?P<agent>{_QUOTED})" "(?P<id>{_QUOTED})" "(?P<authority>{_QUOTED})" '
-        rf'"(?P<upstream>{_QUOTED})"(?: .*)?',
+        pattern=rf'\[{ISO}\] "(?P<body>{_QUOTED})" (?P<status>\d{{1,3}}) (?P<flags>[^ ]++) {_SERVED}(?: .*)?',
         sample='[2016-04-15T20:17:00.310Z] "POST /api/v1/locations HTTP/2" 204 - 154 0 226 100 "192.0.2.28"'
         ' "nsq2http" '
         '"cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://192.0.2.1:80"',
         scale={},
         fields={
             "flags": ("app.response_flags", str),
-            "received": ("http.request.body.size", int),
-            "size": ("http.response.body.size", int),
-            "client": ("client.address", _first_of_list),
-            "agent": ("user_agent.original", access.unescape),
-            "id": ("app.request_id", str),
-            "authority": ("server.address", str),
-            "upstream": ("app.upstream_host", str),
+            **_FIELDS,
         },
         time=iso_time,
         absent=NOTHING,

@@ -13,6 +13,7 @@ import msgspec
 from adapter_logformat.formats import json_app
 from adapter_logformat.formats.json_dialects import ECS_OBJECTS, GOOGLE
 from adapter_logformat.formats.json_server import DOTNET_LEVELS, filled, put_level, take_text, take_time, take_values
+from adapter_logformat.grammar import is_number
 from adapter_logformat.record import Record
 from adapter_logformat.severity import PYTHON, WORDS
 from adapter_logformat.timestamps import Times
@@ -192,7 +193,7 @@ def google(record: Record, left: Fields, times: Times) -> None:
     place = special.get("sourceLocation")
     if isinstance(place, dict):
         inside = dict(place)
-        if isinstance(inside.get("line"), str) and inside["line"].isdigit():
+        if isinstance(inside.get("line"), str) and is_number(inside["line"]):
             inside["line"] = int(inside["line"])
         take_values(record, inside, _PLACE)
         special["sourceLocation"] = inside
@@ -214,7 +215,7 @@ def _google_request(record: Record, inside: Fields) -> Fields:
         record.attributes["http.server.request.duration"] = float(inside.pop("latency")[:-1])
     for key, name in (("requestSize", "http.request.size"), ("responseSize", "http.response.size")):
         value = inside.get(key)
-        if isinstance(value, str | int) and str(value).isdigit() and len(str(value)) < 19:
+        if isinstance(value, str | int) and is_number(str(value)):
             record.attributes[name] = int(inside.pop(key))
     take_values(record, inside, {
         "requestMethod": "http.request.method", "requestUrl": "url.full", "userAgent": "user_agent.original",

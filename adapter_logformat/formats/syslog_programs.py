@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from adapter_logformat.formats import firewalls, security, sshd
+from adapter_logformat.grammar import is_number
 from adapter_logformat.record import OWN_PREFIX, Record
 
 MOST_PAIRS: Final = 256
@@ -157,7 +158,7 @@ def _kernel(record: Record, text: str) -> None:
         if name is None or name in record.attributes:
             continue
         if name.endswith(".port"):
-            if value.isascii() and value.isdigit() and len(value) < 6:
+            if is_number(value, 5):
                 record.attributes[name] = int(value)
         else:
             record.attributes[name] = value.lower() if name == "network.transport" else value
