@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 from adapter_logformat.convert import convert, listing
 from adapter_logformat.formats.registry import NAMES
@@ -21,19 +21,15 @@ from adapter_logformat.pipeline import Options
 from adapter_logformat.profiles import PROFILES
 from adapter_logformat.redact import DETECTORS, Redactor, Rule
 from adapter_logformat.settings_inputs import AUTO, is_zone, unknown_format
+from chassis.arguments import Parser
+from chassis.errors import EXIT_OPERATOR_MISTAKE
 
-EXIT_CLEAN, EXIT_MISTAKE, EXIT_IO = 0, 64, 74
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_MISTAKE, f"{self.prog}: {message}\n")
+EXIT_CLEAN, EXIT_IO = 0, 74
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="adapter-logformat", description="Any log format → one schema")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser = Parser(prog="adapter-logformat", description="Any log format → one schema")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     filter_ = commands.add_parser("convert", help="log lines in, records out")
     filter_.add_argument("--format", default=AUTO, type=_format, metavar="NAME", help="auto, or one of `formats`")
     filter_.add_argument("--profile", default="otel", choices=PROFILES, help="how a record is written")
@@ -118,7 +114,7 @@ def _convert(chosen: argparse.Namespace) -> int:
         raise
     except OSError as error:
         print(f"adapter-logformat: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
-        return EXIT_MISTAKE if error.filename else EXIT_IO
+        return EXIT_OPERATOR_MISTAKE if error.filename else EXIT_IO
     return EXIT_CLEAN
 
 
@@ -140,7 +136,7 @@ def _explain(names: Sequence[str], zone: str) -> int:
                 found = explain(file, _as_old_as(file, Options(zone=zone)), time.time_ns())
         except OSError as error:
             print(f"adapter-logformat: {name}: {error.strerror}", file=sys.stderr)
-            status = EXIT_MISTAKE
+            status = EXIT_OPERATOR_MISTAKE
         else:
             print(*report(name, found), sep="\n")
     return status

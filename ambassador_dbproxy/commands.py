@@ -14,12 +14,13 @@ import msgspec
 from ambassador_dbproxy.operations import SwitchAnswer, SwitchRequest
 from ambassador_dbproxy.settings import Settings
 from ambassador_dbproxy.status import Status, status_text
-from chassis.command import Parser, settings_path
+from chassis.arguments import Parser
+from chassis.command import settings_path
+from chassis.errors import EXIT_OPERATOR_MISTAKE
 from chassis.loading import load
 from chassis.settings import Address, SettingsError
 
 NAMES = ("status", "switch")
-EXIT_OPERATOR_MISTAKE = 64
 EXIT_UNAVAILABLE = 69
 TIMEOUT_S = 10.0
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import uvloop
@@ -22,8 +22,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 
 from chassis import __version__
 from chassis import log as logs
-from chassis.errors import OperatorError, SettingsError
-from chassis.lifecycle import EXIT_CLEAN, EXIT_OPERATOR_MISTAKE, Life, Mate, Phase, live
+from chassis.arguments import Parser
+from chassis.errors import EXIT_OPERATOR_MISTAKE, OperatorError, SettingsError
+from chassis.lifecycle import EXIT_CLEAN, Life, Mate, Phase, live
 from chassis.loading import load
 from chassis.ops import OpsServer, Route
 from chassis.vitals import Vitals
@@ -94,14 +95,6 @@ def settings_path(name: str, given: Path | None) -> Path | None:
 def usual_path(name: str) -> Path:
     """Where a mate's settings are, unless it is told otherwise."""
     return Path(f"/etc/podmates/{name}.yaml")
-
-
-class Parser(argparse.ArgumentParser):
-    """Whose mistakes end like those of the settings, with 64; argparse's own 2 would say something else."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_OPERATOR_MISTAKE, f"{self.prog}: {message}\n")
 
 
 def _parser(name: str, commands: str) -> argparse.ArgumentParser:

@@ -5,6 +5,9 @@ Here: the operator's. A peer's or an upstream's errors belong to the service tha
 
 from dataclasses import dataclass
 
+EXIT_OPERATOR_MISTAKE = 64
+"""Of a process that ends for one (sysexits.h: EX_USAGE)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from chassis import signals
-from chassis.errors import OperatorError
+from chassis.errors import EXIT_OPERATOR_MISTAKE, OperatorError
 from chassis.units import Seconds
 
 EXIT_CLEAN = 0
-EXIT_OPERATOR_MISTAKE = 64
 EXIT_BUG = 70
 EXIT_WORK_LEFT = 75
 

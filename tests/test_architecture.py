@@ -20,7 +20,7 @@ MAY_IMPORT = {
 
 # A module is pure unless it is named here: it decides, and leaves sockets, files, clocks and waiting to these.
 AT_THE_BORDER = {
-    "chassis": {"command", "lifecycle", "loading", "log", "ops", "reference", "secret", "signals", "tls"},
+    "chassis": {"arguments", "command", "lifecycle", "loading", "log", "ops", "reference", "secret", "signals", "tls"},
     "logtail": {
         "arrivals",
         "checkpoint",
