@@ -1,5 +1,6 @@
 """Fixtures: adapters as real processes, one directory per test, killed when the test is over."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -67,9 +68,18 @@ class Desk:
             file.write(text)
 
     def raw(self) -> bytes:
-        """The output, oldest file first."""
+        """The output, oldest file first; read anew if it was rotated meanwhile."""
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                before = self._files()
+                content = b"".join(path.read_bytes() for path, _ in before)
+                if self._files() == before:
+                    return content
+
+    def _files(self) -> list[tuple[Path, int]]:
+        """The output's files and their inodes, oldest first."""
         numbered = sorted(self.output.parent.glob("app.jsonl.*"), key=lambda path: -int(path.suffix[1:]))
-        return b"".join(path.read_bytes() for path in [*numbered, self.output] if path.exists())
+        return [(path, path.stat().st_ino) for path in [*numbered, self.output] if path.exists()]
 
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.raw().splitlines() if line.endswith(b"}")]

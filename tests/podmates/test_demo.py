@@ -47,9 +47,9 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"{text!r} was not printed, but:\n{seen}")
 
 
-def processes_of(base: Path) -> list[str]:
-    """The command lines of processes that were started for the run below `base`."""
-    found = []
+def processes_of(base: Path) -> dict[int, str]:
+    """The processes that were started for the run below `base`, with their command lines."""
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
@@ -58,7 +58,7 @@ def processes_of(base: Path) -> list[str]:
         except OSError:
             continue
         if state != "Z" and (str(base) in arguments or working_in.startswith(str(base))):
-            found.append(arguments)
+            found[int(process.name)] = arguments
     return found
 
 
@@ -66,7 +66,7 @@ def nothing_is_left(base: Path, *, within_s: float = 10) -> bool:
     end = time.monotonic() + within_s
     while processes_of(base) and time.monotonic() < end:
         time.sleep(0.05)
-    return processes_of(base) == []
+    return processes_of(base) == {}
 
 
 def test_a_run_proves_its_claims(base: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_run_proves_its_claims(base: Path) -> None:
     ):
         assert shown in output
     assert list(base.iterdir()) == []
-    assert processes_of(base) == []
+    assert processes_of(base) == {}
 
 
 @pytest.mark.parametrize("moment", ["log server ", "ambassador ", "SIGKILL sent"])
@@ -100,7 +100,7 @@ def test_an_interrupted_run_leaves_nothing(base: Path, moment: str) -> None:
     assert process.returncode == 128 + signal.SIGINT, output
     assert "Interrupted; everything was stopped." in output
     assert "Traceback" not in output
-    assert processes_of(base) == []
+    assert processes_of(base) == {}
     assert list(base.iterdir()) == []
 
 
@@ -130,17 +130,13 @@ def test_one_that_is_kept_says_how_to_reach_it_and_stops_in_order_on_ctrl_c(base
     assert output.index("app ended") < output.index("ambassador ended") < output.index("adapter ended")
     assert output.index("adapter ended") < output.index("shipper ended")
     assert list(base.iterdir()) == []
-    assert processes_of(base) == []
+    assert processes_of(base) == {}
 
 
 def test_a_mate_that_fails_is_named_with_its_last_log_lines(base: Path) -> None:
     with start(base) as process:
         read_until(process, "GET /orders/1")
-        (ambassador,) = [
-            int(path.parent.name)
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if f"{base}/".encode() in (arguments := path.read_bytes()) and b"ambassador_dbproxy\0" in arguments
-        ]
+        (ambassador,) = [pid for pid, arguments in processes_of(base).items() if "ambassador_dbproxy " in arguments]
         os.kill(ambassador, signal.SIGKILL)
         output, _ = process.communicate(timeout=30)
     assert process.returncode == 1, output
@@ -148,4 +144,4 @@ def test_a_mate_that_fails_is_named_with_its_last_log_lines(base: Path) -> None:
     assert "the last log lines of ambassador:" in output
     assert '"event":"ready"' in output.replace("\n    ", "").replace(" ", "")
     assert list(base.iterdir()) == []
-    assert processes_of(base) == []
+    assert processes_of(base) == {}
