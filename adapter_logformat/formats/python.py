@@ -54,11 +54,13 @@ LAYOUTS: Final = (
         # What is no message, but the header of another layout going on: the end of somebody else's bracket, a module of
         # Rust, a logger with its context or none, Spring's process, Solr's thread, a place in Rust, a category or
         # thread with the next field behind it, ZooKeeper's place.
-        r"(?! *+(?:[^\s\[\]]++\] |\[\w++(?:::\w++)++\] |[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - "
-        r"|[\w.]++ \(null\) - |\d{1,10}+ --- \[|\([^)\n]{1,200}+\) \[|\w++: [\w./\-]{1,200}+(?<=\.rs):\d"
-        r"|\[[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
-        r"|\[[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
-        r"|\[[^\n]{1,400}?@\d{1,9}+\] - ))"
+        # Only a first word that is followed so may be one of those.
+        r"(?! *+(?:(?=[^\s\[\]]++(?:\]| ++(?:\[|\(null|---)|(?<=:) ))(?:[^\s\[\]]++\] "
+        r"|[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - |[\w.]++ \(null\) - |\d{1,10}+ --- \["
+        r"|\w++: [\w./\-]{1,200}+(?<=\.rs):\d)|\([^)\n]{1,200}+\) \["
+        r"|\[(?:\w++(?:::\w++)++\] |[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
+        r"|[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
+        r"|[^\n]{1,400}?@\d{1,9}+\] - )))"
         r"(?P<body>.*)",
         # hclog and what is alike; Java's with thread and class; log4js and TiDB; Kafka.
         yields=r"\d{4}-\d\d-\d\d(?:T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[?[A-Z]{4,5}\]? "
