@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import cast
+from typing import Protocol, cast
 
 MAX_UNREAD_BYTES = 65536
 LINGER_S = 1.0
@@ -54,8 +54,18 @@ class Within:
         self._task.cancel()
 
 
+class Machine(Protocol):
+    """One side of a dialogue, without any I/O."""
+
+    hungry: bool
+    """It waits for bytes of the other side."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of the other side; returns what to send to it now. Bounds what it keeps."""
+
+
 class Conversation(asyncio.Protocol):
-    """An asyncio protocol with an awaitable `receive`. One task at a time may wait in it."""
+    """An asyncio protocol with awaitable `receive` and `converse`. One task at a time may wait in it."""
 
     def __init__(self, on_connect: Callable[[Conversation], None] | None = None) -> None:
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
@@ -68,6 +78,7 @@ class Conversation(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._unread = bytearray()
         self._waiter: asyncio.Future[None] | None = None
+        self._machine: Machine | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -75,6 +86,13 @@ class Conversation(asyncio.Protocol):
             self._on_connect(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._machine is not None:
+            try:
+                self._feed(self._machine, data)
+            except Exception as error:
+                self._machine = None
+                self._wake(error)
+            return
         self._unread += data
         if len(self._unread) > MAX_UNREAD_BYTES:
             self.transport.pause_reading()
@@ -96,14 +114,34 @@ class Conversation(asyncio.Protocol):
     async def receive(self) -> bytes:
         """Everything that has arrived, at least one byte; ConnectionEnded when nothing can come any more."""
         while not self._unread:
-            if self.eof or self.lost:
-                raise ConnectionEnded
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._arrival()
         return self.take_unread()
+
+    async def converse(self, machine: Machine) -> None:
+        """Let `machine` answer what arrives until it is no longer hungry, each time in the turn in which it arrives.
+
+        Raises what `machine` raises, and ConnectionEnded when nothing can come any more.
+        """
+        self._machine = machine
+        try:
+            if self._unread:
+                self._feed(machine, self.take_unread())
+            while machine.hungry:
+                await self._arrival()
+        finally:
+            self._machine = None
+
+    def _feed(self, machine: Machine, data: bytes) -> None:
+        if answer := machine.feed(data):
+            self.send(answer)
+        if not machine.hungry:
+            self._wake()
+
+    def _arrival(self) -> asyncio.Future[None]:
+        if self.eof or self.lost:
+            raise ConnectionEnded
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     def send(self, data: bytes) -> None:
         """Write without waiting. What is sent before a session is up is small and bounded by its builders."""
@@ -150,9 +188,13 @@ class Conversation(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+    def _wake(self, error: Exception | None = None) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if error is None:
             self._waiter.set_result(None)
+        else:
+            self._waiter.set_exception(error)
 
     def _tell_gone(self) -> None:
         if self.on_gone is not None:

@@ -104,6 +104,11 @@ class SaltedPasswords:
     def __init__(self) -> None:
         self._keys: dict[tuple[str, Challenge], asyncio.Future[bytes]] = {}
 
+    def known(self, password: str, challenge: Challenge) -> bytes | None:
+        """The salted password if it is kept."""
+        known = self._keys.get((password, challenge))
+        return None if known is None or not known.done() or known.cancelled() else known.result()
+
     async def derive(self, password: str, challenge: Challenge) -> bytes:
         """The salted password: from memory, or from a thread."""
         key = (password, challenge)

@@ -11,11 +11,16 @@ import struct
 from collections.abc import Callable
 from enum import IntEnum, auto
 from functools import lru_cache
-from typing import NamedTuple
 
 from ambassador_dbproxy.postgres.errors import ServerError, read_error
 from ambassador_dbproxy.postgres.scram import Binding, Challenge, ScramClient, ScramError
-from ambassador_dbproxy.postgres.wire import MAX_LOGIN_MESSAGE_BYTES, Message, ProtocolViolation, encode
+from ambassador_dbproxy.postgres.wire import (
+    MAX_LOGIN_MESSAGE_BYTES,
+    Message,
+    MessageReader,
+    ProtocolViolation,
+    encode,
+)
 
 MAX_GREETING_BYTES = 262144
 """Bound of everything between the verdict and the first ReadyForQuery: parameters, key, notices."""
@@ -27,6 +32,7 @@ _HEAD = struct.Struct(">BI")
 _PARAMETER = ord("S")
 _IN_HOT_STANDBY = b"in_hot_standby\0"
 _STANDS_BY = _IN_HOT_STANDBY + b"on\0"
+_READY_IDLE = encode(b"Z", b"I")
 _KEY_HEAD = b"K\0\0"  # of the message that follows the parameters: its length, 264 at most, depends on the server
 _AUTH_OK, _AUTH_CLEARTEXT, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_CONTINUE, _AUTH_SASL_FINAL = 0, 3, 5, 10, 11, 12
 _MECHANISM, _MECHANISM_PLUS = b"SCRAM-SHA-256", b"SCRAM-SHA-256-PLUS"
@@ -46,19 +52,11 @@ class LoginState(IntEnum):
     REFUSED = auto()
 
 
-class Send(NamedTuple):
-    """Bytes for the server."""
-
-    data: bytes
+_AUTHENTICATED = LoginState.AUTHENTICATED  # looking it up there takes longer than comparing
 
 
-class Derive(NamedTuple):
-    """Compute the salted password for this challenge, then call `derived`."""
-
-    challenge: Challenge
-
-
-Action = Send | Derive | None
+Action = bytes | Challenge | None
+"""Bytes for the server, or a challenge to be met by `derived`."""
 
 
 class LoginFailed(Exception):
@@ -75,8 +73,9 @@ class ServerRefused(Exception):
 
 
 class UpstreamLogin:
-    """One login. Feed it each message of the server and do what it returns, until `state` is READY.
+    """One login. Feed it what the server sends, and send what it returns, until it is no longer `hungry`.
 
+    Then `state` is READY, or `challenge` is to be met by `derived`: `salted` gives the salted passwords known by now.
     `require_auth` names what the server may ask for (`none`, `password`, `md5`, `scram-sha-256`); empty: anything.
     `end_point` is the channel binding of the connection's TLS, used if the server offers it.
     Raises LoginFailed, ServerRefused or ProtocolViolation, after which it is of no further use.
@@ -90,8 +89,11 @@ class UpstreamLogin:
         require_auth: frozenset[str],
         nonce: str,
         end_point: bytes | None = None,
+        salted: Callable[[Challenge], bytes | None] = lambda _: None,
     ) -> None:
         self.state = LoginState.STARTED
+        self.hungry = True
+        self.challenge: Challenge | None = None
         self.greeting = bytearray()
         self.backend_key: tuple[int, bytes] | None = None
         self.in_hot_standby: bool | None = None
@@ -100,7 +102,27 @@ class UpstreamLogin:
         self._require_auth = require_auth
         self._nonce = nonce
         self._end_point = end_point
+        self._salted = salted
         self._scram = ScramClient(nonce)
+        self._reader = MessageReader()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of the server; returns what to send to it now."""
+        reader, answer = self._reader, b""
+        reader.feed(data)
+        while self.hungry and (message := reader.next_message()) is not None:
+            action = self.receive(message)
+            if isinstance(action, bytes):
+                answer += action
+            elif action is not None:
+                answer += self._meet(action)
+            elif self.state is _AUTHENTICATED:
+                reader.pass_to(self.greet)
+        return answer
+
+    def take_rest(self) -> bytes:
+        """Bytes that came behind the login."""
+        return self._reader.take_rest()
 
     def receive(self, message: Message) -> Action:
         """Take one message of the server, decide by the table, and say what to do next."""
@@ -117,13 +139,14 @@ class UpstreamLogin:
         elif message.kind == b"S" and message.body.startswith(_IN_HOT_STANDBY):
             self.in_hot_standby = message.body == _STANDS_BY
         elif message.kind == b"Z":
-            self.state = LoginState.READY
+            self._become_ready()
         return None
 
     def greet(self, unread: bytes) -> int:
-        """Take the parameters with which an authenticated server begins; returns how many bytes of `unread` they are.
+        """Take what an authenticated server begins with; returns how many bytes of `unread` that is.
 
-        The same as `receive` for each of them, in one pass: they are most of what a login has to read.
+        These are its parameters, and, where nothing else follows, the key and the first ReadyForQuery. The same as
+        `receive` for each of them, in one pass: they are most of what a login has to read.
         """
         # Up to the key, which differs from one login to the next: what is kept would not be found again with it.
         begin = unread[: max(unread.rfind(_KEY_HEAD), 0)]
@@ -131,14 +154,32 @@ class UpstreamLogin:
         taken, in_hot_standby = read(begin)
         if in_hot_standby is not None:
             self.in_hot_standby = in_hot_standby
+        if unread.startswith(_KEY_HEAD, taken) and unread.endswith(_READY_IDLE):
+            _, length = _HEAD.unpack_from(unread, taken)
+            if taken + 1 + length == len(unread) - len(_READY_IDLE):
+                self.backend_key = read_backend_key(unread[taken + _HEAD.size : -len(_READY_IDLE)])
+                self._become_ready()
+                taken = len(unread)
         self._show_raw(unread[:taken])
         return taken
 
-    def derived(self, salted: bytes) -> Send:
-        """Go on with the salted password of the last challenge."""
+    def derived(self, salted: bytes) -> bytes:
+        """Go on with the salted password of the last challenge; returns what to send."""
         assert self.state is LoginState.SASL_DERIVING
         self.state = LoginState.SASL_FINAL_SENT
-        return Send(encode(b"p", self._scram.final(salted)))
+        self.hungry = True
+        return encode(b"p", self._scram.final(salted))
+
+    def _meet(self, challenge: Challenge) -> bytes:
+        if (salted := self._salted(challenge)) is not None:
+            return self.derived(salted)
+        self.challenge = challenge
+        self.hungry = False
+        return b""
+
+    def _become_ready(self) -> None:
+        self.state = LoginState.READY
+        self.hungry = False
 
     def _authentication(self, message: Message) -> Action:
         if len(message.body) < 4:
@@ -164,14 +205,14 @@ class UpstreamLogin:
         return None
 
     def _send_cleartext(self, body: bytes) -> Action:
-        return Send(encode(b"p", self._secret().encode() + b"\0"))
+        return encode(b"p", self._secret().encode() + b"\0")
 
     def _send_md5(self, body: bytes) -> Action:
         if len(body) != 4:
             raise ProtocolViolation("md5 salt of a wrong length")
         inner = hashlib.md5((self._secret() + self._user).encode(), usedforsecurity=False).hexdigest()
         outer = hashlib.md5(inner.encode() + body, usedforsecurity=False).hexdigest()
-        return Send(encode(b"p", b"md5" + outer.encode() + b"\0"))
+        return encode(b"p", b"md5" + outer.encode() + b"\0")
 
     def _send_first(self, body: bytes) -> Action:
         self._secret()
@@ -185,10 +226,10 @@ class UpstreamLogin:
         elif self._end_point is not None:
             self._scram = ScramClient(self._nonce, Binding.NOT_OFFERED)
         first = self._scram.first()
-        return Send(encode(b"p", mechanism + b"\0" + _WORD.pack(len(first)) + first))
+        return encode(b"p", mechanism + b"\0" + _WORD.pack(len(first)) + first)
 
     def _ask_derivation(self, body: bytes) -> Action:
-        return Derive(self._scram.challenge(body))
+        return self._scram.challenge(body)
 
     def _verify_server(self, body: bytes) -> Action:
         self._scram.verify(body)

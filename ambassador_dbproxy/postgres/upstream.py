@@ -15,7 +15,7 @@ from ambassador_dbproxy.conversation import ConnectionEnded, Conversation, Withi
 from ambassador_dbproxy.dial import Unreachable, dial, peer_address
 from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
 from ambassador_dbproxy.postgres.errors import INVALID_PASSWORD, NOT_ACCEPTING, read_error
-from ambassador_dbproxy.postgres.login import Derive, LoginFailed, LoginState, ServerRefused, UpstreamLogin
+from ambassador_dbproxy.postgres.login import LoginFailed, ServerRefused, UpstreamLogin
 from ambassador_dbproxy.postgres.recovery import ASK_RECOVERY, read_recovery
 from ambassador_dbproxy.postgres.startup import SSL_REQUEST_PACKET, CancelRequest, StartupPacket
 from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation, encode
@@ -148,29 +148,20 @@ class PostgresUpstream(TargetUpstream):
             require_auth=self._require_auth,
             nonce=self._around.nonce(),
             end_point=server.end_point,
+            salted=partial(self._around.keys.known, password or ""),
         )
-        server.conversation.send(packet)
-        await self._converse(server, login, password or "")
+        conversation = server.conversation
+        conversation.send(packet)
+        await conversation.converse(login)
+        if login.challenge is not None:
+            conversation.send(login.derived(await self._around.keys.derive(password or "", login.challenge)))
+            await conversation.converse(login)
+        conversation.give_back(login.take_rest())
         in_recovery = login.in_hot_standby
         if in_recovery is None and self.route.target.role != "any":
             in_recovery = await _ask_recovery(server)
         role = Role.UNKNOWN if in_recovery is None else Role.REPLICA if in_recovery else Role.PRIMARY
         return LoggedIn(server, bytes(login.greeting), login.backend_key, role)
-
-    async def _converse(self, server: ServerConnection, login: UpstreamLogin, password: str) -> None:
-        conversation, reader = server.conversation, server.reader
-        authenticated, ready = LoginState.AUTHENTICATED, LoginState.READY
-        while login.state is not ready:
-            if (message := reader.next_message()) is None:
-                reader.feed(await conversation.receive())
-                continue
-            action = login.receive(message)
-            if isinstance(action, Derive):
-                action = login.derived(await self._around.keys.derive(password, action.challenge))
-            if action is not None:
-                conversation.send(action.data)
-            elif login.state is authenticated:
-                reader.pass_to(login.greet)
 
     async def _ask(self, server: ServerConnection, packet: bytes) -> Waiting:
         """Send `packet` and read the server's first answer, whatever it is, unless it says that it is not up."""

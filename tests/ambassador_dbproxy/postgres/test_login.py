@@ -11,18 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ambassador_dbproxy.postgres.login import (
-    Derive,
     LoginFailed,
     LoginState,
-    Send,
     ServerRefused,
     UpstreamLogin,
     _parameters,
     read_backend_key,
     without_channel_binding,
 )
-from ambassador_dbproxy.postgres.scram import salted_password
-from ambassador_dbproxy.postgres.wire import Message, MessageReader, ProtocolViolation, encode
+from ambassador_dbproxy.postgres.scram import Challenge, salted_password
+from ambassador_dbproxy.postgres.wire import Message, ProtocolViolation, encode
 
 
 def auth(code: int, body: bytes = b"") -> Message:
@@ -47,7 +45,7 @@ def login(password: str | None = "secret", *require_auth: str) -> UpstreamLogin:
 
 def receive_all(it: UpstreamLogin, messages: list[Message]) -> None:
     for message in messages:
-        if isinstance(it.receive(message), Derive):
+        if isinstance(it.receive(message), Challenge):
             it.derived(b"x" * 32)
 
 
@@ -68,25 +66,21 @@ PARAMETERS = st.lists(
             Message(b"S", b"server_version\x0018.0\0"),
             Message(b"S", b"in_hot_standby\0on\0"),
             Message(b"N", b"SNOTICE\0\0"),
+            Message(b"K", b"\0\0\0\7key!"),
         ]
     )
 )
 
 
-@given(PARAMETERS, st.integers(0, 200))
-def test_parameters_in_one_pass_are_the_same_as_one_by_one(messages: list[Message], cut: int) -> None:
-    stream = b"".join(message.encode() for message in (*messages, READY))
+@given(PARAMETERS, st.integers(0, 200), st.sampled_from([b"", b"Z", b"behind", READY.encode()]))
+def test_what_comes_in_one_pass_is_the_same_as_one_by_one(messages: list[Message], cut: int, behind: bytes) -> None:
+    stream = b"".join(message.encode() for message in (OK, *messages, READY)) + behind
     slow, fast = login(None), login(None)
     receive_all(slow, [OK, *messages, READY])
-    fast.receive(OK)
-    reader = MessageReader()
-    for piece in (stream[:cut], stream[cut:]):
-        reader.feed(piece)
-        reader.pass_to(fast.greet)
-        while (message := reader.next_message()) is not None:
-            fast.receive(message)
-            reader.pass_to(fast.greet)
-    assert (fast.state, fast.greeting, fast.in_hot_standby) == (slow.state, slow.greeting, slow.in_hot_standby)
+    assert fast.feed(stream[:cut]) + fast.feed(stream[cut:]) == b""
+    assert (fast.state, fast.hungry, fast.take_rest()) == (LoginState.READY, False, behind)
+    assert (fast.greeting, fast.backend_key) == (slow.greeting, slow.backend_key)
+    assert fast.in_hot_standby == slow.in_hot_standby
 
 
 @pytest.mark.parametrize("key_bytes", [4, 32, 256])
@@ -97,13 +91,13 @@ def test_parameters_are_kept_whatever_the_key_behind_them(key_bytes: int) -> Non
         it = login(None)
         it.receive(OK)
         key = Message(b"K", b"\0\0\0\7" + filler * key_bytes)
-        assert it.greet(parameters + key.encode() + READY.encode()) == len(parameters)
+        assert it.greet(parameters + key.encode()) == len(parameters)
     assert _parameters.cache_info().misses == 1
 
 
 def test_cleartext() -> None:
     it = login()
-    assert it.receive(CLEARTEXT) == Send(encode(b"p", b"secret\0"))
+    assert it.receive(CLEARTEXT) == encode(b"p", b"secret\0")
     assert it.receive(OK) is None
     assert it.state is LoginState.AUTHENTICATED
 
@@ -111,35 +105,35 @@ def test_cleartext() -> None:
 def test_md5() -> None:
     inner = hashlib.md5(b"secretapp").hexdigest().encode()
     expected = b"md5" + hashlib.md5(inner + b"salt").hexdigest().encode() + b"\0"
-    assert login().receive(MD5) == Send(encode(b"p", expected))
+    assert login().receive(MD5) == encode(b"p", expected)
 
 
 def test_scram_bound_to_the_certificate() -> None:
     it = UpstreamLogin(user="app", password="secret", require_auth=frozenset(), nonce="abc", end_point=b"hash")
     first = b"p=tls-server-end-point,,n=,r=abc"
-    assert it.receive(SASL) == Send(encode(b"p", b"SCRAM-SHA-256-PLUS\0" + struct.pack(">I", len(first)) + first))
-    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Derive)
-    assert b"c=" + b64encode(b"p=tls-server-end-point,,hash") + b"," in it.derived(b"x" * 32).data
+    assert it.receive(SASL) == encode(b"p", b"SCRAM-SHA-256-PLUS\0" + struct.pack(">I", len(first)) + first)
+    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Challenge)
+    assert b"c=" + b64encode(b"p=tls-server-end-point,,hash") + b"," in it.derived(b"x" * 32)
 
 
 def test_over_tls_a_server_is_told_that_its_offer_of_a_binding_did_not_come() -> None:
     it = UpstreamLogin(user="app", password="secret", require_auth=frozenset(), nonce="abc", end_point=b"hash")
     first = b"y,,n=,r=abc"
     offer = auth(10, b"SCRAM-SHA-256\0\0")
-    assert it.receive(offer) == Send(encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first))
-    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Derive)
-    assert b"c=" + b64encode(b"y,,") + b"," in it.derived(b"x" * 32).data
+    assert it.receive(offer) == encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first)
+    assert isinstance(it.receive(auth(11, b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096")), Challenge)
+    assert b"c=" + b64encode(b"y,,") + b"," in it.derived(b"x" * 32)
 
 
 def test_scram() -> None:
     it = login()
     first = b"n,,n=,r=abc"
-    assert it.receive(SASL) == Send(encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first))
+    assert it.receive(SASL) == encode(b"p", b"SCRAM-SHA-256\0" + struct.pack(">I", len(first)) + first)
     server_first = b"r=abcdef,s=" + b64encode(b"salt") + b",i=4096"
     action = it.receive(auth(11, server_first))
-    assert isinstance(action, Derive)
-    salted = salted_password("secret", action.challenge)
-    final = it.derived(salted).data[5:]
+    assert isinstance(action, Challenge)
+    salted = salted_password("secret", action)
+    final = it.derived(salted)[5:]
     without_proof, _, proof = final.rpartition(b",p=")
     messages = b"n=,r=abc," + server_first + b"," + without_proof
     client_key = hmac.digest(salted, b"Client Key", "sha256")
@@ -150,6 +144,38 @@ def test_scram() -> None:
     assert it.receive(OK) is None
     assert it.state is LoginState.AUTHENTICATED
     assert bytes(it.greeting) == OK.encode()
+
+
+@pytest.mark.parametrize("known", [True, False])
+@given(st.integers(1, 400))
+def test_scram_however_it_is_cut(known: bool, size: int) -> None:
+    salted = salted_password("secret", Challenge(b"salt", 1))
+    it = UpstreamLogin(
+        user="app",
+        password="secret",
+        require_auth=frozenset(),
+        nonce="abc",
+        salted=lambda challenge: salted if known and challenge == Challenge(b"salt", 1) else None,
+    )
+    server_first = b"r=abcdef,s=" + b64encode(b"salt") + b",i=1"
+    assert fed(it, SASL.encode(), size) == encode(b"p", b"SCRAM-SHA-256\0\0\0\0\x0bn,,n=,r=abc")
+    final = fed(it, auth(11, server_first).encode(), size)
+    assert it.hungry is known
+    if not known:
+        assert (final, it.challenge) == (b"", Challenge(b"salt", 1))
+        final = it.derived(salted)
+    without_proof = b"c=biws,r=abcdef"
+    assert final[5:].startswith(without_proof + b",p=")
+    messages = b"n=,r=abc," + server_first + b"," + without_proof
+    verdict = hmac.digest(hmac.digest(salted, b"Server Key", "sha256"), messages, "sha256")
+    rest = (auth(12, b"v=" + b64encode(verdict)), OK, *GREETING)
+    assert fed(it, b"".join(each.encode() for each in rest), size) == b""
+    assert (it.state, it.hungry) == (LoginState.READY, False)
+    assert bytes(it.greeting) == b"".join(each.encode() for each in (OK, *GREETING))
+
+
+def fed(it: UpstreamLogin, stream: bytes, size: int) -> bytes:
+    return b"".join(it.feed(stream[at : at + size]) for at in range(0, len(stream), size))
 
 
 def test_a_server_that_skips_its_own_proof_is_not_believed() -> None:
