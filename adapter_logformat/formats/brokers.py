@@ -7,7 +7,7 @@ from typing import Final
 from adapter_logformat.grammar import HMS, ISO, Field, Layout, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
 from adapter_logformat.record import Record
-from adapter_logformat.severity import ERROR, FATAL, INFO, JAVA, SYSLOG_WORDS, WARN, WORDS
+from adapter_logformat.severity import ALERT, DEBUG, ERROR, FATAL, INFO, JAVA, NOTICE, SYSLOG_WORDS, WARN, WORDS
 from adapter_logformat.timestamps import Times
 
 _PID: Final[Field] = ("process.pid", int)
@@ -63,10 +63,10 @@ LAYOUTS: Final = (
         name="rabbitmq",
         title="RabbitMQ and other Erlang loggers: `time [level] <process> message`",
         rank=85,
-        pattern=rf"{ISO} \[(?P<level>debug|info|notice|warning|error|critical|alert|emergency)\] <"
-        r"(?P<process>[\d.]++)>(?!@) ?(?P<body>.*)",
+        pattern=rf"{ISO} \[(?P<level>debug|info|notice|warning|error|critical|alert|emergency"
+        r"|debu|noti|warn|erro|crit|aler|emer)\] <(?P<process>[\d.]++)>(?!@) ?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123456+00:00 [info] <0.222.0> Server startup complete",
-        scale=SYSLOG_WORDS,
+        scale={**SYSLOG_WORDS, "DEBU": DEBUG, "NOTI": NOTICE, "ERRO": ERROR, "ALER": ALERT, "EMER": FATAL},
         fields={"process": ("app.process", str)},
         time=iso_time,
         rule=TEXT,

@@ -27,7 +27,8 @@ _FIELDS: Final = {
 }  # fmt: skip
 _ALB_TAIL: Final = ("target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
                     "request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_port_list",
-                    "target_status_code_list", "classification", "classification_reason")  # fmt: skip
+                    "target_status_code_list", "classification", "classification_reason",
+                    "conn_trace_id")  # fmt: skip
 _NLB_TAIL: Final = ("incoming_tls_alert", "chosen_cert_arn", "chosen_cert_serial", "tls_cipher", "tls_protocol",
                     "tls_named_group", "domain_name", "alpn_fe_protocol", "alpn_be_protocol",
                     "alpn_client_preference_list", "tls_connection_creation_time")  # fmt: skip
@@ -144,7 +145,7 @@ LAYOUTS: Final = (
         r'(?:"(?P<request>(?:[^"]++|"(?! (?:\d{3}|-) )){0,9999}+)"|-) '
         r"(?P<status>\d{3}|-) (?P<error>[^ ]++) (?P<sent>\d{1,18}+|-) (?P<size>\d{1,18}+|-) (?P<took>\d{1,15}+|-) "
         r'(?P<turnaround>\d{1,15}+|-) (?:"(?P<referer>[^"]*+)"|-) '
-        r'(?:"(?P<agent>(?:[^"]++|"(?! )){0,9999}+)"|-)(?P<tail>(?:'
+        r'(?:"(?P<agent>(?:[^"]++|"(?! |$)){0,9999}+)"|-)(?P<tail>(?:'
         r" .*)?)",
         sample="79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be examplebucket"
         " [06/Feb/2019:00:00:38 +0000] "

@@ -1,29 +1,33 @@
 """Logs of servers with layouts of their own: MongoDB before 4.4, Squid, Samba, SQL Server, fail2ban, the kernel's ring
-buffer.
+buffer, and whatever multilog puts its stamps before.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from adapter_logformat.formats import syslog_inside
 from adapter_logformat.formats.access import METHODS, extras
-from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, is_number, iso_time, parts_time
+from adapter_logformat.grammar import HMS, ISO, YMD, Field, Format, Layout, is_number, iso_time, parts_time
 from adapter_logformat.multiline import LINES, TEXT, Rule
 from adapter_logformat.record import Record
-from adapter_logformat.severity import (
-    DEBUG,
-    ERROR,
-    FATAL,
-    INFO,
-    NOTICE,
-    PYTHON,
-    WARN,
-    of_status,
-)  # fmt: skip
+from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, NOTICE, PYTHON, WARN, of_status
+from adapter_logformat.timestamps import Times
 
 _LOGGER: Final[Field] = ("otel.scope.name", str)
 _PID: Final[Field] = ("process.pid", int)
 _THREAD: Final[Field] = ("thread.name", str)
+_HEX: Final = re.compile(r"[\da-f]{24}", re.ASCII)
 _WEEKDAY: Final = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_MONGO_THREADS: Final = (
+    r"conn\d{1,9}|initandlisten|mongosMain|rs[A-Z]\w{1,40}|repl\w{0,40}|ReplicationExecutor|ReplCoord\S{0,20}"
+    r"|websvr|TTLMonitor|DataFileSync|FileAllocator|journal|clientcursormon|PeriodicTask\S{0,20}|snapshotthread"
+    r"|signalProcessingThread|interruptThread|Balancer|LockPinger|CheckConfigServers|cleanupOldData\S{0,40}|migrateThread"
+)
+"""The threads of servers that wrote neither severity nor component."""
+_ERRORLOG_ERROR: Final = re.compile(r"Error: \d{1,6}, Severity: (\d{1,2}), State: \d{1,5}\..*", re.ASCII)
+_TAI: Final = 0x400000000000000A
+"""TAI64N counts from 1970 in TAI, which was ten seconds ahead then; daemontools and runit know no leap seconds."""
 _SAMBA_SCALE: Final = {"0": ERROR, "1": WARN, "2": NOTICE, "3": INFO, **{str(step): DEBUG for step in range(4, 11)}}
 
 
@@ -54,7 +58,8 @@ LAYOUTS: Final = (
         name="mongodb_text",
         title="MongoDB before 4.4: `time severity component [context] message`, and without the two before 3.0",
         rank=86,
-        pattern=rf"(?:{ISO} (?P<level>[FEWID]\d?) {{1,2}}(?P<component>[A-Z]{{1,12}}|-) {{1,10}}|{_WEEKDAY} "
+        pattern=rf"(?:{ISO} (?:(?P<level>[FEWID]\d?) {{1,2}}(?P<component>[A-Z]{{1,12}}|-) {{1,10}}"
+        rf"|(?<=[+\-]\d\d\d\d )(?=\[(?:{_MONGO_THREADS})\] ))|{_WEEKDAY} "
         rf"(?P<month>[A-Z][a-z]{{2}}) {{1,2}}(?P<day>\d{{1,2}}) (?P<clock>\d\d:\d\d:\d\d)(?:\.(?P<part>\d{{1,9}}+))? "
         r"(?!\[(?i:trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|alert|emerg|panic|severe)\]))"
         r"(?:\[(?P<context>[^\]\n]{1,200}+)\] |(?(level)|(?!)))(?P<body>.*)",
@@ -143,8 +148,32 @@ LAYOUTS: Final = (
         fields={"source": _LOGGER},
         time=parts_time,
         rule=LINES,
+        finish=lambda record, _: _mssql(record),
     ),
 )
+
+
+def _mssql(record: Record) -> bool:
+    """An error comes in two lines, of which the first has its severity: up to 10 it is none, above 19 it is fatal."""
+    found = _ERRORLOG_ERROR.fullmatch(record.body or "")
+    if found is not None:
+        level = int(found[1])
+        record.severity_text = "Error"
+        record.severity_number = FATAL if level > 19 else ERROR if level > 10 else INFO
+    return True
+
+
+def read_multilog(line: str, times: Times) -> Record | None:
+    """`@400000003b4a39c23294b13c message` (TAI64N, as tai64n and svlogd write it); what stands behind the stamp is read
+    by its own format."""
+    if len(line) < 26 or line[0] != "@" or line[25] != " " or not _HEX.fullmatch(line, 1, 25):
+        return None
+    seconds, nanoseconds = int(line[1:17], 16) - _TAI, int(line[17:25], 16)
+    if seconds < 0 or nanoseconds >= 10**9:
+        return None
+    record = Record("multilog", body=line[26:])
+    record.timestamp = times.epoch(seconds, f"{nanoseconds:09d}")
+    return None if record.timestamp is None else syslog_inside.opened(record, times)
 
 
 def _samba(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -163,4 +192,14 @@ def _below(record: Record, lines: Sequence[str]) -> None:
     record.body = "\n".join([*said, *(line.removeprefix("  ") for line in lines)])
 
 
-FORMATS: Final = tuple(layout.format() for layout in LAYOUTS)
+FORMATS: Final = (
+    *(layout.format() for layout in LAYOUTS),
+    Format(
+        name="multilog",
+        title="daemontools' multilog and runit's svlogd: TAI64N stamps before any line",
+        rank=86,
+        read=read_multilog,
+        sample="@400000006a15f5a62aa21dac fatal: out of memory",
+        rule=LINES,
+    ),
+)

@@ -1,12 +1,13 @@
-"""Access logs of Envoy, by itself and as Istio configures it."""
+"""Envoy: its access log, by itself and as Istio configures it, and what its own process says."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats import access
 from adapter_logformat.grammar import ISO, NOTHING, Field, Layout, is_number, iso_time
+from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import Record
-from adapter_logformat.severity import of_status
+from adapter_logformat.severity import CRIT, WORDS, of_status
 
 _QUOTED: Final = r'(?:[^"\\]++|\\.){0,9999}+'
 
@@ -59,7 +60,7 @@ LAYOUTS: Final = (
         pattern=rf'\[{ISO}\] "(?P<body>{_QUOTED})" (?P<status>\d{{1,3}}) (?P<flags>[^ ]++) '
         rf'(?:(?P<details>[^ "]++) (?P<termination>[^ "]++) )?"(?P<failure>{_QUOTED})" {_SERVED}'
         r"(?: (?P<cluster>[^ ]++) (?P<local>[^ ]++) (?P<downstream>[^ ]++) (?P<remote>[^ ]++)"
-        r" (?P<sni>[^ ]++) (?P<route>[^ ]++)(?: .*)?)?",
+        r"(?: (?P<sni>[^ ]++)(?: (?P<route>[^ ]++)(?: .*)?)?)?)?",
         sample='[2026-11-20T08:51:00.310Z] "GET /status/200 HTTP/1.1" 200 - via_upstream - "-" 0 135 5 4 "-" '
         '"curl/8.5" "84961386" "httpbin:8000" "192.0.2.7:80" outbound|8000||httpbin.default.svc.cluster.local'
         " 192.0.2.8:5000 "
@@ -98,6 +99,24 @@ LAYOUTS: Final = (
         time=iso_time,
         absent=NOTHING,
         finish=_envoy,
+    ),
+    Layout(
+        name="envoy_process",
+        title="What Envoy's own process says: `[time][thread][level][logger] [file:line] message`",
+        rank=86,
+        pattern=rf"\[{ISO}\]\[(?P<thread>\d{{1,10}}+)\]\[(?P<level>trace|debug|info|warning|error|critical)\]"
+        r"\[(?P<logger>[\w.\-]{1,60}+)\] (?:\[(?P<file>[\w./\-]{1,200}+):(?P<line>\d{1,9}+)\] )?(?P<body>.*)",
+        sample="[2026-11-20 08:51:00.492][1][warning][runtime] [source/common/runtime/runtime_features.cc:31] Unable to"
+        " use runtime singleton",
+        scale={**WORDS, "CRITICAL": CRIT},
+        fields={
+            "thread": ("thread.id", int),
+            "logger": ("otel.scope.name", str),
+            "file": ("code.file.path", str),
+            "line": ("code.line.number", int),
+        },
+        time=iso_time,
+        rule=TEXT,
     ),
 )
 

@@ -1,5 +1,5 @@
 """Java servers with layouts of their own: java.util.logging, Tomcat, JBoss and Quarkus, Elasticsearch, Cassandra,
-Solr.
+Solr; and the JVM's own log.
 """
 
 import re
@@ -17,6 +17,11 @@ _LEVEL_LINE: Final = re.compile(rf"{_LEVEL}: (?P<body>.*)")
 _THREAD: Final[Field] = ("thread.name", str)
 _LOGGER: Final[Field] = ("otel.scope.name", str)
 _METHOD: Final[Field] = ("code.function.name", str)
+_JVM: Final = (
+    "gc|safepoint|class|cds|aot|jit|os|pagesize|codecache|compilation|module|modules|thread|monitorinflation|startuptime"
+    "|logging|stringtable|stringdedup|task|biasedlocking|redefine|exceptions|jfr|metaspace|nmt|perf|vmthread|arguments"
+)
+"""The first tags of the JVM's own log."""
 
 
 def _two_lines(record: Record, first: str, lines: Sequence[str]) -> None:
@@ -35,9 +40,10 @@ def _two_lines(record: Record, first: str, lines: Sequence[str]) -> None:
 
 def _class_and_method(record: Record, found: Mapping[str, str | None]) -> bool:
     logger, dot, method = (found["place"] or "").rpartition(".")
-    record.attributes["otel.scope.name"] = logger if dot else method
-    if dot:
-        record.attributes["code.function.name"] = method
+    if not dot or method[:1].isupper():  # the class alone
+        record.attributes["otel.scope.name"] = found["place"]
+    else:
+        record.attributes["otel.scope.name"], record.attributes["code.function.name"] = logger, method
     return True
 
 
@@ -80,7 +86,7 @@ LAYOUTS: Final = (
         title="Tomcat's one-line formatter (catalina.out)",
         rank=84,
         pattern=rf"(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS} {_LEVEL} \["
-        rf"(?P<thread>[^\]\n]*+)\] "
+        r"(?P<thread>[^\]\n]*+(?:\]++(?! )[^\]\n]*+){0,9}+\]{0,9}?)\] "
         r"(?P<place>(?=[\w$/<>\-]*+\.[\w$/<>\-]*+\.|[A-Z][\w$/<>\-]*+\.)[\w.$/<>\-]++) (?P<body>.*)",
         sample="20-Nov-2026 08:51:00.123 INFO [main] org.apache.catalina.startup.Catalina.start Server startup in"
         " [9] ms",
@@ -143,6 +149,24 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=TEXT,
         absent=frozenset({"", "   "}),
+    ),
+    Layout(
+        name="jvm",
+        title="The JVM's unified log (garbage collection): `[time][uptime][pid][level][tags] message`",
+        rank=86,
+        pattern=rf"(?:\[{ISO}\])?(?:\[(?P<uptime>\d{{1,9}}[.,]\d{{3}})s\])?(?<=\])(?:\[(?P<pid>\d{{1,10}}+)\])?"
+        r"(?:\[(?P<tid>\d{1,10}+)\])?(?:\[(?P<level>trace|debug|info|warning|error) {0,3}\])?"
+        rf"\[(?P<logger>(?:{_JVM})(?:,[a-z]{{1,20}}+){{0,8}}+) {{0,40}}\] (?P<body>.*)",
+        sample="[2026-11-20T08:51:00.243+0000][31245][gc,heap      ] GC(0) Eden regions: 48->0(47)",
+        scale=SCALE,
+        fields={
+            "uptime": ("app.uptime_s", lambda text: float(text.replace(",", "."))),
+            "pid": ("process.pid", int),
+            "tid": ("thread.id", int),
+            "logger": _LOGGER,
+        },
+        time=lambda times, found: iso_time(times, found) if found["second"] else None,
+        rule=TEXT,
     ),
 )
 

@@ -35,17 +35,22 @@ FAMILIES = (
                         "loguru_json", "google_cloud", "log4js_json", "echo_json", "nginx_json"), r"\s*+\{"),
     Family("access", ("combined", "vhost_combined", "common", "vhost_common"),
            r'[^"]*+(?:(?<=\] )"|"" \[[^"]{20,40}\] ")'),
-    Family("envoy", ("istio", "envoy"), r'\[\d{4}-[^\]]{1,100}+\] "'),
+    Family("envoy", ("istio", "envoy", "envoy_process"), r'\[\d{4}-[^\]]{1,100}+\](?: "|\[\d)'),
     Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "haproxy_process", "ingress_nginx", "traefik"),
            r'\[[A-Z]{4,7}\] |[^ ]{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
     Family("web_error", ("nginx_error", "apache_error", "apache_tls_request"),
-           r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} |\[\d\d/[A-Z]"),
+           r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} |\[\d\d/[A-Z]"
+           r"|\[\d{4}-[^\]]{12,25}\] \[[\w.\-]*:[a-z]{3,7}[1-8]?\] \[pid"),
     Family("postgres", ("postgres", "postgres_csv"),
            r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
     Family("database",
            ("mysql_error", "mariadb_error", "redis", "mysql_slow", "mysql_general", "mysql_entrypoint"),
            r"\d{4}-\d\d-\d\d.{9,45} (?:\[|mysqld_safe )|\d{6} {1,2}\d|\d{1,10}:(?:[MSCX] |signal)|\[\d{1,10}\] \d\d "
            r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host): |\d{4}-\d\d-\d\dT\S{8,40}\t|\t\t {0,12}\d"),
+    Family("datastores",
+           ("clickhouse", "pgbouncer", "couchbase", "sap_hana", "ceph", "ceph_cluster", "redis_monitor"),
+           r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\S{8,32} (?:[A-Z+\-]\S{1,5} )?(?:\[ ?\d{1,10} ?\] [{A-Z]|\d{1,10} [A-Z]"
+           r"|[\da-f]{12,16} |[a-z]{3,6}\.)|\[[a-z]\w{0,40}:[a-z]{4,8},\d{4}-|\[\d{1,10}\]\{|\d{9,11}\.\d{6} \["),
     Family("cloud", ("aws_alb", "aws_nlb", "aws_elb", "aws_s3"),
            r"(?:[a-z0-9]{1,70}|tls \d\.\d) \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
            r"|\S{1,300} \S{1,300} \[\d"),
@@ -66,11 +71,11 @@ FAMILIES = (
     Family("dns", ("bind", "unbound", "coredns"),
            r"\d\d-[A-Z]|\[\d{9,11}\] unbound|(?:\d{4}-\S{8,40} )?\[[A-Z]{4,7}\] (?:plugin/|[\[\d])"),
     Family("daemons",
-           ("mongodb_text", "squid", "dmesg", "fail2ban", "samba", "mssql"),
-           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)"
+           ("mongodb_text", "squid", "dmesg", "fail2ban", "samba", "mssql", "multilog"),
+           r"\d{4}-\d\d-\d\d[T ]\S{1,40} (?:[+\-]\d\d:?\d\d )?(?:\[\w|[FEWID]\d? |fail2ban|Server|Logon|Backup|spid)"
            r"|[A-Z][a-z]{2} [A-Z].{0,40}\["
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
-           r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d"),
+           r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d|@4[\da-f]{23} "),
     Family("php", ("php", "monolog", "symfony_console", "codeigniter", "yii", "laminas"),
            r"\[\d\d-[A-Z]|\[\d{4}[^\]]{10,40}\] [\w\-]{1,60}\.[A-Z]|\d\d:\d\d:\d\d [A-Z ]{10}\["
            rf"|[A-Z]{{4,9}} - \d|{_ISO} (?:\[[\da-fA-F.:\-]{{1,60}}\]\[|[A-Z]{{3,6}} \([0-7]\))"),
@@ -88,7 +93,8 @@ FAMILIES = (
            r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
                     "log4js", "log4j_bars", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
-    Family("java_server", ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm"),
+    Family("java_server",
+           ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm", "jvm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
     Family("java_frameworks", ("spring_traced", "dropwizard", "play", "akka", "thread_and_class", "slf4j_simple"),
            r"[A-Z]{4,7} {1,3}\[\d|\[[^\]]{1,100}\] (?:[A-Z]{4,7} |\[)"

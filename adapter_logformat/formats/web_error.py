@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats.access import put_request
-from adapter_logformat.grammar import CLF, HMS, NOTHING, YMD, Layout, is_number, parts_time
+from adapter_logformat.grammar import CLF, HMS, NOTHING, YMD, Layout, is_number, parts_time, unread_time
 from adapter_logformat.multiline import ALONE, TEXT
-from adapter_logformat.record import Record
+from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import DEBUG, SYSLOG_WORDS, TRACE
+from adapter_logformat.timestamps import Times
 
 _QUOTED: Final = ("referrer", "host", "upstream", "subrequest", "request")
 _KEYS: Final = ("referrer", "host", "upstream", "subrequest", "request", "login", "server", "client")
@@ -48,13 +49,15 @@ def _nginx(record: Record, found: Mapping[str, str | None]) -> bool:
         attributes["server.address"] = host[1].strip("[]")
         if host[2]:
             attributes["server.port"] = int(host[2])
-    if "referrer" in told:
+    if told.get("referrer"):
         attributes["http.request.header.referer"] = [told["referrer"]]
     return True
 
 
 def _apache(record: Record, found: Mapping[str, str | None]) -> bool:
     client, body = found["client"], record.body or ""
+    if record.timestamp is None and found["other"] is not None:
+        unread_time(record, found["other"])
     if client is not None:
         # Since 2.4 (which also names the process) the port is always there.
         address, colon, port = client.rpartition(":")
@@ -68,6 +71,13 @@ def _apache(record: Record, found: Mapping[str, str | None]) -> bool:
         body = text
     record.body = (found["errno"] or "") + body
     return True
+
+
+def _apache_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    other = found["other"]
+    if other is None:
+        return parts_time(times, found)
+    return times.clf(other) if "/" in other else times.text(other)
 
 
 def _tls_request(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -94,10 +104,13 @@ LAYOUTS: Final = (
         name="apache_error",
         title="Apache httpd error log, 2.2 and 2.4",
         rank=86,
-        pattern=r"\[(?:[A-Z][a-z]{2} )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) "
-        rf"{HMS} (?P<year>\d{{4}})\] \[(?:(?P<module>[\w.\-]*+):)?(?P<level>[a-z]{{3,7}}[1-8]?)\] "
+        # The time may also be that of the access log, or ISO's (`%{cu}t`): then only a module or process tells.
+        pattern=r"\[(?:(?:[A-Z][a-z]{2} )?(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) "
+        rf"{HMS} (?P<year>\d{{4}})|(?P<other>\d\d/[A-Z][a-z]{{2}}/\d{{4}}:\d\d:\d\d:\d\d [+-]\d{{4}}|"
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?)(?=\] \[[\w.\-]*+:[a-z]{3,7}[1-8]?\] \[pid ))"
+        r"\] \[(?:(?P<module>[\w.\-]*+):)?(?P<level>[a-z]{3,7}[1-8]?)\] "
         r"(?:\[pid (?P<pid>\d{1,10}+)(?::tid (?P<tid>\d{1,18}+))?\] )?"
-        r"(?:(?P<file>[\w./\-]{1,200}+)\((?P<line>\d{1,9}+)\): )?(?P<errno>\(-?\d{1,9}\)[^:\[\]]{1,200}: (?=\[))?"
+        r"(?:(?P<file>[\w./\-]{1,200}+)\((?P<line>\d{1,9}+)\): )?(?P<errno>\(-?\d{1,9}\)[^:\[\]]{1,200}:? (?=\[))?"
         r"(?:\[(?:client|remote) (?P<client>[^\] ]*+)\] )?(?P<body>.*)",
         sample="[Fri Nov 20 08:51:00.123456 2026] [core:error] [pid 35708:tid 4328636416] [client 192.0.2.1:50000] "
         "AH00126: Invalid URI in request GET /%",
@@ -109,7 +122,7 @@ LAYOUTS: Final = (
             "file": ("code.file.path", str),
             "line": ("code.line.number", int),
         },
-        time=parts_time,
+        time=_apache_time,
         rule=TEXT,
         absent=frozenset({""}),
         finish=_apache,
