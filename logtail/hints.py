@@ -35,6 +35,7 @@ class Hints:
 
         self._mask = Mask.MODIFY | Mask.CREATE | Mask.DELETE | Mask.MOVE | Mask.ATTRIB
         self._inotify = Inotify()
+        os.set_blocking(self._inotify.fd, False)  # it is not, whatever it promises: a read too many would never end
 
     def watch(self, directories: Iterable[str]) -> bool:
         """Watch these directories and no others; False when one of them cannot be watched now."""

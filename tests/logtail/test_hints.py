@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC240 (the files are local and small)
 
+import asyncio
 import errno
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import asyncinotify
 import pytest
 
+from logtail.hints import Hints
 from logtail.pace import HINTS_AGAIN_S
 
-from .conftest import Follow, append
+from .conftest import PATIENCE_S, Follow, append
 
 _Inotify = asyncinotify.Inotify
 
@@ -67,3 +69,16 @@ async def test_refused_hints_are_asked_for_again_after_a_while(follow: Follow, l
     append(log, b"last\n")
     assert await tail.lines(1) == [b"last"]
     assert (limits.asked, limits.watches) == (2, 3), "all is watched"
+
+
+async def test_more_events_than_are_read_at_once_hold_up_nobody(tmp_path: Path) -> None:
+    woken = asyncio.Event()
+    hints = Hints(woken.set)
+    if not hints.watch([str(tmp_path)]):
+        pytest.skip("the kernel grants no more watches now")
+    for _ in range(700):  # of 32 bytes each; two that are alike are one
+        append(tmp_path / "a", b"x")
+        append(tmp_path / "b", b"x")
+    hints.arm()
+    await asyncio.wait_for(woken.wait(), PATIENCE_S)
+    hints.close()
