@@ -67,18 +67,18 @@ class Machine(Protocol):
 class Conversation(asyncio.Protocol):
     """An asyncio protocol with awaitable `receive` and `converse`. One task at a time may wait in it."""
 
+    transport = cast(asyncio.Transport, None)
+    eof = False
+    lost = False
+    failure: Exception | None = None  # why it was lost, if it was not closed
+    on_gone: Callable[[], None] | None = None
+    """Called once when the connection is lost, or at end-of-file with nothing left to read."""
+    _waiter: asyncio.Future[None] | None = None
+    _machine: Machine | None = None
+
     def __init__(self, on_connect: Callable[[Conversation], None] | None = None) -> None:
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.eof = False
-        self.lost = False
-        self.failure: Exception | None = None  # why it was lost, if it was not closed
-        self.on_gone: Callable[[], None] | None = None
-        """Called once when the connection is lost, or at end-of-file with nothing left to read."""
         self._on_connect = on_connect
-        self._loop = asyncio.get_running_loop()
         self._unread = bytearray()
-        self._waiter: asyncio.Future[None] | None = None
-        self._machine: Machine | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -140,7 +140,7 @@ class Conversation(asyncio.Protocol):
     def _arrival(self) -> asyncio.Future[None]:
         if self.eof or self.lost:
             raise ConnectionEnded
-        self._waiter = self._loop.create_future()
+        self._waiter = asyncio.get_running_loop().create_future()
         return self._waiter
 
     def send(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
@@ -18,6 +19,7 @@ MAX_ITERATIONS = 1_000_000
 """A server that asks for more is refused: the work would be ours, at its word. PostgreSQL's default is 4096."""
 MAX_SALT_BYTES = 1024
 _KEY_BYTES = 32
+_SERVER_FIRST = re.compile(rb"r=([!-+\--~]+),s=([^,]*),i=([^,]*)")  # further attributes are extensions and are ignored
 
 
 class Binding(Enum):
@@ -65,51 +67,54 @@ class ScramClient:
     """
 
     def __init__(self, nonce: str, binding: Binding = Binding.NONE, end_point: bytes = b"") -> None:
-        self._nonce = nonce
+        self._nonce = nonce.encode()
         self._gs2_header = binding.value
-        self._binding = base64.b64encode(self._gs2_header + end_point).decode()
-        self._first_bare = f"n=,r={nonce}"  # the server takes the user from the start-up packet
-        self._server_first = ""
-        self._server_nonce = ""
-        self._server_signature: bytes | None = None
+        self._end_point = end_point
+        self._first_bare = b"n=,r=" + self._nonce  # the server takes the user from the start-up packet
+        self._server_first = b""
+        self._server_nonce = b""
+        self._server_final = b""  # what it will say if it knows the password
 
     def first(self) -> bytes:
         """client-first-message."""
-        return self._gs2_header + self._first_bare.encode()
+        return self._gs2_header + self._first_bare
 
     def challenge(self, server_first: bytes) -> Challenge:
         """Check server-first-message; ScramError for a foreign nonce, a bad salt or too many iterations."""
-        self._server_first = _ascii(server_first)
-        nonce, encoded_salt, iterations = _fields(self._server_first, "r=", "s=", "i=")
+        found = _SERVER_FIRST.match(server_first)
+        if found is None:
+            raise ScramError("the server's message lacks the attributes r, s, i")
+        nonce, encoded_salt, iterations = found.groups()
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise ScramError("the server's nonce does not extend ours")
-        self._server_nonce = nonce
+        self._server_first, self._server_nonce = server_first, nonce
         return _challenge(encoded_salt, iterations)
 
     def final(self, salted: bytes) -> bytes:
         """client-final-message with the proof that we know the password behind `salted`."""
-        without_proof = f"c={self._binding},r={self._server_nonce}"
-        auth_message = f"{self._first_bare},{self._server_first},{without_proof}".encode()
+        without_proof = b"c=%b,r=%b" % (_encoded(self._gs2_header + self._end_point), self._server_nonce)
+        auth_message = b"%b,%b,%b" % (self._first_bare, self._server_first, without_proof)
         client_key, stored_key, server_key = _keys(salted)
         proof = client_key ^ int.from_bytes(_signature(stored_key, auth_message))
-        self._server_signature = _signature(server_key, auth_message)
-        return f"{without_proof},p={base64.b64encode(proof.to_bytes(_KEY_BYTES)).decode()}".encode()
+        self._server_final = b"v=" + _encoded(_signature(server_key, auth_message))
+        return b"%b,p=%b" % (without_proof, _encoded(proof.to_bytes(_KEY_BYTES)))
 
     def verify(self, server_final: bytes) -> None:
         """Believe the server only if it knows the password too; ScramError otherwise."""
-        text = _ascii(server_final)
-        if text.startswith("e="):
+        if server_final.startswith(b"e="):
             raise ScramError("the server rejected the exchange")
-        (encoded,) = _fields(text, "v=")
-        signature = _decoded(encoded)
-        if self._server_signature is None or not hmac.compare_digest(signature, self._server_signature):
+        said, _, _ = server_final.partition(b",")
+        if not self._server_final or not hmac.compare_digest(said, self._server_final):
             raise ScramError("the server's signature is false: it does not know the password")
 
 
 @lru_cache(maxsize=64)
-def _challenge(encoded_salt: str, iterations: str) -> Challenge:
+def _challenge(encoded_salt: bytes, iterations: bytes) -> Challenge:
     """Kept, as a server asks the same for each login of a user."""
-    salt = _decoded(encoded_salt)
+    try:
+        salt = base64.b64decode(encoded_salt, validate=True)
+    except binascii.Error as error:
+        raise ScramError("the server's message is not base64 where it should be") from error
     if not 0 < len(salt) <= MAX_SALT_BYTES:
         raise ScramError("the server sent no usable salt")
     if not (iterations.isdigit() and len(iterations) <= 9 and 0 < int(iterations) <= MAX_ITERATIONS):
@@ -132,23 +137,5 @@ def _signature(key: hmac.HMAC, message: bytes) -> bytes:
     return signing.digest()
 
 
-def _ascii(data: bytes) -> str:
-    try:
-        return data.decode("ascii")
-    except UnicodeDecodeError as error:
-        raise ScramError("the server's message is not ASCII") from error
-
-
-def _decoded(value: str) -> bytes:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ScramError("the server's message is not base64 where it should be") from error
-
-
-def _fields(text: str, *names: str) -> list[str]:
-    """The values of the attributes, in the order the RFC fixes; further ones are extensions and are ignored."""
-    parts = text.split(",")[: len(names)]
-    if [part[:2] for part in parts] != list(names):
-        raise ScramError(f"the server's message lacks the attributes {', '.join(names).replace('=', '')}")
-    return [part[2:] for part in parts]
+def _encoded(data: bytes) -> bytes:
+    return binascii.b2a_base64(data, newline=False)

@@ -18,6 +18,7 @@ MAX_SHAPES = 512
 
 _HEAD = struct.Struct(">BI")
 _HEAD_BYTES = 5
+_GOODBYE = _HEAD.pack(ord("X"), 4)  # Terminate
 _READY_BYTES = 6  # ReadyForQuery, status byte included: the longest start of a message that is looked at
 _READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
@@ -161,6 +162,9 @@ class SessionTracker:
     def _walk_client(self, chunk: bytes) -> None:
         end = len(chunk)
         at = self._client_skip
+        if not at and chunk == _GOODBYE:  # as nearly each session ends: there is nothing to learn from it
+            self.said_goodbye = True
+            return
         if at >= end:
             self._client_skip = at - end
             return
