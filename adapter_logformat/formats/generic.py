@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from adapter_logformat.formats import generic_times, json_app, logfmt
+from adapter_logformat.formats import header_words as words
 from adapter_logformat.grammar import Format, is_number
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.record import Record
@@ -16,27 +17,7 @@ from adapter_logformat.timestamps import Times
 
 NEAR: Final = 96
 """A time that begins further in belongs to the message."""
-_UPPER: Final = (
-    "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRIT|CRITICAL|FATAL|ALERT|EMERG|EMERGENCY|PANIC|SEVERE|VERBOSE"
-    "|DBG|INF|WRN|FTL|TRC|FINE|FINER|FINEST|CONFIG|LOG|INFORMATION|FAILURE"
-)
-_MIXED: Final = "|".join(word for upper in _UPPER.split("|") for word in (upper, upper.lower(), upper.title()))
-_LEVEL: Final = re.compile(
-    rf"[\[<(] {{0,2}}(?P<boxed>{_MIXED}) {{0,8}}[\]>)]:?|(?P<upper>{_UPPER})(?![\w.=/\-!?]):?|"
-    rf"(?P<marked>{_MIXED}):(?=\s|\Z)"
-)
 _GAP: Final = re.compile(r"[\s,|]*+(?:- (?!- ))?[\s,|]*+")
-_NUMBER: Final = re.compile(
-    r"[\[(](?:pid[ :=]?)?(?P<boxed>\d{1,10}+)(?:[:#/](?P<boxed2>\d{1,18}+))?[\])]:?|(?P<bare>\d{1,10}+)(?=[\s|])"
-)
-_BOX: Final = re.compile(r"\[(?P<text>[^\[\]\n]{1,200}+)\]:?")
-_NAMED: Final = re.compile(
-    r"(?P<name>[A-Za-z_][\w.$/\-@]{0,200}+(?:::\w{1,100}+)*+(?:#[\w<>$]{1,100}+)?+)(?:\[(?P<pid>\d{1,10}+)\]|\("
-    r"(?P<pid2>\d{1,10}+)\))?:(?=\s|\Z)"
-)
-_DASHED: Final = re.compile(r"(?P<name>[A-Za-z_][\w$/\-@]*+(?:[.:][\w$/\-@]++)++(?: \*\d\d)?)(?= - )")
-_DOTTED: Final = re.compile(r"[A-Za-z_$][\w$\-]*+(?:(?:\.|::)[\w$\-]++)++")
-_COLUMN: Final = re.compile(r"[\w.$:/\-]{1,100}+(?= ?\|)")
 _BEFORE: Final = re.compile(r"[\s\[<({\"',|\-]*+")
 _ENDS: Final = re.compile(r"\s*+--? ")
 _PAIRS: Final = re.compile(r"(?:level|lvl|severity|msg|message)=|[\w.\-]{1,60}+=\S.{0,200}? (?:level|lvl|msg)=")
@@ -76,7 +57,7 @@ class _Header:
 
     def level(self) -> bool:
         """A level here, whichever way it is written."""
-        found = _LEVEL.match(self.line, self.at)
+        found = words.LEVEL.match(self.line, self.at)
         if found is None or self.record.severity_text is not None:
             return False
         word = found["boxed"] or found["upper"] or found["marked"]
@@ -84,11 +65,20 @@ class _Header:
         self.at = found.end()
         return True
 
+    def letter(self) -> None:
+        """A level of one letter in brackets, as it stands directly behind a time."""
+        gap = _GAP.match(self.line, self.at)
+        found = words.LETTER.match(self.line, gap.end() if gap is not None else self.at)
+        if found is not None and self.record.severity_text is None:
+            word = words.LETTERS[found["letter"]]
+            self.record.severity_text, self.record.severity_number = found["letter"], WORDS[word]
+            self.at = found.end()
+
     def _token(self) -> bool:
         begin = self.at
         gap = _GAP.match(self.line, begin)
         self.at = gap.end() if gap is not None else begin
-        if self.level() or self._number() or self._name():
+        if self.level() or self._number() or self._place() or self._name():
             self._sure = (self.at, len(self._boxes))
             return True
         if self._box():
@@ -97,7 +87,7 @@ class _Header:
         return False
 
     def _number(self) -> bool:
-        found = _NUMBER.match(self.line, self.at)
+        found = words.NUMBER.match(self.line, self.at)
         if found is None or len(self._numbers) > 1:
             return False
         if found["bare"] is not None and not self._is_before_header(found.end()):
@@ -113,38 +103,56 @@ class _Header:
         for _ in range(2):
             gap = _GAP.match(self.line, at)
             at = gap.end() if gap is not None else at
-            if _LEVEL.match(self.line, at) is not None:
+            if words.LEVEL.match(self.line, at) is not None:
                 return True
-            number = _NUMBER.match(self.line, at)
+            number = words.NUMBER.match(self.line, at)
             if number is None:
                 return False
             at = number.end()
         return False
 
     def _box(self) -> bool:
-        found = _BOX.match(self.line, self.at)
+        found = words.BOX.match(self.line, self.at)
         if found is None or len(self._boxes) > 3:
             return False
         self._boxes.append(found["text"].strip())
         self.at = found.end()
         return True
 
+    def _place(self) -> bool:
+        """A place in the code; without a time before it the line is a compiler's as well."""
+        found = words.PLACE.match(self.line, self.at) if self.record.timestamp is not None else None
+        if found is None or "code.file.path" in self.record.attributes:
+            return False
+        self._put("code.file.path", found["file"])
+        self._put("code.line.number", int(found["line"]))
+        function = found["function"] or found["function2"]
+        if function is not None:
+            self._put("code.function.name", function)
+        self.at = found.end()
+        return True
+
     def _name(self) -> bool:
         if self._named:
             return False
-        found = _NAMED.match(self.line, self.at)
+        found = words.NAMED.match(self.line, self.at)
         if found is not None:
             pid = found["pid"] or found["pid2"]
-            sure = pid is not None or self.record.severity_text is not None or _DOTTED.fullmatch(found["name"])
-            if not sure:
+            if pid is None and not words.is_logger(found["name"], self.record.severity_text is not None):
                 return False
             if pid is not None:
                 self._numbers.append(int(pid))
+            name = found["name"]
         else:
-            found = _DASHED.match(self.line, self.at)
+            found = words.BETWEEN_DASHES.match(self.line, self.at) or words.DASHED.match(self.line, self.at)
             if found is None:
                 return False
-        self._put("otel.scope.name", found["name"])
+            name, line = words.name_and_line(found["name"])
+            if found.re is words.DASHED and not words.is_logger(name, after_level=True) and " *" not in name:
+                return False
+            if line is not None:
+                self._put("code.line.number", line)
+        self._put("otel.scope.name", name)
         self._named = True
         self.at = found.end()
         return True
@@ -154,13 +162,21 @@ class _Header:
         at, boxes = self._sure
         if len(self._boxes) == boxes or _ENDS.match(self.line, self.at) or self.line[self.at - 1] == ":":
             return
-        if all(_DOTTED.fullmatch(text) for text in self._boxes[boxes:]):
+        if all(words.DOTTED.fullmatch(text) for text in self._boxes[boxes:]):
             return
         self.at = at
         del self._boxes[boxes:]
 
     def _columns(self) -> None:
-        """`time|word|number|message`."""
+        """`time|word|number|message`. Without a level a table whose first column is a number is no header."""
+        begin = self.at
+        self._read_columns()
+        if self.record.severity_text is None and words.NUMBERS_FIRST.match(self.line, begin):
+            self.at = begin
+            del self._numbers[:], self._boxes[:]
+            self.record.attributes.pop("otel.scope.name", None)
+
+    def _read_columns(self) -> None:
         for _ in range(MOST_TOKENS):
             bar = re.compile(r" ?\| ?").match(self.line, self.at)
             if bar is None:
@@ -168,17 +184,17 @@ class _Header:
             self.at = bar.end()
             if self.level() or (self.line[self.at : self.at + 1] in "[(" and self._number()):
                 continue
-            if self._named_before_bar():
+            if self._place() or self._named_before_bar():
                 continue
-            column = _COLUMN.match(self.line, self.at)
+            column = words.COLUMN.match(self.line, self.at)
             if column is None:
                 return
-            text = column[0]
+            text = column[0].rstrip(":")
             if text.upper() in WORDS and self.record.severity_text is None:
                 self.record.severity_text, self.record.severity_number = text, WORDS[text.upper()]
             elif is_number(text, 10):
                 self._numbers.append(int(text))
-            elif not self._named:
+            elif not self._named and (text[:1].isalpha() or text[:1] == "_"):
                 self._put("otel.scope.name", text)
                 self._named = True
             else:
@@ -202,12 +218,14 @@ class _Header:
             self._put(name, number)
         left = []
         for text in self._boxes:
-            if not self._named and _DOTTED.fullmatch(text) and not text.replace(".", "").isdigit():
+            if not self._named and words.DOTTED.fullmatch(text) and not text.replace(".", "").isdigit():
                 self._put("otel.scope.name", text)
                 self._named = True
             else:
                 left.append(text)
-        if left:
+        if len(left) == 1 and words.is_thread(left[0]):
+            self._put("thread.name", left[0])
+        elif left:
             self._put("app.context", left)
         gap = re.compile(r"[\s|]*+(?:(?:--?|:|=>) )?").match(self.line, self.at)
         self.at = gap.end() if gap is not None and (gap.end() > self.at) else self.at
@@ -225,10 +243,12 @@ def read(line: str, times: Times) -> Record | None:
 
 def _levelled(line: str, times: Times) -> Record | None:
     """Without a time only what nobody writes into a sentence counts: a level in capitals or brackets."""
-    if _LEVEL.match(line) is None or not (line[0] in "[<(" or line[1:2].isupper()):
+    boxes = words.BOXES_AND_LEVEL.match(line)
+    if boxes is None and (words.LEVEL.match(line) is None or not (line[0] in "[<(" or line[1:2].isupper())):
         return None
     header = _Header(line, Record("generic"))
-    header.level()
+    if boxes is None:
+        header.level()
     header.rest()
     return _opened(header.record, times)
 
@@ -249,6 +269,7 @@ def _timed(line: str, found: generic_times.Found, times: Times) -> Record | None
     if record.timestamp is None:
         return None
     header.at = at
+    header.letter()
     header.rest()
     return _opened(record, times)
 
@@ -285,8 +306,8 @@ def _is_header(before: str, header: _Header) -> bool:
 
 def _kept(before: str) -> str:
     """Words before the time that are no level: kept as they are."""
-    text = before.strip(" \t[<({\"',|-")
-    return "" if not text or text.upper().strip(" ]>):") in WORDS else text
+    text = before.strip(" \t[]<>(){}\"',|-:")
+    return "" if text.upper() in WORDS else text
 
 
 FORMATS: Final = (

@@ -23,6 +23,7 @@ _LAYOUTS: Final = (
     rf"(?P<year>(?:19|20)\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d)[T_\- ]?(?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d)"
     r"(?:[.,](?P<fraction2>\d{1,9}))?)" + _ZONE,
     rf"(?P<day>\d{{1,2}})[-/ .](?:{_MONTH})[-/ .,]{{1,2}}(?P<year>\d{{4}})[: T,]{{1,2}}{_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<day>\d{{1,2}})[-/ ]{_MONTH}[-/ ](?P<year>\d\d) {_CLOCK}{_HALF}{_ZONE}",
     rf"{_MONTH} {{1,2}}(?P<day>\d{{1,2}})(?:,? (?P<year>\d{{4}}),?)? {_CLOCK}{_HALF}"
     rf"(?:(?: (?P<zone2>UTC|GMT|[A-Z]{{3,4}}))? (?P<year2>(?:19|20)\d\d))?{_ZONE}",
     rf"(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}})(?:[T_\-]|,? | -- ){_CLOCK}{_ZONE}",
@@ -31,6 +32,7 @@ _LAYOUTS: Final = (
     rf"(?P<year>\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d) (?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d))",
     rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
     rf"(?P<day>[0-3]?\d)[-/ .]{_MONTH} {_CLOCK}{_ZONE}",
+    rf"{_CLOCK} (?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d){_ZONE}",
     r"(?P<epoch>1[0-9]{9})(?:\.(?P<fraction>\d{1,9}))?(?![\w.\-])",
     r"(?P<epoch>1[0-9]{9})(?P<fraction>\d{3})(?![\w.\-])",
     rf"(?P<only>[012]\d:[0-5]\d:[0-5]\d)(?:[.,](?P<fraction>\d{{1,9}}))?{_HALF}",
@@ -43,7 +45,7 @@ _WITH_DATE: Final = re.compile(
     _BEGIN + "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", layout) + "()" for layout in _LAYOUTS[:-1]) + ")" + _END
 )
 """All but the clock alone, in one: the group that is set has the layout's number, counted from one."""
-_US: Final = 5
+_US: Final = 6
 _CLOCK_ALONE: Final = len(_LAYOUTS) - 1
 LATEST_CLOCK: Final = 12
 """A clock without a date that begins further in belongs to the message."""

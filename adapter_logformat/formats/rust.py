@@ -38,9 +38,8 @@ def _tracing(record: Record, found: Mapping[str, str | None]) -> bool:
             record.attributes["code.line.number"] = int(target["line"])
         record.body = text[target.end() :]
     # Without any of these it may be another language's logger as well.
-    if (spans is None or "{" not in spans[0]) and (
-        target is None or ("::" not in target["target"] and target["file"] is None)
-    ):
+    sure = target is not None and ("::" in target["target"] or target["file"] is not None or bool(found["aligned"]))
+    if not sure and (spans is None or "{" not in spans[0]):
         return False
     return pairs.put(record)
 
@@ -100,7 +99,9 @@ LAYOUTS: Final = (
         title="Rust's tracing, as tracing-subscriber prints it",
         rank=82,
         pattern=rf"(?P<second>\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{{1,9}}+))?"
-        rf"(?P<zone>Z|[+-]\d\d:\d\d) {{1,2}}{_LEVEL}"
+        # Microseconds and a level set to the right are how it writes each line, which then has a target.
+        rf"(?P<zone>Z|[+-]\d\d:\d\d)(?P<aligned>(?<=\.\d{{6}}Z) (?: (?=INFO|WARN)|(?=TRACE|DEBUG|ERROR)))?+ {{0,2}}"
+        rf"(?<= ){_LEVEL}"
         r" {1,2}(?:(?P<thread>[\w\-.]{1,64}+(?= ThreadId\(\d)) )?(?:(?P<id>ThreadId\(\d++\)) )?"
         r"(?=[^\[\-(| ])(?P<body>.*)",
         sample="2026-11-20T08:51:00.123456Z  INFO request{id=7}: shop::cart: added item=7",
