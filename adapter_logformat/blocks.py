@@ -6,7 +6,8 @@ Whatever does not fit (unknown lines, bad times, a record that may not be over y
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import compress
 from operator import not_
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +17,9 @@ import msgspec
 from adapter_logformat.grammar import Fast, Odd, Run
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record, Stamp
-from adapter_logformat.template import Loom, Template, Threads, json_hole, text_hole
 from adapter_logformat.timestamps import Times
 from adapter_logformat.traces import fold
+from adapter_logformat.weaver import FIRST, LEVEL, NUMBER, STAMP, Weaver
 
 if TYPE_CHECKING:
     from adapter_logformat.grammar import Layout
@@ -47,7 +48,7 @@ class _Blocks:
         # The continuation is possessive: what a mark took is never given back to be read as a header.
         self._pattern = re.compile(f"^{own}{layout.pattern}(?P<_rest>(?:\n(?:{marks}))*+)\n", re.MULTILINE | re.ASCII)
         self._groups = self._pattern.groupindex
-        self._looms: dict[tuple[str, tuple[bool, ...]], Loom] = {}
+        self._weaver = Weaver(render)
         self._is_special = layout.accept is not None or layout.finish is not None or bool(layout.absent)
         numbers = {word: b"%d" % number for word, number in layout.scale.items()}
         self._numbers = {
@@ -156,19 +157,16 @@ class _Blocks:
         )
         if stamps is None or not alike or None in numbers.values() or self._is_special:
             return self._one_by_one(columns, times, observed)
-        key = (stamps[1], present)
-        if key not in self._looms:
-            self._looms[key] = Loom(Template.of(self._holes(*key), text_hole(0), self._render))
-        woven: list[Threads] = [observed.encode(), texts(stamps[0]), (), (), texts(found["body"])]
-        if numbers:
-            woven[2] = texts(found["level"])
-            woven[3] = [number for number in map(numbers.__getitem__, found["level"]) if number]
+        threads: list[Sequence[Any]] = [(), texts(stamps[0]), found.get("level", ()), (), texts(found["body"])]
         for name, there in zip(names, present, strict=True):
             kind = layout.fields[name][1] if name in layout.fields else str
-            woven.append(
+            threads.append(
                 () if not there else texts(found[name] if kind is str else [kind(value or "") for value in found[name]])
             )
-        return self._looms[key].weave(woven, count)
+        levels = {word: (msgspec.json.encode(word), number) for word, number in numbers.items() if number}
+        shape = stamps[1], present
+        woven = self._weaver.weave(shape, partial(self._holes, *shape), observed, threads, levels, count)
+        return self._one_by_one(columns, times, observed) if woven is None else woven
 
     def _stamps(self, found: Mapping[str, Column], times: Times) -> tuple[list[str], str] | None:
         if "second" in found:
@@ -191,18 +189,17 @@ class _Blocks:
             out.append(self._render(record, observed))
         return b"".join(out)
 
-    def _holes(self, assumed: str, present: tuple[bool, ...]) -> Record:
+    def _holes(self, assumed: str, present: tuple[bool, ...], hole: Callable[[int], Any]) -> Record:
         """A record of this shape with a hole in place of every value."""
-        holes: Any = [*(json_hole(number) for number in range(1, 5 + len(present)))]
         layout = self._layout
-        record = Record(layout.name, timestamp=Stamp(holes[0], assumed), body=holes[3])
+        record = Record(layout.name, timestamp=Stamp(hole(STAMP), assumed), body=hole(FIRST))
         if "level" in self._groups:
-            record.severity_text, record.severity_number = holes[1], holes[2]
+            record.severity_text, record.severity_number = hole(LEVEL), hole(NUMBER)
         targets = [(record.attributes, attribute) for attribute, _ in layout.fields.values()]
         targets += [(record.resource, attribute) for attribute in layout.resource.values()]
-        for (target, attribute), there, hole in zip(targets, present, holes[4:], strict=True):
+        for number, ((target, attribute), there) in enumerate(zip(targets, present, strict=True), FIRST + 1):
             if there:
-                target[attribute] = hole
+                target[attribute] = hole(number)
         return record
 
 

@@ -30,7 +30,6 @@ from adapter_logformat.lane import (
     Options,
     Tally,
 )
-from adapter_logformat.profiles import WOVEN, WOVEN_BY_ALL
 
 __all__ = (
     "AFTER_CAP", "INVALID_UTF8", "LINE_TOO_LONG", "REASONS", "TIME", "UNRECOGNISED", "KeepOriginal", "Limits",
@@ -283,8 +282,7 @@ class Stream:
         roomy = limits.lines >= FAST_LINES and limits.record_bytes >= FAST_BYTES
         joins = options.join and options.start is None
         # The whole-chunk form of the metrics reads what profile `otel` wrote.
-        woven = options.profile in WOVEN or format.name in WOVEN_BY_ALL
-        if not woven or (options.measures is not None and options.profile != "otel"):
+        if options.measures is not None and options.profile != "otel":
             return None
         if format.fast is None or format.generic or not joins or options.keep_original == "always" or not roomy:
             return None

@@ -7,7 +7,7 @@ the constants too, so a hole is known by a number that is drawn anew for each pr
 
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -19,7 +19,11 @@ from adapter_logformat.record import Record
 
 _MARK: Final = 10**15 + secrets.randbelow(9 * 10**15)
 """16 digits: with two more they still are a number of 64 bits."""
-_HOLE: Final = re.compile(rb"\x00%d(\d+)\x00|\\u0000%d(\d+)\\u0000|%d(\d\d)" % (_MARK, _MARK, _MARK))
+_REAL: Final = 10**11 + secrets.randbelow(9 * 10**11)
+"""12 digits: with three more behind the point they come back from a double as they were."""
+_HOLE: Final = re.compile(rb"\x00%d(\d+)\x00|\\u0000%d(\d+)\\u0000|%d(\d\d)|%d\.(\d\d)5" % (_MARK, _MARK, _MARK, _REAL))
+"""Whatever a profile made of a hole; its number is the last group."""
+_MARKED: Final = re.compile(rb"\x00(\d+)\x00")
 
 
 def text_hole(number: int) -> msgspec.Raw:
@@ -34,12 +38,27 @@ def json_hole(number: int) -> msgspec.Raw:
 
 def typed_text(number: int) -> str:
     """`text_hole` for profiles that look at the type of a value."""
-    return f"\0{_MARK}{number}\0"
+    return f"\0{_MARK}{number:02d}\0"
 
 
 def typed_number(number: int) -> int:
-    """Stands for a whole number, for such profiles."""
+    """Stands for a whole number, for such profiles. `number` has at most two digits."""
     return _MARK * 100 + number
+
+
+def typed_real(number: int) -> float:
+    """Stands for a number with a fraction, for such profiles. `number` has at most two digits."""
+    return float(f"{_REAL}.{number:02d}5")
+
+
+def marked(written: bytes) -> bytes:
+    """A rendered record with its holes all alike: the number between two NULs, of which JSON holds none."""
+    return _HOLE.sub(lambda found: b"\0%b\0" % found[found.lastindex or 0], written)
+
+
+def mark(number: int) -> bytes:
+    """A hole in what `marked` gives."""
+    return b"\0%02d\0" % number
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +71,21 @@ class Template:
     @classmethod
     def of(cls, record: Record, observed: object, render: Render) -> "Template":
         """`record` holds holes instead of values; each hole number may occur more than once, or not at all."""
-        written = render(record, observed)  # type: ignore[arg-type]  # holes stand in for strings
-        pieces, order, at = [], [], 0
-        for hole in _HOLE.finditer(written):
-            pieces.append(written[at : hole.start()])
-            order.append(int(hole[hole.lastindex or 0]))
-            at = hole.end()
-        return cls((*pieces, written[at:]), tuple(order))
+        return cls.parsed(marked(render(record, observed)))  # type: ignore[arg-type]  # holes stand in for strings
+
+    @classmethod
+    def parsed(cls, text: bytes) -> "Template":
+        """`text` as `marked` gives it."""
+        parts = _MARKED.split(text)
+        return cls(tuple(parts[::2]), tuple(map(int, parts[1::2])))
+
+    def unquoted(self, numbers: Collection[int]) -> "Template":
+        """The template whose holes `numbers` bring their quotes along where they have any: whole JSON strings."""
+        pieces = list(self.pieces)
+        for at, number in enumerate(self.order):
+            if number in numbers and pieces[at].endswith(b'"') and pieces[at + 1].startswith(b'"'):
+                pieces[at], pieces[at + 1] = pieces[at][:-1], pieces[at + 1][1:]
+        return Template(tuple(pieces), self.order)
 
     def loose(self, numbers: Sequence[int], without: Callable[[Sequence[int]], "Template"]) -> "Template":
         """The template whose holes `numbers` take a whole text as `around` gives it (`,"key":"value"`), or nothing;

@@ -6,7 +6,8 @@ rendered record by record with the slow path's own functions, so the bytes are t
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import compress, repeat
 from typing import Any, Final
 
@@ -17,14 +18,13 @@ from adapter_logformat.formats import json_app, json_plain
 from adapter_logformat.formats.json_shapes import Shape, learn
 from adapter_logformat.formats.json_shapes import columns as shapes_columns
 from adapter_logformat.grammar import Odd, Run
+from adapter_logformat.moments import SOME_TIME
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
-from adapter_logformat.template import Loom, Template, json_hole, text_hole
 from adapter_logformat.timestamps import Times
+from adapter_logformat.weaver import FIRST, LEVEL, LOOMS_KEPT, NUMBER, STAMP, Levels, Weaver
 from adapter_logformat.wrappers import is_docker
 
-OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
-LOOMS_KEPT: Final = 256
 LEARN_EVERY: Final = 8
 """Chunks decoded between two attempts to learn a shape, so that a file without one costs no more than before."""
 FEW: Final = 4
@@ -45,15 +45,15 @@ class JsonFast:
 
     def __init__(self, render: Render) -> None:
         self._render = render
-        self._opens = b"{" not in render(Record("", attributes={"of": {"an": "object"}}), "")[1:]
+        self._opens = b"{" not in render(Record("", attributes={"of": {"an": "object"}}), SOME_TIME)[1:]
         """The profile opens objects into keys of the record."""
-        self._looms: dict[tuple[object, ...], Loom] = {}
+        self._weaver = Weaver(render)
         self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
         self._shape: Shape | None = None
         self._learn_in = 0
         self._plain_in = 0
         self._levels_of: Shape | None = None
-        self._token_pieces: dict[bytes, bytes] = {}
+        self._token_pairs: dict[bytes, tuple[bytes, bytes]] = {}
 
     def __call__(self, chunk: bytes, times: Times, observed: str) -> Sequence[Run | Odd] | None:
         """All lines or none: each begins with `{` and ends with `}`, and there are as many objects as lines.
@@ -135,11 +135,12 @@ class JsonFast:
         self, shape: Shape, tokens: Mapping[str, Sequence[bytes]], count: int, times: Times, observed: str
     ) -> bytes | None:
         """Values as they are written, by their keys; `None` where one needs decoding."""
-        woven: list[Any] = [observed.encode(), (), (), ()]
+        woven: list[Sequence[Any]] = [()] * FIRST
+        levels: Levels = {}
         assumed = None
         for key, (kind, _) in shape.plan.targets.items():
             column = tokens[key]
-            woven.append(column)
+            woven.append(() if kind in ("time", "level") else column)
             if kind == "time":
                 assumed = ""
                 stamps = _token_stamps(column, times, epoch=shape.epoch)
@@ -147,23 +148,23 @@ class JsonFast:
                     return None
                 woven[STAMP] = stamps
             elif kind == "level":
-                levels = self._token_levels(shape, column)
-                if levels is None:
+                found = self._token_levels(shape, column)
+                if found is None:
                     return None
-                woven[LEVEL] = list(map(levels.__getitem__, column))
-        return self._loom(shape.plan, shape.fields, assumed, shape.own).weave(woven, count)
+                woven[LEVEL], levels = column, found
+        return self._woven(shape.plan, shape.fields, assumed, shape.own, observed, woven, levels, count)
 
-    def _token_levels(self, shape: Shape, column: Sequence[bytes]) -> dict[bytes, bytes] | None:
+    def _token_levels(self, shape: Shape, column: Sequence[bytes]) -> Levels | None:
         """Level as it is written → its text and number as they stand in the record."""
         if self._levels_of is not shape:
-            self._levels_of, self._token_pieces = shape, {}
-        known = self._token_pieces
+            self._levels_of, self._token_pairs = shape, {}
+        known = self._token_pairs
         for token in set(column).difference(known):
             value = _decode(token)
             level = self._level(shape.plan, value) if self._of_plan(shape, value) else None
             if level is None or len(known) > LOOMS_KEPT:
                 return None
-            known[token] = level[0] + self._between() + level[1]
+            known[token] = level
         return known
 
     def _of_plan(self, shape: Shape, level: object) -> bool:
@@ -173,11 +174,6 @@ class JsonFast:
             if "level" in shape.fields
             else True
         )
-
-    def _between(self) -> bytes:
-        """What stands between the text and the number of a level."""
-        record = Record("", severity_text=json_hole(LEVEL), severity_number=json_hole(NUMBER))  # type: ignore[arg-type]
-        return Template.of(record, "", self._render).spanning(LEVEL, NUMBER)[1]
 
     def _all(self, objects: list[Fields], times: Times, observed: str, names: Counter[str]) -> bytes:
         shapes = list(map(tuple, objects))
@@ -220,7 +216,8 @@ class JsonFast:
             return None
         if not self._same_plan(values.get("level")):
             return None
-        columns: list[Any] = [observed.encode(), (), (), ()]
+        columns: list[Sequence[Any]] = [()] * FIRST
+        pairs: dict[object, tuple[bytes, bytes]] = {}
         assumed = None
         own: list[str] = []
         for key, (kind, target) in plan.targets.items():
@@ -246,29 +243,24 @@ class JsonFast:
                 levels = {level: self._level(plan, level) for level in set(column)}
                 if None in levels.values():
                     return None
-                between = self._between()
-                pieces = {level: pair[0] + between + pair[1] for level, pair in levels.items() if pair}
-                columns[LEVEL] = list(map(pieces.__getitem__, column))
+                columns[LEVEL], pairs = column, {level: pair for level, pair in levels.items() if pair}
             else:
                 return None
-        names[plan.dialect] += count
-        return self._loom(plan, shape, assumed, own).weave(columns, count)
+        woven = self._woven(plan, shape, assumed, tuple(own), observed, columns, pairs, count)
+        if woven is not None:
+            names[plan.dialect] += count
+        return woven
 
     def _makes_keys(self, column: Sequence[Any]) -> bool:
         """Does an object among values that stay the app's own become keys of the record?"""
         return self._opens and any(isinstance(value, dict) for value in column)
 
-    def _loom(self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Sequence[str]) -> Loom:
-        key = (plan.dialect, fields, assumed, tuple(own))
-        loom = self._looms.get(key)
-        if loom is None:
-            if len(self._looms) >= LOOMS_KEPT:
-                self._looms.clear()
-            template = Template.of(_holes(plan, assumed, own), text_hole(OBSERVED), self._render)
-            if LEVEL in template.order:
-                template, _ = template.spanning(LEVEL, NUMBER)
-            loom = self._looms[key] = Loom(template)
-        return loom
+    def _woven(
+        self, plan: json_app.Plan, fields: Keys, assumed: str | None, own: Keys, observed: str,
+        columns: Sequence[Sequence[Any]], levels: Levels, count: int,
+    ) -> bytes | None:  # fmt: skip
+        shape = (plan.dialect, fields, assumed, own)
+        return self._weaver.weave(shape, partial(_holes, plan, assumed, own), observed, columns, levels, count)
 
     def _same_plan(self, levels: Sequence[object] | None) -> bool:
         """The plan leans on the kind of the level; all of them must be of one kind."""
@@ -351,26 +343,25 @@ def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | No
     return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
 
 
-def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str]) -> Record:
+def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str], hole: Callable[[int], Any]) -> Record:
     """A record of this plan with a hole in place of every value, the keys in the order of the slow path. The keys in
     `own` have values that are not what the plan takes them for, and stay the app's."""
     record = Record(plan.dialect)
     for number, (key, (kind, target)) in enumerate(plan.targets.items(), FIRST):
-        hole: Any = json_hole(number)
         if key in own:
-            record.attributes[OWN_PREFIX + key] = hole
+            record.attributes[OWN_PREFIX + key] = hole(number)
         elif kind == "time":
-            record.timestamp = Stamp(json_hole(STAMP), assumed or "")  # type: ignore[arg-type]
+            record.timestamp = Stamp(hole(STAMP), assumed or "")
         elif kind == "level":
-            record.severity_text, record.severity_number = json_hole(LEVEL), json_hole(NUMBER)  # type: ignore[assignment]
+            record.severity_text, record.severity_number = hole(LEVEL), hole(NUMBER)
         elif kind == "body":
-            record.body = hole
+            record.body = hole(number)
         elif kind == "resource":
-            record.resource[target] = hole
+            record.resource[target] = hole(number)
         elif kind == "trace":
-            setattr(record, target, hole)
+            setattr(record, target, hole(number))
         else:
-            record.attributes[target] = hole
+            record.attributes[target] = hole(number)
     return record
 
 

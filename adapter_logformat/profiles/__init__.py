@@ -14,11 +14,6 @@ Render = Callable[[Record, str], bytes]
 
 ProfileName = Literal["otel", "ecs", "otlp", "gelf", "flat"]
 PROFILES: Final[tuple[str, ...]] = get_args(ProfileName)
-WOVEN: Final = frozenset({"otel", "flat"})
-"""Profiles whose records can be woven from columns, as they write every value as it is; the others convert each one
-(a time to nanoseconds, a number to text), so their records are rendered one by one."""
-WOVEN_BY_ALL: Final = frozenset({"access"})
-"""Formats for which that is not so: their fast form asks the profile how it writes a time and a severity."""
 
 
 def load(name: str) -> Render:

@@ -44,7 +44,7 @@ def render(record: Record, observed: str) -> bytes:
         attributes["timestamp.assumed"] = assumed
     log["attributes"] = _pairs(attributes)
     if record.trace_flags:
-        log["flags"] = int(record.trace_flags, 16) & FLAGS_MASK
+        log["flags"] = _flags(record.trace_flags)
     if record.trace_id:
         log["traceId"] = record.trace_id
     if record.span_id:
@@ -54,6 +54,10 @@ def render(record: Record, observed: str) -> bytes:
     scope_logs["logRecords"] = [log]
     resource = {"resource": {"attributes": _pairs(record.resource)}} if record.resource else {}
     return _encode({"resourceLogs": [{**resource, "scopeLogs": [scope_logs]}]}) + b"\n"
+
+
+def _flags(text: str) -> int:
+    return int(text[1:-1]) if text[:1] == "\0" else int(text, 16) & FLAGS_MASK  # the hole of a template
 
 
 def nanoseconds(text: str) -> str:

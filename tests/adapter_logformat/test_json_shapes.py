@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from adapter_logformat.formats.json_shapes import learn
 from adapter_logformat.pipeline import Options, Stream
+from adapter_logformat.profiles import PROFILES
 
 NOW = 1_795_161_060_000_000_000
 
@@ -61,11 +62,11 @@ def lines(draw: st.DrawFn) -> list[str]:
     return made
 
 
-WOVEN = st.sampled_from(["otel", "flat"])
+WOVEN = st.sampled_from(PROFILES)
 
 
 @given(st.lists(lines(), min_size=2, max_size=4), WOVEN)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_chunks_of_learned_shapes_come_out_as_if_decoded(chunks: list[list[str]], profile: str) -> None:
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for chunk in [chunks[0], *chunks]:
@@ -97,7 +98,7 @@ LINES = (
 
 @pytest.mark.parametrize("text", ["k7777000000000000104", "k77770000000000004", r"k\u00004\u0000"])
 @pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("profile", ["otel", "flat"])
+@pytest.mark.parametrize("profile", PROFILES)
 def test_what_an_app_writes_is_no_hole_of_a_template(line: str, text: str, profile: str) -> None:
     options = Options(profile=profile, attributes={"log.file.path": json.loads(f'"{text}"')})
     fast, slow = Stream(options), Slow(options)
@@ -125,7 +126,7 @@ def alike(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(alike(), min_size=1, max_size=3), WOVEN)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_clean_lines_come_out_as_if_decoded(chunks: list[bytes], profile: str) -> None:
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks, chunks[0]]:

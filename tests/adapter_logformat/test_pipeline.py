@@ -148,15 +148,16 @@ def expected_lines(raw: bytes) -> list[str]:
     return [line for line in said if line]
 
 
-@given(st.one_of(lines, runs), endings)
-@settings(max_examples=400, deadline=None)
-def test_fast_and_slow_path_write_the_same_bytes(chosen: list[bytes], ending: bytes) -> None:
+@given(st.one_of(lines, runs), endings, st.sampled_from(PROFILES))
+@settings(max_examples=400)
+def test_fast_and_slow_path_write_the_same_bytes(chosen: list[bytes], ending: bytes, profile: str) -> None:
     raw = b"\n".join(chosen) + ending
-    assert whole(raw) == slow(raw)
+    options = Options(profile=profile)
+    assert whole(raw, options) == slow(raw, options)
 
 
 @given(st.one_of(lines, runs), endings, st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_cut_anywhere_the_same_comes_out(chosen: list[bytes], ending: bytes, data: st.DataObject) -> None:
     raw = b"\n".join(chosen) + ending
     cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=6)))
@@ -166,7 +167,7 @@ def test_cut_anywhere_the_same_comes_out(chosen: list[bytes], ending: bytes, dat
 
 
 @given(lines, endings)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_byte_at_a_time_the_same_comes_out(chosen: list[bytes], ending: bytes) -> None:
     raw = b"\n".join(chosen) + ending
     stream = Stream(Options())
@@ -175,7 +176,7 @@ def test_one_byte_at_a_time_the_same_comes_out(chosen: list[bytes], ending: byte
 
 
 @given(st.one_of(lines, runs), endings, st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_restart_between_two_chunks_changes_nothing(chosen: list[bytes], ending: bytes, data: st.DataObject) -> None:
     raw = b"\n".join(chosen) + ending
     cut = data.draw(st.integers(0, len(raw)))
@@ -186,7 +187,7 @@ def test_a_restart_between_two_chunks_changes_nothing(chosen: list[bytes], endin
 
 
 @given(st.one_of(lines, runs, st.lists(st.binary(max_size=200))), endings)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_become_valid_json_lines_with_every_line_in_exactly_one_record(
     chosen: list[bytes], ending: bytes
 ) -> None:
@@ -201,7 +202,7 @@ def test_any_bytes_become_valid_json_lines_with_every_line_in_exactly_one_record
 
 
 @given(st.binary(max_size=120), st.integers(4, 20), st.integers(1, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_long_lines_are_cut_alike_whole_or_piecewise(raw: bytes, limit: int, step: int) -> None:
     options = Options(limits=Limits(line_bytes=limit))
     stream = Stream(options)
@@ -253,7 +254,7 @@ def access_lines(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(access_lines(), min_size=1, max_size=3), st.sampled_from(PROFILES))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_access_lines_come_out_the_same_fast_and_slow(chunks: list[bytes], profile: str) -> None:
     fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
     for raw in [chunks[0], *chunks]:
@@ -297,13 +298,16 @@ def test_a_client_comes_without_its_port_and_not_at_all_where_there_is_none(clie
         assert stream.feed(chunk, NOW) + stream.feed(chunk, NOW) == slow(chunk * 2)
 
 
-def test_a_file_of_any_known_line_comes_out_the_same_fast_and_slow() -> None:
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_file_of_any_known_line_comes_out_the_same_fast_and_slow(profile: str) -> None:
+    options = Options(profile=profile)
+
     def fast(raw: bytes) -> bytes:
-        stream = Stream(DEFAULT)
+        stream = Stream(options)
         return stream.feed(raw, NOW) + stream.feed(raw, NOW) + stream.flush(NOW)  # the second time it knows the format
 
     chunks = [(line + b"\n") * 4 for line in sorted(set(LINES))]
-    assert [chunk for chunk in chunks if fast(chunk) != slow(chunk * 2)] == []
+    assert [chunk for chunk in chunks if fast(chunk) != slow(chunk * 2, options)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Columns of JSON values woven into records, through the template of their shape and of the kinds of values. Pure.
+
+A profile that writes every value as it is gets them as they are. Others convert them or look at their kind: what such a
+profile makes of a kind, a time or a severity is seen in records that it rendered, so none has to be known here.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from adapter_logformat.kinds import EMPTY, OTHER, TEXT, Dress, dressed, hole, kinds, told_apart
+from adapter_logformat.moments import SOME_TIME, Moments
+from adapter_logformat.profiles import Render
+from adapter_logformat.record import Record
+from adapter_logformat.template import Loom, Template, Threads, json_hole, spelling, typed_number, typed_text
+
+OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
+"""The numbers of the first columns; the other members of a record follow from `FIRST` on."""
+LOOMS_KEPT: Final = 256
+MOST_COLUMNS: Final = 99
+
+Tokens = Sequence[bytes]
+Levels = Mapping[Any, tuple[bytes, bytes]]
+"""The key of a level → its text as JSON, and its number."""
+Make = Callable[[Callable[[int], Any]], Record]
+"""The record of a shape, each value of which is what the function gives for its number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cloth:
+    """`dressed`: the columns in which kinds meet. `body`: the column that must hold no newline; `flags`: the one of
+    trace flags that are converted."""
+
+    loom: Loom
+    dressed: Mapping[int, Dress]
+    body: int | None
+    flags: int | None
+
+
+class Weaver:
+    """The columns of one format through one profile."""
+
+    def __init__(self, render: Render) -> None:
+        self._render = render
+        some = partial(Record, "")
+        self._copies = b'"of":[true]' in render(some(attributes={"of": [True]}), SOME_TIME)
+        self._empty = TEXT if b"of" in render(some(attributes={"of": ""}), SOME_TIME) else EMPTY
+        self._cuts_bodies = b'"a"' in render(some(body="a\nb"), SOME_TIME)
+        self._moments = Moments(render)
+        self._number = spelling(lambda number: (some(severity_number=number), SOME_TIME), typed_number(NUMBER), render)
+        self._flags = spelling(lambda text: (some(trace_flags=text), SOME_TIME), typed_text(FIRST), render)
+        self._looms: dict[Hashable, Any] = {}
+
+    def weave(
+        self, shape: Hashable, make: Make, observed: str, threads: Sequence[Tokens], levels: Levels, rows: int
+    ) -> bytes | None:
+        """`rows` records. `threads`: JSON texts by column, () where there is none; that of the level holds the keys of
+        `levels`, and that of the number nothing. `None`: one by one, as the profile has no form for all of them."""
+        if self._copies:
+            return self._as_they_are(shape, make, observed, threads, levels, rows)
+        all_kinds = tuple(kinds(column, empty=self._empty) for column in threads[FIRST:])
+        stamps = self._moments.column(threads[STAMP])
+        if stamps is None or len(threads) > MOST_COLUMNS or any(OTHER in each for each in all_kinds):
+            return None
+        key = shape, all_kinds
+        if key not in self._looms:
+            self._keep(key, self._cloth(make, all_kinds))
+        cloth: _Cloth | None = self._looms[key]
+        if cloth is None or (cloth.body is not None and b"\\n" in b"".join(threads[cloth.body])):
+            return None
+        numbers = {level: self._number(int(number)) for level, (_, number) in levels.items()}
+        columns: list[Threads] = [
+            self._moments.observed(observed), stamps, [levels[level][0] for level in threads[LEVEL]],
+            list(map(numbers.__getitem__, threads[LEVEL])), *threads[FIRST:],
+        ]  # fmt: skip
+        for number, dress in cloth.dressed.items():
+            columns[number] = dressed(threads[number], dress, empty=self._empty)
+        if cloth.flags is not None:
+            tokens = threads[cloth.flags]
+            flags = {token: self._flags(token[1:-1].decode()) for token in set(tokens)}
+            columns[cloth.flags] = list(map(flags.__getitem__, tokens))
+        return cloth.loom.weave(columns, rows)
+
+    def _as_they_are(
+        self, shape: Hashable, make: Make, observed: str, threads: Sequence[Tokens], levels: Levels, rows: int
+    ) -> bytes:
+        if shape not in self._looms:
+            template, between = Template.of(make(json_hole), typed_text(OBSERVED), self._render), b""
+            if LEVEL in template.order:
+                template, between = template.spanning(LEVEL, NUMBER)
+            self._keep(shape, (Loom(template), between))
+        loom, between = self._looms[shape]
+        pieces = {level: text + between + number for level, (text, number) in levels.items()}
+        columns: list[Threads] = [observed.encode(), *threads[STAMP:]]
+        columns[LEVEL] = list(map(pieces.__getitem__, threads[LEVEL]))
+        woven: bytes = loom.weave(columns, rows)
+        return woven
+
+    def _keep(self, key: Hashable, loom: object) -> None:
+        if len(self._looms) >= LOOMS_KEPT:
+            self._looms.clear()
+        self._looms[key] = loom
+
+    def _cloth(self, make: Make, all_kinds: Sequence[Sequence[str]]) -> _Cloth | None:
+        values: dict[int, Any] = {STAMP: typed_text(STAMP), LEVEL: typed_text(LEVEL), NUMBER: typed_number(NUMBER)}
+        alone = {number: each[0] for number, each in enumerate(all_kinds, FIRST) if len(each) == 1}
+        mixed = {number: each for number, each in enumerate(all_kinds, FIRST) if len(each) > 1}
+        values |= {number: hole(kind, number) for number, kind in alone.items()}
+
+        def written(chosen: Mapping[int, str]) -> bytes:
+            holes = values | {number: hole(kind, number) for number, kind in chosen.items()}
+            return self._render(make(holes.__getitem__), typed_text(OBSERVED))
+
+        told = told_apart(mixed, written)
+        if told is None:
+            return None
+        template, dresses = told
+        if not self._moments.copies and STAMP not in template.order and template.order.count(OBSERVED) > 1:
+            return None  # it stands there once as the record's own time, which may be written otherwise
+        record, numbers = make(typed_text), range(FIRST, FIRST + len(all_kinds))
+        body = next((number for number in numbers if typed_text(number) == record.body), None)
+        flags = next((number for number in numbers if typed_text(number) == record.trace_flags), None)
+        quoted = {number for number, kind in alone.items() if kind is TEXT} | {LEVEL}
+        if self._moments.copies:
+            quoted.add(STAMP)
+        if self._flags("01") == b"01":
+            flags = None
+        return _Cloth(Loom(template.unquoted(quoted - {flags})), dresses, body if self._cuts_bodies else None, flags)

@@ -1,0 +1,86 @@
+"""Columns of JSON values woven through what a profile writes: the same bytes as record by record, whatever meets."""
+
+import json
+
+import pytest
+
+from adapter_logformat.kinds import kinds
+from adapter_logformat.moments import Moments
+from adapter_logformat.profiles import PROFILES, load
+from adapter_logformat.record import Record, Stamp
+from adapter_logformat.weaver import FIRST, LEVEL, STAMP, Weaver
+
+OBSERVED = "2026-11-20T08:51:00.000000Z"
+TIME = "2026-11-20T08:51:00.5Z"
+CONVERTING = ("ecs", "gelf", "otlp")
+
+
+def woven(profile: str, columns: dict[str, list[object]]) -> bytes | None:
+    """Rows of attributes, with one time, level and body."""
+    threads: list[list[bytes]] = [[], [], [], [], []]
+    threads += [[json.dumps(value).encode() for value in column] for column in columns.values()]
+    rows = len(threads[FIRST + 1])
+    threads[STAMP], threads[LEVEL] = [f'"{TIME}"'.encode()] * rows, [b"info"] * rows
+    threads[FIRST] = [b'"m"'] * rows
+
+    def make(hole):  # type: ignore[no-untyped-def]
+        record = Record("json", Stamp(hole(STAMP), ""), hole(LEVEL), hole(LEVEL + 1), hole(FIRST))
+        record.attributes = {name: hole(number) for number, name in enumerate(columns, FIRST + 1)}
+        return record
+
+    return Weaver(load(profile)).weave("shape", make, OBSERVED, threads, {b"info": (b'"info"', b"9")}, rows)
+
+
+def one_by_one(profile: str, columns: dict[str, list[object]]) -> bytes:
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    records = [Record("json", Stamp(TIME, ""), "info", 9, "m", dict(row)) for row in rows]
+    return b"".join(load(profile)(record, OBSERVED) for record in records)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"app.a": ["x", "y"], "app.b": [1, 2]},
+        {"app.a": ["x", ""], "app.b": [True, False], "app.c": [None, None]},
+        {"app.a": [1, 1.5, 2], "app.b": [None, "x", 3]},
+        {"app.a": ["", 7, True], "app.b": [None, False, ""]},
+        {"host.name": ["web-1", "web-2"], "http.response.status_code": [200, 404], "url.path": ["/", "/a"]},
+        {"app.a.b": [1, 2], "app.a_b": ["x", "y"]},
+    ],
+)
+def test_columns_of_any_kinds_come_out_as_record_by_record(profile: str, columns: dict[str, list[object]]) -> None:
+    assert woven(profile, columns) == one_by_one(profile, columns)
+
+
+@pytest.mark.parametrize("profile", CONVERTING)
+@pytest.mark.parametrize("column", [[{"a": 1}, {}], [[1], [2]], [2**63, 2**64]])
+def test_what_no_hole_stands_for_is_left_to_the_slow_path(profile: str, column: list[object]) -> None:
+    assert woven(profile, {"app.a": column}) is None
+
+
+def test_kinds_that_share_their_place_with_another_value_are_left_to_the_slow_path() -> None:
+    assert woven("gelf", {"host.name": ["web-1", ""], "app.a": ["x", "y"]}) is None
+
+
+def test_the_empty_string_counts_as_a_kind_of_its_own_only_where_it_is_written_otherwise() -> None:
+    assert kinds([b'"a"', b'""'], empty="text") == ("text",)
+    assert kinds([b'"a"', b'""'], empty="empty") == ("empty", "text")
+    assert kinds([b"1", b"2"], empty="text") == ("whole",)
+    assert kinds([b"1.5", b"2e9"], empty="text") == ("real",)
+    assert kinds([b"1" * 19, b"null"], empty="text") == ("null", "other")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("fraction", ["", ".1", ".123", ".123456789"])
+@pytest.mark.parametrize("second", ["2026-11-20T08:51:00", "1970-01-01T00:00:01", "1999-12-31T23:59:59"])
+def test_a_column_of_times_is_written_as_each_of_them_is(profile: str, fraction: str, second: str) -> None:
+    moments = Moments(load(profile))
+    texts = [second + "Z", f"{second}{fraction}Z", f"2026-11-20T08:51:01{fraction}Z"]
+    column = moments.column([f'"{text}"'.encode() for text in texts])
+    assert column is not None
+    assert [each.strip(b'"') for each in column] == [moments.spelled(text) for text in texts]
+
+
+def test_a_time_whose_fraction_the_profile_drops_is_left_to_the_slow_path() -> None:
+    assert Moments(load("gelf")).column([b'"1960-01-01T00:00:00.5Z"']) is None
