@@ -23,11 +23,13 @@ _READY_BYTES = 6  # ReadyForQuery, status byte included: the longest start of a 
 _READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
 _EXTENDED = frozenset(b"PBEDCH")  # what belongs together until a Sync, and to one implicit transaction
-_COPY_DATA, _SYNC, _TERMINATE = b"dSX"
+_SYNC, _TERMINATE = b"SX"
 _ROWS = frozenset(b"Dd")  # DataRow, CopyData
-_COPY_END = frozenset(b"cf")
+_COPYING = frozenset(b"dcf")  # CopyData, CopyDone, CopyFail
 _IDLE = ord("I")
 _KEPT = -1
+_QUERIED, _OPEN, _SYNCED = range(3)
+"""The app's latest words: a query; messages that a Sync is still to follow; that Sync."""
 
 
 class Shape(NamedTuple):
@@ -36,7 +38,7 @@ class Shape(NamedTuple):
     head: bytes
     tail: bytes
     counts: int  # ReadyForQuery messages from the server, or messages of the app that ask for one
-    status: int  # of the last ReadyForQuery; of the app's chunk: 1 if it ends without the Sync to its messages
+    status: int  # of the last ReadyForQuery; of the app's chunk: what its latest words are
 
 
 class Shapes:
@@ -58,13 +60,12 @@ class SessionTracker:
         "_client_kept",
         "_client_shapes",
         "_client_skip",
-        "_copying",
+        "_latest",
         "_on_error",
         "_server_kept",
         "_server_shapes",
         "_server_skip",
         "_status",
-        "_unsynced",
         "_walks",
         "lost",
         "said_goodbye",
@@ -81,8 +82,7 @@ class SessionTracker:
         self._server_kept = self._client_kept = b""  # a header cut by the edge of a chunk
         self._on_error = on_error
         self._server_shapes, self._client_shapes = shapes.server, shapes.client
-        self._copying = False  # the app sends COPY data, between which the server ignores a Sync
-        self._unsynced = 0
+        self._latest = _QUERIED
         self._walks = 0
 
     @property
@@ -93,7 +93,7 @@ class SessionTracker:
     @property
     def answered(self) -> bool:
         """True when everything that was asked has been answered and nothing is half sent."""
-        return not (self._asked or self._unsynced or self._client_skip or self._server_skip or self.lost)
+        return not (self._asked or self._latest == _OPEN or self._client_skip or self._server_skip or self.lost)
 
     @property
     def between_messages(self) -> bool:
@@ -113,11 +113,11 @@ class SessionTracker:
 
     def client_bytes(self, chunk: bytes) -> None:
         """Look at a chunk on its way to the server."""
-        if not (self._client_skip or self._copying) and (shape := self._client_shapes.get(len(chunk))) is not None:
-            head, tail, counts, unsynced = shape
+        if not self._client_skip and (shape := self._client_shapes.get(len(chunk))) is not None:
+            head, tail, counts, latest = shape
             if chunk.startswith(head) and chunk.endswith(tail):
                 self._asked += counts
-                self._unsynced = unsynced
+                self._latest = latest
                 return
         self._walk_client(chunk)
 
@@ -179,16 +179,16 @@ class SessionTracker:
             at += length + 1
             if length < 4:
                 break
-            if kind == _COPY_DATA:
-                self._copying = True
+            if kind in _COPYING:
+                if self._latest == _SYNCED and self._asked:
+                    # While it copies, the server ignores a Sync; libpq sends one right behind the Execute.
+                    self._asked -= 1
+                    self._latest = _QUERIED if self._asked else _OPEN
             elif kind in _ASKING:
-                self._unsynced = 0
-                if not (kind == _SYNC and self._copying):
-                    self._asked += 1
+                self._asked += 1
+                self._latest = _SYNCED if kind == _SYNC else _QUERIED
             elif kind in _EXTENDED:
-                self._unsynced = 1
-            elif kind in _COPY_END:
-                self._copying = False
+                self._latest = _OPEN
             elif kind == _TERMINATE:
                 self.said_goodbye = True
         if not 4 <= length <= MAX_MESSAGE_BYTES:
@@ -250,7 +250,8 @@ def _client_shape(chunk: bytes) -> Shape | None:
     if not _EXTENDED.union(_ASKING).issuperset(kinds):
         return None
     longest = max(messages, key=lambda each: each[2] - each[1])
-    return _around(chunk, longest, sum(kind in _ASKING for kind in kinds), int(kinds[-1] in _EXTENDED))
+    latest = _OPEN if kinds[-1] in _EXTENDED else _SYNCED if kinds[-1] == _SYNC else _QUERIED
+    return _around(chunk, longest, sum(kind in _ASKING for kind in kinds), latest)
 
 
 def _around(chunk: bytes, message: tuple[int, int, int], counts: int, status: int) -> Shape:

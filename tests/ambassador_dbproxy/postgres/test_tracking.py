@@ -21,6 +21,7 @@ def ready(status: bytes) -> bytes:
 QUERY, SYNC, PARSE = message(b"Q", b"SELECT 1\0"), message(b"S"), message(b"P", b"\0SELECT 1\0\0\0")
 ROW, DONE, ERROR = message(b"D", b"Z\0\0\0\5I" * 3), message(b"C", b"SELECT 1\0"), message(b"E", b"SERROR\0C42P01\0\0")
 FLUSH, ROWS = message(b"H"), message(b"d", b"1\n") * 2
+COPY_IN = message(b"G", b"\0\0\0")
 NOTICE = message(b"A", b"\0\0\0\1news\0\0")
 Step = tuple[str, bytes, bool]
 
@@ -66,6 +67,28 @@ def play(steps: list[Step], step: int | None = None) -> SessionTracker:
 )
 def test_quiet_moments(steps: list[Step], step: int | None) -> None:
     play(steps, step)
+
+
+@pytest.mark.parametrize("data", [b"", ROWS])
+@pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
+def test_a_sync_beside_the_execute_of_a_copy_is_not_answered(step: int | None, data: bytes) -> None:
+    """libpq asks so for a COPY with parameters, and again behind the data; the server answers the last Sync alone."""
+    copy: list[Step] = [
+        ("app", PARSE + SYNC, False),
+        ("server", message(b"1") + COPY_IN, False),
+        ("app", data + message(b"c") + SYNC, False),
+    ]
+    play([*copy, ("server", DONE + ready(b"I"), True), ("app", SYNC, False), ("server", ready(b"I"), True)], step)
+    play([*copy, ("server", ERROR + ready(b"I"), True)], step)
+
+
+@pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
+def test_a_copy_that_fails_is_over_whether_the_app_ends_it_or_not(step: int | None) -> None:
+    """pgjdbc sends neither CopyDone nor CopyFail behind the server's error."""
+    copy: list[Step] = [("app", QUERY, False), ("server", COPY_IN, False), ("app", ROWS, False)]
+    for late in (b"", ROWS, ROWS + message(b"c")):
+        failed: list[Step] = [("server", ERROR + ready(b"I"), True), *([("app", late, True)] if late else [])]
+        play([*copy, *failed, ("app", PARSE + SYNC, False), ("server", ready(b"I"), True)], step)
 
 
 @pytest.mark.parametrize("step", [None, 1, 3])
