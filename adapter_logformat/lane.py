@@ -257,7 +257,9 @@ class Lane:
             if fold is not None:
                 fold(record, _plain(pending.first), lines)
         elif (lines or record.body is None) and not traces.fold(record, _plain(pending.first), lines):
-            record = Record(RAW, body=pending.first, error=INVALID_UTF8 if pending.damaged else UNRECOGNISED)
+            record = Record(
+                RAW, body="\n".join([pending.first, *whole]), error=INVALID_UTF8 if pending.damaged else UNRECOGNISED
+            )
         if pending.damaged:
             record.error = record.error or INVALID_UTF8
         keep = self.options.keep_original

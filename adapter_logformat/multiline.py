@@ -48,7 +48,7 @@ LINES: Final = Rule(TEXT_MARKS, traces=True)
 
 TRACE_RULES: Final[Mapping[str, Rule]] = {
     "java": Rule(_JAVA_GOES_ON),
-    "dotnet": Rule(r"[ \t].*|--- End of .*"),
+    "dotnet": Rule(r"[ \t].*|--- End of .*|---> .*"),
     "python": Rule(INDENTED),
     "go": Rule(
         r"[ \t].*|goroutine \d++ .*|[\w./*{}\[\]$\-~,@%]++(?:\([^()\n]*+\))?[\w./*{}\[\]$\-~,@%]*+\(.*\)|created by .*"
@@ -56,9 +56,12 @@ TRACE_RULES: Final[Mapping[str, Rule]] = {
         r"|r\w{1,5} {1,6}0x[0-9a-f]++|PC=.*|\[recovered.*|\[originating from .*"
     ),
     "node": Rule(r"[ \t].*|\}|Node\.js v\d.*"),
-    "ruby": Rule(r"[ \t].*|[^\s:]++:\d++:in [`'].*"),
+    "ruby": Rule(r"[ \t].*|(?:[\w\-]++ \([\d.]++\) )?[^\s:]++:\d++:in [`'].*"),
     "php": Rule(r"[ \t].*|Stack trace:|#\d++ .*"),
     "rust": Rule(r"[ \t].*|note: .*|stack backtrace:"),
+    "dart": Rule(r"[ \t].*|#\d++ .*|<asynchronous suspension>"),
+    "elixir": Rule(INDENTED),
+    "cpp": Rule(r"[ \t].*|Aborted.*"),
 }
 """Language → what continues one of its traces."""
 
@@ -68,9 +71,14 @@ _START: Final = re.compile(
     r"|(?P<rust>thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at )"
     r"|(?P<dotnet>Unhandled [Ee]xception[.:] |(?:System|Microsoft)\.[\w.`]*?Exception(?:: |\Z))"
     rf'|(?P<java>(?:Exception in thread "[^"]*+" )?+{JAVA_THROWN}(?::? .*)?\Z)'
-    r"|(?P<ruby>[^\s:]++:\d{1,9}+:in [`'])"
-    r"|(?P<php>(?:PHP )?(?:(?:Catchable |Recoverable )?[Ff]atal error): {1,2}Uncaught |Stack trace:\Z|#0 )"
-    r"|(?P<node>(?:Uncaught )?[A-Z]\w{0,100}+(?:(?<=Error)|(?<=Exception))(?: \[\w++\])?+(?:: .*)?\Z)"
+    r"|(?P<ruby>[^\s:]++:\d{1,9}+:in [`']| ?(?:[A-Z]\w*+(?:::\w++)++|[A-Z]\w*+(?:(?<=Error)|(?<=Exception))) \(.*\):\Z)"
+    r"|(?P<php>(?:PHP )?(?:(?:Catchable |Recoverable )?[Ff]atal error): {1,2}Uncaught |Stack trace:\Z|#0 (?! )"
+    r"|exception '[\w\\]{1,200}' with message ')"
+    r"|(?P<dart>Unhandled exception:\Z|#0 {6}\S)"
+    r"|(?P<elixir>\*\* \((?:[A-Z][\w.]*+|exit|throw|stop)\) )"
+    r"|(?P<cpp>terminate called (?:after throwing|without an active|recursively))"
+    r"|(?P<node>(?:node:[\w/]{1,100}|(?:file://)?(?:/|[A-Za-z]:\\)\S{1,300}\.[cm]?[jt]sx?):\d{1,9}\Z"
+    r"|(?:Uncaught )?[A-Z]\w{0,100}+(?:(?<=Error)|(?<=Exception))(?: \[\w++\])?+(?:: .*)?\Z)"
 )
 _PYTHON_CHAIN: Final = (
     "During handling of the above exception, another exception occurred:",
@@ -81,6 +89,12 @@ _PYTHON_END: Final = re.compile(
     r"(?:[A-Za-z_<][\w<>]*+\.)*+[A-Za-z_]\w*+(?:: .*|:?)"
 )
 _RUST_AT: Final = re.compile(r"thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at .*:\d++:\d++:")
+_NODE_PLACE: Final = re.compile(r".*\.[cm]?[jt]sx?:\d++|node:.*")
+_CARETS: Final = re.compile(r"[ \t]*+[\^~]++[ \t]*+")
+_OF_ANOTHER: Final = re.compile(r"[\[<({]?\d|[\[<(]?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b")
+"""No part of a message that a trace was said to have."""
+DART_MESSAGE: Final = 6
+"""Lines of what was thrown, before the first frame."""
 _COUNTER: Final = re.compile(r"\[\d{1,9}-\d\]")
 """PostgreSQL's `[%l-1]`: each part of one message has the next number."""
 _compiled: dict[str, re.Pattern[str]] = {}
@@ -123,7 +137,9 @@ class Pending:
     """The language of the trace that has begun, as in `TRACE_RULES`."""
     awaits: bool = False
     """The trace is sure to go on in an unmarked line: the exception of a Python traceback, the message of a Rust
-    panic."""
+    panic, what Dart calls unhandled, the line of source that Node shows first."""
+    awaited: int = 0
+    """Lines that came so far."""
     damaged: bool = False
     quotes: int = -1
     """Double quotes so far; -1 before anyone counted."""
@@ -131,7 +147,13 @@ class Pending:
     def opened(self, language: str, line: str) -> None:
         """A trace begins with `line`."""
         self.trace = language
-        self.awaits = language == "python" or (language == "rust" and _RUST_AT.fullmatch(line) is not None)
+        self.awaits = (
+            language == "python"
+            or (language == "rust" and _RUST_AT.fullmatch(line) is not None)
+            or (language == "dart" and line[:1] != "#")
+            or (language == "node" and _NODE_PLACE.fullmatch(line) is not None)
+        )
+        self.awaited = 0
 
     def marks(self, line: str) -> bool:
         """Does `line` continue this record by its looks, before any format is asked?"""
@@ -162,6 +184,8 @@ class Pending:
 
     def _continues_trace(self, line: str) -> bool:
         if self.awaits:
+            if self.trace in ("dart", "node"):
+                return self._is_before_frames(line)
             if line[:1] in (" ", "\t"):
                 return True
             self.awaits = False
@@ -173,6 +197,17 @@ class Pending:
                 self.opened("python", line)
                 return True
         return _full(TRACE_RULES[self.trace].marks or "")(line) is not None
+
+    def _is_before_frames(self, line: str) -> bool:
+        """Dart: what was thrown. Node: the line of source, carets below it, and what was thrown."""
+        self.awaited += 1
+        if self.trace == "dart":
+            self.awaits = not line.startswith("#") and self.awaited < DART_MESSAGE
+        else:
+            self.awaits = trace_of(line) != "node"
+            if self.awaited > 1 and self.awaits and _CARETS.fullmatch(line) is None:
+                return False
+        return _OF_ANOTHER.match(line) is None
 
     def _may_open(self, language: str, line: str) -> bool:
         """A second traceback that nothing chains to the first is another record's matter."""

@@ -15,6 +15,7 @@ from adapter_logformat.severity import ERROR
 NAMES: Final[Mapping[str, str]] = {
     "java": "java_stacktrace", "python": "python_traceback", "go": "go_panic", "rust": "rust_panic",
     "dotnet": "dotnet_stacktrace", "node": "node_stacktrace", "ruby": "ruby_backtrace", "php": "php_stacktrace",
+    "dart": "dart_stacktrace", "elixir": "elixir_stacktrace", "cpp": "cpp_terminate",
 }  # fmt: skip
 """Language → `log.format` of a trace that no header belongs to."""
 _LANGUAGES: Final = {name: language for language, name in NAMES.items()}
@@ -25,7 +26,7 @@ _THROWN: Final = re.compile(
 )
 _FRAME: Final = re.compile(r"\s++(?:at |\.\.\. \d)|Caused by: |\s++---(?:>| End of) ")
 _RUBY_FRAME: Final = re.compile(r"\s*+(?:from )?[^\s:]++:\d{1,9}+:in [`']")
-_PHP_FRAME: Final = re.compile(r"#\d{1,6}+ |Stack trace:|  thrown in ")
+_PHP_FRAME: Final = re.compile(r"#\d{1,6}+ (?! )|Stack trace:|  thrown in ")
 _PYTHON_TRACE: Final = re.compile(r"(?:  \+ Exception Group |\s*+)Traceback \(most recent call last\):")
 _PYTHON_RAISED: Final = re.compile(r"(?P<type>(?:[A-Za-z_<][\w<>]*+\.)*+[A-Za-z_]\w*+)(?:: ?(?P<message>.*))?")
 _GO_DIED: Final = re.compile(r"\s*+(?P<type>panic|fatal error): (?P<message>.*?)(?: \[recovered[^\]]*+\])?")
@@ -34,6 +35,11 @@ _RUST_NEW: Final = re.compile(r"thread '([^']*+)' (?:\(\d{1,19}+\) )?+panicked a
 _RUBY_RAISED: Final = re.compile(r"(?:[^\s:]++:\d{1,9}+:in [`'][^']*+': )?+(?P<message>.*) \((?P<type>[A-Z][\w:]*+)\)")
 _RAILS_RAISED: Final = re.compile(r"(?P<type>[A-Z][\w:]*+) \((?P<message>.*)\):?")
 _PHP_RAISED: Final = re.compile(r"Uncaught (?:exception ')?(?P<type>[A-Z\\][\w\\]*+)(?:'[^:]*+)?: (?P<message>.*)")
+_PHP_OLD: Final = re.compile(r"exception '(?P<type>[\w\\]++)' with message '(?P<message>.*)' in \S")
+_DART_FRAME: Final = re.compile(r"#\d{1,6}+ ")
+_ELIXIR_RAISED: Final = re.compile(r"\*\* \((?P<type>[\w.]++)\) (?P<message>.*)")
+_ELIXIR_FRAME: Final = re.compile(r"\s++(?:\([\w\- .]++\) )?[^\s:]++:\d++: ")
+_CPP_THROWN: Final = re.compile(r"terminate called after throwing an instance of '(?P<type>[^']++)'")
 _PHP_PLACE: Final = re.compile(r" in [^\s:]++:\d++\Z")
 
 
@@ -58,6 +64,8 @@ def fold(record: Record, first: str, lines: Sequence[str]) -> bool:
         _fold_header(record, lines)
         return True
     if language in _NEED_FRAMES and not any(line for line in lines):
+        return False
+    if language in _FRAMES and not any(map(_FRAMES[language].match, [first, *lines])):
         return False
     _READ[language](record, [first, *lines])
     return True
@@ -162,15 +170,55 @@ def _ruby(record: Record, trace: Sequence[str]) -> None:
     if raised is None and record.body:
         last = record.body.rsplit("\n", 1)[-1]
         raised = _RAILS_RAISED.fullmatch(last) or _RUBY_RAISED.fullmatch(last)
+    if raised is None:
+        raised = _RAILS_RAISED.fullmatch(trace[0].strip())
     if raised is not None:
         _put(record, raised["type"], raised["message"])
     _rest(record, trace, trace[0])
 
 
 def _php(record: Record, trace: Sequence[str]) -> None:
-    raised = _PHP_RAISED.search(trace[0]) or (_PHP_RAISED.search(record.body) if record.body else None)
+    texts = [trace[0], record.body or ""]
+    raised = next((found for text in texts for how in (_PHP_OLD, _PHP_RAISED) if (found := how.search(text))), None)
     if raised is not None:
         _put(record, raised["type"], _PHP_PLACE.sub("", raised["message"]))
+    _rest(record, trace, trace[0])
+
+
+def _node(record: Record, trace: Sequence[str]) -> None:
+    """Before an error that nobody caught Node shows the line of source that it came from."""
+    begin = next((at for at, line in enumerate(trace) if _THROWN.fullmatch(line.lstrip(" \t"))), 0)
+    _java(record, trace[begin:])
+    if begin:
+        record.attributes["exception.stacktrace"] = "\n".join(trace)
+
+
+def _dart(record: Record, trace: Sequence[str]) -> None:
+    """What was thrown is all that stands before the first frame; it may say its class as Java does."""
+    frames = next((at for at, line in enumerate(trace) if _DART_FRAME.match(line)), len(trace))
+    said = [line for line in trace[trace[0] == "Unhandled exception:" : frames] if line]
+    found = _THROWN.fullmatch(said[0]) if said else None
+    if found is not None:
+        _put(record, found["type"], "\n".join([found["message"] or "", *said[1:]]).strip("\n") or None)
+    elif said:
+        record.attributes["exception.message"] = "\n".join(said)
+    _rest(record, trace, said[0] if said else trace[0])
+
+
+def _elixir(record: Record, trace: Sequence[str]) -> None:
+    at = next((at for at, line in enumerate(trace) if _ELIXIR_RAISED.match(line.lstrip())), 0)
+    raised = _ELIXIR_RAISED.fullmatch(trace[at].lstrip())
+    if raised is not None:
+        end = next((end for end in range(at + 1, len(trace)) if _ELIXIR_FRAME.match(trace[end])), at + 1)
+        _put(record, raised["type"], "\n".join([raised["message"], *trace[at + 1 : end]]).rstrip())
+    _rest(record, trace, trace[0])
+
+
+def _cpp(record: Record, trace: Sequence[str]) -> None:
+    thrown = _CPP_THROWN.fullmatch(trace[0])
+    said = next((line.strip() for line in trace if line.strip().startswith("what():")), "")
+    if thrown is not None:
+        _put(record, thrown["type"], said.removeprefix("what():").strip() or None)
     _rest(record, trace, trace[0])
 
 
@@ -187,8 +235,10 @@ def _rest(record: Record, trace: Sequence[str], body: str) -> None:
 
 
 _READ: Final[Mapping[str, Callable[[Record, Sequence[str]], None]]] = {
-    "java": _java, "dotnet": _java, "node": _java, "python": _python, "go": _go, "rust": _rust, "ruby": _ruby,
-    "php": _php,
+    "java": _java, "dotnet": _java, "node": _node, "python": _python, "go": _go, "rust": _rust, "ruby": _ruby,
+    "php": _php, "dart": _dart, "elixir": _elixir, "cpp": _cpp,
 }  # fmt: skip
-_NEED_FRAMES: Final = ("node", "ruby", "php", "go")
+_NEED_FRAMES: Final = ("node", "ruby", "php", "go", "elixir")
 """One line of these alone is no trace but a sentence that looks like its beginning."""
+_FRAMES: Final = {"dart": _DART_FRAME, "node": re.compile(r"\s++at |\s*+[\^~]++\Z")}
+"""Lines of which a trace of these has one."""

@@ -141,7 +141,7 @@ FAMILIES = (
 )  # fmt: skip
 TRACES = (
     "java_stacktrace", "python_traceback", "go_panic", "rust_panic", "dotnet_stacktrace", "node_stacktrace",
-    "ruby_backtrace", "php_stacktrace",
+    "ruby_backtrace", "php_stacktrace", "dart_stacktrace", "elixir_stacktrace", "cpp_terminate",
 )  # fmt: skip
 """Records of stack traces that no header belongs to; they come from `traces`, and cannot be chosen."""
 RAW = "raw"
