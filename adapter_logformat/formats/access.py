@@ -9,7 +9,7 @@ read many lines at once: `access_fast`.
 import re
 from typing import Final
 
-from adapter_logformat.grammar import Fast, Format, unread_time
+from adapter_logformat.grammar import NOTHING, Fast, Format, unread_time
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record
 from adapter_logformat.severity import of_status
@@ -36,6 +36,15 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _STATUS: Final = re.compile(r" (\d{3}|-) (\d{1,18}+|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d{1,18}+|-)(?= |$)', re.ASCII)
 _PAIR: Final = re.compile(r' "((?:[^"\\]++|\\.){0,9999}+)" "((?:[^"\\]++|\\.){0,9999}+)"(?= |$)', re.ASCII)
+_ODD_PAIR: Final = re.compile(
+    r' (?:(?P<took>\d{1,9}+\.\d{3}) (?="(?:-?"|[a-z\-]{2,20}+://)))?'
+    r'(?(took)"(?P<quoted>(?:[^"\\]++|\\.){0,9999}+)"|(?P<bare>-|https?://[^ "]++)) '
+    r'"(?P<agent>(?(took)(?=-?"|[A-Za-z][\w.+\-]{0,60}+/)|(?=[A-Za-z][\w.+\-]{0,60}+/\d))(?:[^"\\]++|\\.){0,9999}+)"'
+    r"(?= |$)",
+    re.ASCII,
+)
+"""nginx's `$request_time` before referer and agent, or a referer without quotes. What stands there is believed to be
+the agent where it looks like a product."""
 _EXTRA: Final = re.compile(r' (?:"((?:[^"\\]++|\\.){0,9999}+)"(?= |$)|([^ "][^ ]*+))', re.ASCII)
 _PROXYS: Final = re.compile(
     r'" \d{1,15}+ (?:\d{1,9}+\.\d{1,9}+ \[|(?:"[^"]{0,999}+"|-) (?:"[^"]{0,999}+"|-) \d{1,15}+ms)', re.ASCII
@@ -111,15 +120,23 @@ def parse(line: str, times: Times) -> tuple[Record, str] | None:
         attributes["http.response.body.size"] = int(status[2])
     pair = _PAIR.match(line, status.end())
     if pair is not None:
-        if pair[1] not in ("-", ""):
-            attributes["http.request.header.referer"] = [unescape(pair[1])]
-        if pair[2] not in ("-", ""):
-            attributes["user_agent.original"] = unescape(pair[2])
+        _put_pair(pair[1], pair[2], attributes)
+    elif (pair := _ODD_PAIR.match(line, status.end())) is not None:
+        _put_pair(pair["quoted"] or pair["bare"] or "", pair["agent"], attributes)
+        if pair["took"]:
+            attributes["http.server.request.duration"] = float(pair["took"])
     record.format = ("vhost_" if vhost is not None else "") + ("combined" if pair is not None else "common")
     record.timestamp = times.clf(head[2])
     if record.timestamp is None:
         unread_time(record, head[2])
     return record, line[pair.end() if pair is not None else status.end() :]
+
+
+def _put_pair(referer: str, agent: str, attributes: dict[str, object]) -> None:
+    if referer not in NOTHING:
+        attributes["http.request.header.referer"] = [unescape(referer)]
+    if agent not in NOTHING:
+        attributes["user_agent.original"] = unescape(agent)
 
 
 def _request_end(line: str, quote: int) -> tuple[int, re.Match[str]] | None:

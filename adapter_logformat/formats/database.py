@@ -29,6 +29,7 @@ _TIME: Final = re.compile(
     r"# Time: (?:(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}))?(?P<zone>Z|[+-]\d\d:\d\d)"
     r"|(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d))(?:\s.*)?"
 )
+_TOOK: Final = re.compile(r"# Query_time: \d{1,9}(?:\.\d{1,9})? {1,4}Lock_time: \d.*")
 _USER: Final = re.compile(
     r"# User@Host: (?P<user>[^\s\[]*+)(?:\[(?P<inner>[^\]]*+)\])? @ {1,2}(?P<host>[^\s\[]*+) ?(?:\["
     r"(?P<address>[^\]]*+)\])?"
@@ -49,7 +50,8 @@ _FIGURES: Final = {
 
 
 def read_slow(line: str, times: Times) -> Record | None:
-    """The first line of a block: `# Time:`, or `# User@Host:` where the second is the same as before."""
+    """The first line of a block: `# Time:`, or `# User@Host:` where the second is the same as before, or the figures
+    where whoever passed it on left those out."""
     if line.startswith("# Time: "):
         found = _TIME.fullmatch(line)
         if found is None:
@@ -62,7 +64,7 @@ def read_slow(line: str, times: Times) -> Record | None:
         if record.timestamp is None:
             unread_time(record, line[8:])
         return record
-    if _USER.fullmatch(line):
+    if _USER.fullmatch(line) or _TOOK.fullmatch(line):
         return Record("mysql_slow", severity_number=WARN)
     return None
 
@@ -128,7 +130,7 @@ def _epoch(moment: re.Match[str]) -> Stamp | None:
 
 
 def _redis(record: Record, found: Mapping[str, str | None]) -> bool:
-    role = found["role"]
+    role = found["role"] or found["role2"]
     if role is not None:
         record.attributes["app.role"] = _ROLES.get(role, role)
     return True
@@ -185,12 +187,26 @@ LAYOUTS: Final = (
         rule=TEXT,
     ),
     Layout(
+        name="mysql_start",
+        title="What MySQL and MariaDB write at the head of their query logs",
+        rank=86,
+        pattern=r"(?P<body>(?=[^,\n]{0,200}(?:mysqld|mariadbd)[\w.\-]{0,40}+, )[/A-Z][^,\n]{1,250}+, Version: "
+        r"(?P<version>[\w.:+~\-]{1,100}?)(?: \(.{0,200}\))?\. started with:)",
+        sample="/usr/sbin/mysqld, Version: 8.0.30 (MySQL Community Server - GPL). started with:",
+        scale={},
+        fields={"version": ("app.version", str)},
+        time=None,
+        rule=Rule(r"T[Cc][Pp] [Pp]ort: .*|Time {1,40}Id {1,10}Command {1,10}Argument"),
+    ),
+    Layout(
         name="mysql_general",
         title="MySQL and MariaDB general query log; times may be missing on lines of the same second",
         rank=86,
-        pattern=r"(?:(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d)"
+        # Two blanks and more are what some that pass lines on make of a tab.
+        pattern=r"(?:(?:(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d)"
         r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d)|\t)"
-        rf"\t {{0,12}}(?P<connection>\d{{1,18}}+) (?P<command>{_COMMANDS})(?:\t(?P<body>.*))?",
+        r"(?:\t {0,12}| {2,20})|(?=\d++ (?:Query|Connect|Prepare|Execute|Init DB)\t))"
+        rf"(?P<connection>\d{{1,18}}+) (?P<command>{_COMMANDS})(?:(?:\t| {{2,20}})(?P<body>.*))?",
         sample="2026-11-20T08:51:00.123456Z\t    7 Query\tSELECT 1",
         scale={},
         fields={"connection": ("app.connection", int), "command": ("app.command", str)},
@@ -208,7 +224,7 @@ LAYOUTS: Final = (
         name="redis",
         title="Redis and Valkey",
         rank=86,
-        pattern=r"(?:(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX]) |\[(?P<pid2>\d{1,10}+)\] )?+"
+        pattern=r"(?:(?:(?P<pid>\d{1,10}+):(?P<role>[MSCX]) |\[(?P<pid2>\d{1,10}+)(?::(?P<role2>[MSCX]))?\] )?+"
         rf"(?P<day>\d\d) (?P<month>[A-Z][a-z]{{2}}) (?:(?P<year>\d{{4}}) )?{HMS} "
         r"(?P<level>[.*#]|(?(pid)-|(?(pid2)-|(?!)))) "  # a dash alone is anybody's
         r"|(?P<pid3>\d{1,10}+):signal-handler \((?P<epoch>\d{9,11}+)\) )(?P<body>.*)",

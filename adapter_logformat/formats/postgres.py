@@ -24,12 +24,21 @@ PARTS: Final = {
     "STATEMENT": "db.query.text", "LOCATION": "app.location", "BACKTRACE": "app.backtrace",
 }  # fmt: skip
 
-_PART: Final = re.compile(rf".{{0,300}}?(?P<part>{'|'.join(PARTS)}):  (?P<text>.*)")
+_CLOUD: Final = r"[^\s@]{0,255}@[^\s:@]{0,130}:\[\d{1,10}\]:"
+"""Amazon's prefix `%t:%r:%u@%d:[%p]:`, after which a level may have but one blank where the line was passed on."""
+_PART: Final = re.compile(rf".{{0,300}}?(?P<part>{'|'.join(PARTS)}):(?:  |(?<=\]:[A-Z]{{4}}:) |(?<=\]:[A-Z]{{6}}:) "
+                          r"|(?<=\]:STATEMENT:) )(?P<text>.*)")  # fmt: skip
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}: ")
 _PID: Final = re.compile(r"\[(\d{1,10})(?:-\d{1,9})?\]")
-_NAMED: Final = re.compile(r"\b(user|db|app|client|host|pid)=([^,\s:\]]*+)")
+_NAMED: Final = re.compile(
+    r"\b(user|db|app|client|host|pid)=(\[\w{1,20}\]|[^,\]]*?)(?=,|\]|\s+(?:\w+=|\[)|:\s|:\[|[:\s>]*$)"
+)
 _AT: Final = re.compile(r"(?:^|[\s:\]])([^\s:@\[\]=,]{1,64}+)@([^\s:@\[\]=,]{1,64}+)(?=[\s:,\[]|$)")
-_REMOTE: Final = re.compile(r"(?:^|[\s:])((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F:]*:[0-9a-fA-F:]+)\((\d{1,5})\)")
+_ADDRESS: Final = r"((?:\d{1,3}\.){3}\d{1,3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:]+)"
+_REMOTE: Final = re.compile(rf"(?:^:?|[\s:]){_ADDRESS}\((\d{{1,5}})\)")
+_HOST: Final = re.compile(rf" ?:(?:{_ADDRESS}|([A-Za-z][\w.\-]{{0,254}}+)):[^\s:]{{0,130}}@[^\s:]{{0,130}}:\[")
+"""`:host:user@database:[pid]` without the port, as `%h` gives it."""
+_SESSION: Final = re.compile(r"(?:^|[\s:\-|\[])([0-9a-f]{8}\.[0-9a-f]{1,8})(?=$|[\s:\-|\]])")
 _UNKNOWN: Final = ("[unknown]", "", "[local]")
 
 _TIME: Final = rf"{YMD} {HMS}(?: (?P<zone>[A-Z]{{1,5}}|[+-]\d\d(?::?\d\d)?))?"
@@ -40,13 +49,21 @@ _COLUMNS: Final = (
     "internal_query_pos", "context", "query", "query_pos", "location", "application_name", "backend_type",
     "leader_pid", "query_id",
 )  # fmt: skip
+_GREENPLUM: Final = (
+    "log_time", "user", "database", "pid", "thread", "host", "port", "session_start", "transaction_id", "session_id",
+    "command", "segment", "slice", "distributed", "local", "sub", "level", "sql_state", "message", "detail", "hint",
+    "internal_query", "internal_query_pos", "context", "query", "query_pos", "function", "file", "line", "stack",
+)  # fmt: skip
 
 
 def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
     """What the common prefixes say of the session: `[pid]`, `user@db`, `user=…,db=…,app=…,client=…`, `host(port)`."""
     prefix, attributes = found["prefix"] or "", record.attributes
-    if len(prefix) > 1 and not re.search(r"[\[\]@=:(]", prefix) and prefix.strip():
+    session = _SESSION.search(prefix)
+    if len(prefix) > 1 and session is None and not re.search(r"[\[\]@=:(]", prefix) and prefix.strip(" >"):
         return False
+    if session is not None:
+        attributes["session.id"] = session[1]
     if (pid := _PID.search(prefix)) is not None:
         attributes["process.pid"] = int(pid[1])
     named = dict(_NAMED.findall(prefix))
@@ -56,6 +73,8 @@ def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
         named.setdefault("db", who[2])
     if (remote := _REMOTE.search(prefix)) is not None:
         attributes["client.address"], attributes["client.port"] = remote[1], int(remote[2])
+    elif (host := _HOST.match(prefix)) is not None:
+        attributes["client.address"] = host[1] or host[2]
     for key, name in (("user", "user.name"), ("db", "db.namespace"), ("app", "app.application_name"),
                       ("client", "client.address"), ("host", "client.address")):  # fmt: skip
         if named.get(key, "") not in _UNKNOWN:
@@ -98,14 +117,24 @@ def read_csv(line: str, times: Times) -> Record | None:
     if time is None or line[time.end() : time.end() + 1] != ",":
         return None
     columns = _split(line)
-    if len(columns) < 12 or columns[11] not in SCALE or not is_number(columns[3], 10):
+    name = _kind(columns)
+    if name is None:
         return None
-    record = Record("postgres_csv")
+    record = Record(name)
     record.timestamp = parts_time(times, time.groupdict())
     if record.timestamp is None:
         record.attributes["app.time"], record.error = time[0], "time"
     _fill(record, columns)
     return record
+
+
+def _kind(columns: Sequence[str]) -> str | None:
+    """Greenplum writes `p` before the process, and its own columns before the level."""
+    if len(columns) > 11 and columns[11] in SCALE and is_number(columns[3], 10):
+        return "postgres_csv"
+    if len(columns) > 18 and columns[16] in SCALE and columns[3][:1] == "p" and is_number(columns[3][1:], 10):
+        return "greenplum_csv"
+    return None
 
 
 def _fold_csv(record: Record, first: str, lines: Sequence[str]) -> None:
@@ -124,7 +153,8 @@ def _split(text: str) -> list[str]:
 
 def _fill(record: Record, columns: Sequence[str]) -> None:
     """Columns vary with the version (23 in 9.x, 26 since 14): names go by position, missing ones are left out."""
-    told = {name: text for name, text in zip(_COLUMNS, columns, strict=False) if text}
+    names = _GREENPLUM if record.format == "greenplum_csv" else _COLUMNS
+    told = {name: text for name, text in zip(names, columns, strict=False) if text}
     record.severity_text = told.get("level")
     record.severity_number = SCALE.get(told.get("level", ""))
     record.body = told.get("message", "")
@@ -133,26 +163,38 @@ def _fill(record: Record, columns: Sequence[str]) -> None:
                       ("command_tag", "db.operation.name"), ("detail", "app.detail"), ("hint", "app.hint"),
                       ("context", "app.context"), ("query", "db.query.text"), ("location", "app.location"),
                       ("application_name", "app.application_name"), ("backend_type", "app.backend_type"),
-                      ("session_id", "session.id")):  # fmt: skip
+                      ("session_id", "session.id"), ("host", "client.address"), ("segment", "app.segment"),
+                      ("function", "code.function.name"), ("file", "code.file.path"),
+                      ("stack", "app.backtrace")):  # fmt: skip
         if key in told:
             attributes[name] = told[key]
-    if is_number(told.get("pid", ""), 10):
-        attributes["process.pid"] = int(told["pid"])
+    if is_number(pid := told.get("pid", "").removeprefix("p"), 10):
+        attributes["process.pid"] = int(pid)
+    if is_number(told.get("line", ""), 9):
+        attributes["code.line.number"] = int(told["line"])
     host, colon, port = told.get("client", "").rpartition(":")
     if colon and is_number(port, 5):
         attributes["client.address"], attributes["client.port"] = host, int(port)
+    if is_number(told.get("port", ""), 5):
+        attributes["client.port"] = int(told["port"])
 
 
 STDERR: Final = Layout(
     name="postgres",
     title="PostgreSQL stderr, with the usual values of log_line_prefix",
     rank=85,
-    pattern=rf"{_TIME}(?P<prefix>[ :]?.{{0,300}}?)(?P<level>{'|'.join((*SCALE, *PARTS))}):  (?P<body>.*)",
+    pattern=rf"(?P<bracket>< ?)?{_TIME}(?P<cloud>(?= ?:{_CLOUD}))?(?P<prefix>[ :\-]?.{{0,300}}?(?(bracket)>|))"
+    rf"(?P<level>{'|'.join((*SCALE, *PARTS))}):(?(cloud) {{1,2}}|  )(?P<body>.*)",
     sample='2026-11-20 08:51:00.123 UTC [1234] bob@shop ERROR:  relation "x" does not exist at character 15',
     scale=SCALE,
     fields={},
     time=parts_time,
-    rule=Rule(r"\t.*", joins_unknown=True, parts=rf"(.{{0,300}}?)(?:{'|'.join(PARTS)}):  .*", folds=True),
+    rule=Rule(
+        r"\t.*",
+        joins_unknown=True,
+        parts=rf"(.{{0,300}}?)(?:(?:{'|'.join(PARTS)}):  |(?<=\]:)(?:{'|'.join(PARTS)}): ).*",
+        folds=True,
+    ),
     finish=_prefix,
     fold=_fold,
 )
@@ -161,7 +203,8 @@ FORMATS: Final = (
     STDERR.format(),
     Format(
         name="postgres_csv",
-        title="PostgreSQL csvlog",
+        title="PostgreSQL csvlog, and Greenplum's",
+        variants=("postgres_csv", "greenplum_csv"),
         rank=88,
         read=read_csv,
         sample='2026-11-20 08:51:00.123 UTC,"bob","shop",1234,"192.0.2.1:50000",67444444.4d2,3,"SELECT",2026-11-20'

@@ -125,14 +125,16 @@ def _plain(run: re.Match[str]) -> str:
 
 
 _HAPROXY_HEAD: Final = (
-    r"(?:haproxy\[(?P<pid>\d{1,10}+)\]: )?(?P<client>[^ \[\]]{1,300}?):(?P<port>\d{1,5}+) "
+    r"(?:haproxy\[(?P<pid>\d{1,10}+)\]: )?(?:\[(?P<prefix>[A-Za-z][\w.\-]{0,59}+)\] )?"
+    r"(?P<client>[^ \[\]]{1,300}?):(?P<port>\d{1,5}+) "
     r"\[(?P<day>\d\d)/(?P<month>[A-Z][a-z]{2})/(?P<year>\d{4}):(?P<clock>\d\d:\d\d:\d\d)\.(?P<fraction>\d{3})\] "
 )
 _HAPROXY_MIDDLE: Final = r"(?P<frontend>[^ ]{1,300}+) (?P<backend>[^ /]{1,300}+)/(?P<server>[^ ]{1,300}+) "
 _CONNS: Final = r"(?P<conns>\d{1,10}+/\d{1,10}+/\d{1,10}+/\d{1,10}+/\+?\d{1,10}+) (?P<queues>\d{1,10}+/\d{1,10}+)"
 _HAPROXY_FIELDS: Final = {
-    "pid": ("process.pid", int), "client": ("client.address", str), "port": ("client.port", int),
-    "frontend": ("app.frontend", str), "backend": ("app.backend", str), "server": ("app.server", str),
+    "pid": ("process.pid", int), "prefix": ("app.prefix", str), "client": ("client.address", str),
+    "port": ("client.port", int), "frontend": ("app.frontend", str), "backend": ("app.backend", str),
+    "server": ("app.server", str),
     "termination": ("app.termination_state", str), "queues": ("app.queues", str),
 }  # fmt: skip
 
@@ -184,6 +186,7 @@ LAYOUTS: Final = (
         scale={},
         fields={
             "pid": ("process.pid", int),
+            "prefix": ("app.prefix", str),
             "client": ("client.address", str),
             "port": ("client.port", int),
             "frontend": ("app.frontend", str),

@@ -37,16 +37,17 @@ FAMILIES = (
            r'[^"]*+(?:(?<=\] )"|"" \[[^"]{20,40}\] ")'),
     Family("envoy", ("istio", "envoy", "envoy_process"), r'\[\d{4}-[^\]]{1,100}+\](?: "|\[\d)'),
     Family("proxy", ("haproxy_http", "haproxy_tcp", "haproxy_error", "haproxy_process", "ingress_nginx", "traefik"),
-           r'\[[A-Z]{4,7}\] |[^ ]{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
+           r'\[[A-Z]{4,7}\] |(?:\[[\w.\-]{1,60}\] )?[^ ]{1,300} \[\d\d/[A-Z]|[^"]*+(?<=\] )".*(?: \[|ms\b)|haproxy\['),
     Family("web_error", ("nginx_error", "apache_error", "apache_tls_request"),
            r"\d{4}[-/.]\d\d[-/.]\d\d \S{1,300} \[|\[(?:[A-Z][a-z]{2} )?[A-Z][a-z]{2} |\[\d\d/[A-Z]"
            r"|\[\d{4}-[^\]]{12,25}\] \[[\w.\-]*:[a-z]{3,7}[1-8]?\] \[pid"),
-    Family("postgres", ("postgres", "postgres_csv"),
-           r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,)"),
+    Family("postgres", ("postgres", "postgres_csv", "greenplum_csv"),
+           r"(?:< ?)?\d{4}[-/.]\d\d[-/.]\d\d[T ]\d\d:\d\d:\d\d.{0,340}?(?:[A-Z]:  |,|\]:[A-Z]{3,9}: )"),
     Family("database",
-           ("mysql_error", "mariadb_error", "redis", "mysql_slow", "mysql_general", "mysql_entrypoint"),
+           ("mysql_error", "mariadb_error", "redis", "mysql_slow", "mysql_general", "mysql_entrypoint", "mysql_start"),
            r"\d{4}-\d\d-\d\d.{9,45} (?:\[|mysqld_safe )|\d{6} {1,2}\d|\d{1,10}:(?:[MSCX] |signal)|\[\d{1,10}\] \d\d "
-           r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host): |\d{4}-\d\d-\d\dT\S{8,40}\t|\t\t {0,12}\d"),
+           r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host|Query_time): |\d{4}-\d\d-\d\dT\S{8,40}(?:\t|  )|\t\t {0,12}\d"
+           r"|\d{1,18} [A-Z][a-z]{3,6}(?: DB)?\t|\[\d{1,10}:[MSCX]\] |[/A-Z][^,]{1,250}+, Version: "),
     Family("datastores",
            ("clickhouse", "pgbouncer", "couchbase", "sap_hana", "ceph", "ceph_cluster", "redis_monitor"),
            r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\S{8,32} (?:[A-Z+\-]\S{1,5} )?(?:\[ ?\d{1,10} ?\] [{A-Z]|\d{1,10} [A-Z]"

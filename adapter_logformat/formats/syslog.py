@@ -56,11 +56,12 @@ _RFC5424: Final = re.compile(
     re.ASCII,
 )
 _ELEMENT: Final = re.compile(
-    r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+="(?:[^"\\]++|\\.){0,9999}+")*+)\]', re.ASCII
+    r'\[([^\s=\]"\[]{1,128}+)((?: [^\s=\]"]{1,128}+= ?"(?:[^"\\]++|\\.){0,9999}+")*+)\]', re.ASCII
 )
-_PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)="((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
+_PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)= ?"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
+_NO_HOST: Final = "- "
 
 
 def read_3164(line: str, times: Times) -> Record | None:
@@ -109,6 +110,7 @@ def read_3164(line: str, times: Times) -> Record | None:
 
 def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Match[str] | None, int]:
     """The host, the tag, and where the message begins that has no tag."""
+    at += len(_NO_HOST) if line.startswith(_NO_HOST, at) else 0
     tag = _TAG.match(line, at)
     named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
     if named is None:

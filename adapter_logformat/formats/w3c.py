@@ -48,6 +48,8 @@ _METHOD: Final = re.compile(r"[A-Z][A-Z_\-]{1,30}", re.ASCII)
 _GUESSED: Final = {
     "s-ip": _ADDRESS, "c-ip": _ADDRESS, "cs-method": _METHOD, "time-taken": _SECONDS, "X-Forwarded-For": _ADDRESS,
 }  # fmt: skip
+_VALUE: Final = re.compile(r'"[^"]*+"(?= |$)|(?<![^ ])[^ "][^ ]*+')
+LONGEST_QUOTED: Final = 1 << 16
 _CLOCK: Final = re.compile(r"(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?", re.ASCII)
 _TEXTS: Final = {
     "s-ip": "server.address", "cs-method": "http.request.method", "cs-uri-stem": "url.path",
@@ -72,23 +74,35 @@ def read(line: str, times: Times) -> Record | None:
             times.directives[FIELDS] = directive[2].strip()
         return Record("w3c", body=line)
     tabbed = "\t" in line
-    values = line.split("\t" if tabbed else " ")
     named = times.directives.get(FIELDS, "").split()
+    values = line.split("\t") if tabbed else _values(line) if named and '"' in line else line.split(" ")
     names: Sequence[str] = named if len(named) == len(values) else _guessed(values, tabbed=tabbed)
     if len(names) < 3:
         return None
     told = {name: value for name, value in zip(names, values, strict=True) if value not in ("-", "")}
-    date, clock = _DATE.fullmatch(told.pop("date", "")), _CLOCK.fullmatch(told.pop("time", ""))
+    if "cs-uri-query" not in told and "?" in (stem := told.get("cs-uri-stem", "")):
+        told["cs-uri-stem"], _, told["cs-uri-query"] = stem.partition("?")
+    is_local = "date" not in told and "time" not in told
+    date, clock = (
+        pattern.fullmatch(told.pop(f"{name}-local" if is_local else name, ""))
+        for name, pattern in (("date", _DATE), ("time", _CLOCK))
+    )
     if date is None or clock is None or any(name in told and not _NUMBER.fullmatch(told[name]) for name in _NUMBERS):
         return None
     record = Record("w3c", body=line)
-    record.timestamp = times.iso(f"{date[0]} {clock[1]}", clock[2], "Z")
+    record.timestamp = times.iso(f"{date[0]} {clock[1]}", clock[2], None if is_local else "Z")
     if record.timestamp is None:
         record.error = "time"
         record.attributes["app.time"] = f"{date[0]} {clock[0]}"
     for name, value in told.items():
         _put(record, name, value, tabbed=tabbed)
     return record
+
+
+def _values(line: str) -> list[str]:
+    """Columns between blanks; one in quotes may hold blanks, which its own kind of server writes so."""
+    values = _VALUE.findall(line) if len(line) <= LONGEST_QUOTED else []
+    return [value[1:-1] if value[:1] == '"' else value for value in values]
 
 
 def _guessed(values: Sequence[str], *, tabbed: bool) -> Sequence[str]:
@@ -114,7 +128,7 @@ def _put(record: Record, name: str, value: str, *, tabbed: bool) -> None:
         attributes[_NUMBERS[name]] = int(value)
         if name == "sc-status":
             record.severity_number = of_status(int(value))
-    elif name == "time-taken" and _SECONDS.fullmatch(value):
+    elif name in ("time-taken", "TimeTakenMS") and _SECONDS.fullmatch(value):
         # IIS counts milliseconds, CloudFront seconds.
         attributes["http.server.request.duration"] = float(value) if tabbed else int(float(value)) / 1000
     elif name in ("cs-version", "cs-protocol-version") and value.startswith("HTTP/"):
@@ -132,8 +146,8 @@ def _put(record: Record, name: str, value: str, *, tabbed: bool) -> None:
 
 
 def _plain(value: str, *, tabbed: bool) -> str:
-    """In header fields IIS writes `+` for a space; CloudFront escapes with percent signs."""
-    return unquote(value, errors="replace") if tabbed else value.replace("+", " ")
+    """In header fields IIS writes `+` for a space, others quote them; CloudFront escapes with percent signs."""
+    return unquote(value, errors="replace") if tabbed else value if " " in value else value.replace("+", " ")
 
 
 FORMATS: Final = (
