@@ -69,12 +69,13 @@ class StartupPacket:
         new: dict[bytes, bytes] = {}
         if user is not None:
             new[b"user"] = user.encode()
-            if database is None and self.get(b"database") is None and (own := self.get(b"user")) is not None:
+            if database is None and not self.get(b"database") and (own := self.get(b"user")) is not None:
                 new[b"database"] = own
         if database is not None:
             new[b"database"] = database.encode()
-        kept = [(name, new.pop(name, value)) for name, value in self.parameters]
-        return StartupPacket(self.version, (*new.items(), *kept))
+        # A parameter may be there twice, and its last value counts for the server.
+        kept = [(name, new.get(name, value)) for name, value in self.parameters]
+        return StartupPacket(self.version, (*(new.items() - kept), *kept))
 
     def encode(self) -> bytes:
         """The packet as it goes to the server."""

@@ -141,6 +141,14 @@ def test_without_a_database_the_apps_own_user_names_it() -> None:
         (b"user", b"own"),
     )
     assert StartupPacket(196608, ()).routed("own", None).parameters == ((b"user", b"own"),)
+    empty = StartupPacket(196608, ((b"user", b"shop"), (b"database", b""))).routed("own", None)
+    assert empty.parameters == ((b"user", b"own"), (b"database", b"shop"))
+
+
+def test_what_is_said_twice_is_replaced_twice_since_the_last_one_counts() -> None:
+    twice = StartupPacket(196608, ((b"user", b"app"), (b"database", b"shop"), (b"user", b"root")))
+    routed = twice.routed("own", "real")
+    assert routed.parameters == ((b"user", b"own"), (b"database", b"real"), (b"user", b"own"))
 
 
 @given(st.lists(st.one_of(st.just(SSL), st.just(GSS), st.binary(max_size=60)), max_size=5), st.integers(1, 9))
