@@ -75,7 +75,8 @@ class StartupPacket:
             new[b"database"] = database.encode()
         # A parameter may be there twice, and its last value counts for the server.
         kept = [(name, new.get(name, value)) for name, value in self.parameters]
-        return StartupPacket(self.version, (*(new.items() - kept), *kept))
+        added = [each for each in new.items() if each not in kept]
+        return StartupPacket(self.version, (*added, *kept))
 
     def encode(self) -> bytes:
         """The packet as it goes to the server."""
