@@ -202,6 +202,8 @@ class FollowedSession(ABC):
     def _gone(self) -> None:
         """Both connections are gone."""
         self._floor.left(self)  # type: ignore[arg-type]
+        # What leads round in a circle would wait for the collector, which takes longer than to cut it here.
+        del self._app.on_eof, self._app.on_lost, self._app.peer, self._server.on_lost
 
 
 def discard(_: bytes) -> None:

@@ -1,5 +1,7 @@
 """When a session leaves its server: at a quiet moment, and when it replaces another one only once it has been used."""
 
+import gc
+import weakref
 from collections.abc import Coroutine
 from types import SimpleNamespace
 
@@ -143,3 +145,19 @@ async def test_an_app_is_looked_after_while_that_can_be_told(
     session.followed.answered = False
     await session._see_whether_gone()
     assert session.to_app.closing is aborted
+
+
+async def test_one_that_is_over_leaves_nothing_to_the_collector() -> None:
+    session = Session()
+    session._floor = SimpleNamespace(left=lambda _: None)
+    session._app.on_eof, session._app.on_lost = session._app_ended, session._lost
+    session._server.on_lost = session._lost
+    kept = weakref.ref(session.followed)
+    gc.disable()
+    try:
+        session._app.connection_lost(None)
+        session._server.connection_lost(None)
+        del session
+        assert kept() is None
+    finally:
+        gc.enable()
