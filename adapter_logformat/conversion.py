@@ -167,7 +167,7 @@ class Conversion:
 
     async def _take(self, chunk: Chunk) -> None:
         generation, replay = chunk.source.generation, self._keeper.replay
-        self._streams.file(generation, chunk.source.path)
+        self._streams.file(generation, chunk.source.path).stream.written_ns = chunk.written_ns
         self._keeper.due()
         # A rotation saves the state from before the chunk: in between its parts there is no such state to save.
         rotates = not replay.awaits(generation)

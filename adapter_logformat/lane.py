@@ -92,7 +92,7 @@ class Options:
     limits: Limits = Limits()
     attributes: Mapping[str, str] = field(default_factory=dict)
     written_ns: int = 0
-    """When an old file was last written, where that is known: a year that its lines lack is the one nearest to it."""
+    """When the file was last written, where that is known: a year that its lines lack is the one nearest to it."""
     measures: Measures | None = None
     """Every record that is written is counted there too."""
 
@@ -127,12 +127,12 @@ class Lane:
         self._now_ns = 0
         self._out = out
 
-    def at(self, now_ns: int) -> None:
-        """The moment at which the following lines were read."""
+    def at(self, now_ns: int, written_ns: int) -> None:
+        """The moment at which the following lines were read, and that at which they were written at the latest."""
         if now_ns != self._now_ns:
             self._now_ns = now_ns
             self.observed = rfc3339(now_ns)
-            self.times.observe(self.options.written_ns or now_ns)
+        self.times.observe(written_ns)
 
     def at_moment(self, now_ns: int, moment: str) -> None:
         """The same where somebody else read them, at `moment` (RFC 3339 in UTC)."""

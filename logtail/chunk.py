@@ -45,6 +45,8 @@ class Chunk:
     piece: bool = False
     joined: bool = False
     """Records of several lines: inside them each newline is a `multiline.MARK`."""
+    written_ns: int = field(default=0, compare=False)
+    """When the file was last written, nanoseconds since 1970, as it was last looked at; 0 where that is not known."""
 
     @property
     def end(self) -> int:

@@ -94,7 +94,9 @@ class Turns:
         content, joined = reading.data, False
         if self._multiline is not None and not reading.broken:
             content, joined = self._multiline.mark(content), True
-        chunk = Chunk(life.source, life.offset, content, piece=reading.broken, joined=joined)
+        chunk = Chunk(
+            life.source, life.offset, content, piece=reading.broken, joined=joined, written_ns=max(life.mtime_ns, 0)
+        )
         head = _extended_head(life, reading.data)  # before anything is noted: it may fail, and the piece is read again
         frontier = extend(life.frontier, reading.data)
         life.acks.hand_out(chunk.start, chunk.end, frontier, self._monotonic())

@@ -32,6 +32,16 @@ def test_lines_written_while_it_runs_become_records(desk: Any) -> None:
     assert adapter.stop() == 0
 
 
+def test_a_year_that_lines_lack_is_the_one_in_which_the_file_was_written(desk: Any) -> None:
+    desk.write("old.log", "".join(f"{day} 08:51:00 web-1 sshd[7]: hello\n" for day in ("Dec 31", "Jan  4")))
+    os.utime(desk.logs / "old.log", (1_578_200_000, 1_578_200_000))  # 5 January 2020
+    adapter = desk.start()
+    adapter.event("ready")
+    assert adapter.stop() == 0
+    told = [(record["timestamp"], record["timestamp.assumed"]) for record in desk.records()]
+    assert told == [("2019-12-31T08:51:00Z", "year,zone"), ("2020-01-04T08:51:00Z", "year,zone")]
+
+
 def test_sigterm_ends_the_joined_record_and_the_last_line_without_an_end(desk: Any) -> None:
     desk.settings["multiline"] = {"idle": "1h", "max_age": "1h"}
     adapter = desk.start()
@@ -49,7 +59,7 @@ def test_a_record_that_waits_for_its_rest_survives_a_kill(desk: Any) -> None:
     adapter.event("ready")
     desk.write("app.log", JAVA.format("first"))
     desk.write("app.log", JAVA.format("second"))
-    desk.wait(lambda: len(desk.records()) == 1 and state(desk)["extra"]["streams"])
+    desk.wait(lambda: len(desk.records()) == 1 and open_streams(desk))
     adapter.kill()
     desk.write("app.log", "Caused by: java.lang.Error: last\n")
     second = desk.start()
@@ -60,9 +70,10 @@ def test_a_record_that_waits_for_its_rest_survives_a_kill(desk: Any) -> None:
     assert last["attributes"]["exception.stacktrace"].endswith("Caused by: java.lang.Error: last")
 
 
-def state(desk: Any) -> dict[str, Any]:
-    saved: dict[str, Any] = json.loads((desk.directory / "state" / "logformat.checkpoint.json").read_text())
-    return saved
+def open_streams(desk: Any) -> Any:
+    """Those that the checkpoint holds, once there is one."""
+    path = desk.directory / "state" / "logformat.checkpoint.json"
+    return path.exists() and json.loads(path.read_text())["extra"]["streams"]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -244,7 +255,7 @@ def test_a_wrong_setting_is_named_and_ends_with_64(desk: Any, change: dict[str, 
     adapter = desk.start()
     event = adapter.event("settings_refused")
     assert [mistake for mistake in event["mistakes"] if mistake.startswith(path + ":")], event
-    assert adapter.process.wait(20) == 64
+    assert adapter.exit_status() == 64
 
 
 def test_secrets_are_taken_out_and_requests_counted(desk: Any) -> None:
@@ -270,14 +281,14 @@ def test_the_key_of_a_hash_must_be_there(desk: Any) -> None:
     desk.settings["redact"] = [{"detect": "email", "action": "hash", "key_file": "/nowhere/key"}]
     adapter = desk.start()
     assert adapter.event("cannot_start")["setting"] == "redact[0].key_file"
-    assert adapter.process.wait(20) == 64
+    assert adapter.exit_status() == 64
 
 
 def test_a_format_that_is_almost_known_is_suggested(desk: Any) -> None:
     desk.settings["inputs"][0]["format"] = "combind"
     adapter = desk.start()
     assert "did you mean combined?" in adapter.event("settings_refused")["mistakes"][0]
-    assert adapter.process.wait(20) == 64
+    assert adapter.exit_status() == 64
 
 
 def test_a_format_of_ones_own_and_records_that_begin_where_one_says(desk: Any) -> None:
@@ -311,7 +322,7 @@ def test_an_output_that_is_no_file_ends_with_64(desk: Any) -> None:
     desk.output.mkdir(parents=True)
     adapter = desk.start()
     assert adapter.event("cannot_start")["setting"] == "output.to"
-    assert adapter.process.wait(20) == 64
+    assert adapter.exit_status() == 64
 
 
 def test_two_adapters_do_not_share_their_positions(desk: Any, tmp_path: Path) -> None:
@@ -319,7 +330,7 @@ def test_two_adapters_do_not_share_their_positions(desk: Any, tmp_path: Path) ->
     desk.settings["output"] = {"to": f"file://{tmp_path}/other.jsonl"}
     second = desk.start()
     assert second.event("cannot_start")["setting"] == "state_dir"
-    assert second.process.wait(20) == 64
+    assert second.exit_status() == 64
 
 
 def test_two_adapters_do_not_write_one_output(desk: Any, tmp_path: Path) -> None:
@@ -327,4 +338,4 @@ def test_two_adapters_do_not_write_one_output(desk: Any, tmp_path: Path) -> None
     desk.settings["state_dir"] = str(tmp_path / "other")
     second = desk.start()
     assert second.event("cannot_start")["setting"] == "output.to"
-    assert second.process.wait(20) == 64
+    assert second.exit_status() == 64

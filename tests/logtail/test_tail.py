@@ -27,6 +27,7 @@ async def test_lines_as_they_come(follow: Follow, log: Path) -> None:
     tail = await follow()
     first = await tail.chunk()
     assert (first.start, first.data, first.end, first.final) == (0, b"one\ntwo\n", 8, False)
+    assert first.written_ns == log.stat().st_mtime_ns
     append(log, b"three\n")
     second = await tail.chunk()
     assert (second.start, second.data) == (8, b"three\n")
