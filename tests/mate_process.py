@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent
-WAIT_S = 60.0  # an upper limit, reached only when something is wrong
+WAIT_S = 120.0  # an upper limit, reached only when something is wrong
 
 Event = dict[str, Any]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.mate_process import ROOT, WAIT_S
+
 # Sends itself the signal at the moment when it imports the event loop, long before there is a handler.
 INTERRUPTED = """
 import importlib.abc, os, sys
@@ -67,7 +68,7 @@ def stop_when_ready(mate: subprocess.Popen[str], line: str) -> bool:
 @pytest.mark.parametrize("package", settings(Path()))
 def test_sigterm_while_the_modules_are_read_stops_the_mate_in_order(package: str, tmp_path: Path) -> None:
     with interrupted(package, signal.SIGTERM, tmp_path) as mate:
-        _, said = mate.communicate(timeout=60)
+        _, said = mate.communicate(timeout=WAIT_S)
     events = [json.loads(line)["event"] for line in said.splitlines()]
     assert (mate.returncode, events.count("stop_asked")) == (0, 1), said
 
@@ -76,7 +77,7 @@ def test_sigterm_while_the_modules_are_read_stops_the_mate_in_order(package: str
 def test_what_was_written_before_is_taken_though_the_stop_comes_first(package: str, tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("first and last words\n")
     with interrupted(package, signal.SIGTERM, tmp_path) as mate:
-        shipped, said = mate.communicate(timeout=60)
+        shipped, said = mate.communicate(timeout=WAIT_S)
     assert mate.returncode == 0
     written = tmp_path / "out.jsonl"
     assert "first and last words" in (written.read_text() if written.exists() else shipped), said

@@ -34,10 +34,10 @@ def bugs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Adapter(MateProcess):
-    """One adapter-logformat process."""
+    """One adapter-logformat process, with a settings file of its own: others would take over what is written to it."""
 
-    def __init__(self, directory: Path, settings: dict[str, Any], **environ: str) -> None:
-        super().__init__("adapter_logformat", directory / "logformat.yaml", settings, environ)
+    def __init__(self, config: Path, settings: dict[str, Any], **environ: str) -> None:
+        super().__init__("adapter_logformat", config, settings, environ)
 
 
 class Desk:
@@ -59,7 +59,7 @@ class Desk:
         """Killed when the test is over."""
 
     def start(self, **environ: str) -> Adapter:
-        adapter = Adapter(self.directory, self.settings, **environ)
+        adapter = Adapter(self.directory / f"logformat-{len(self.started)}.yaml", self.settings, **environ)
         self.started.append(adapter)
         return adapter
 

@@ -98,7 +98,7 @@ def altered(draw: st.DrawFn) -> str:
 
 
 @given(altered())
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 def test_a_format_that_is_not_asked_would_not_have_read_the_line(line: str) -> None:
     """But for the loose ones: that a line begins with a pair is part of what logfmt is, and AWS' flow logs take their
     columns as they are."""
@@ -124,7 +124,7 @@ def each_layout_by_itself(text: str) -> generic_times.Found | None:
 
 
 @given(altered() | st.text("0123456789:./- ,TZJanMoMayAPUC+[]", max_size=60))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 def test_one_pattern_finds_the_time_that_each_layout_by_itself_finds(line: str) -> None:
     assert generic_times.find(line) == each_layout_by_itself(line)
 

@@ -1,5 +1,6 @@
 """The filter as people use it: through a pipe, with files, with wrong options."""
 
+import gzip
 import json
 import os
 import re
@@ -7,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.mate_process import ROOT, WAIT_S
+
 COMMAND = [sys.executable, "-m", "adapter_logformat"]
 LINE = b'203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /1 HTTP/1.1" 200 12 "-" "curl/8"\n'
 
 
 def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([*COMMAND, *arguments], input=stdin, capture_output=True, cwd=ROOT, timeout=30, check=False)
+    return subprocess.run(
+        [*COMMAND, *arguments], input=stdin, capture_output=True, cwd=ROOT, timeout=WAIT_S, check=False
+    )
 
 
 def test_a_pipe_in_and_a_pipe_out() -> None:
@@ -28,6 +32,29 @@ def test_the_same_input_gives_the_same_bytes() -> None:
     sample = str(ROOT / "tests/adapter_logformat/samples/java.txt")
     once, again = (run("convert", "--now", "2026-11-20T09:00:00Z", sample).stdout for _ in range(2))
     assert once == again != b""
+
+
+def test_gzip_and_utf_16_are_unpacked_from_files_and_pipes(tmp_path: Path) -> None:
+    plain = run("convert", "--now", "2026-11-20T09:00:00Z", stdin=LINE * 9000).stdout
+    middle = len(LINE) * 4000 + 7
+    members = b"".join(gzip.compress(part) for part in ((LINE * 9000)[:middle], (LINE * 9000)[middle:]))
+    for name, content in (("a.gz", members), ("b.log", (LINE * 9000).decode().encode("utf-16"))):
+        (tmp_path / name).write_bytes(content)
+        assert run("convert", "--now", "2026-11-20T09:00:00Z", str(tmp_path / name)).stdout == plain
+        assert run("convert", "--now", "2026-11-20T09:00:00Z", stdin=content).stdout == plain
+        assert b"9000 lines, 9000 records, 100.0% read" in run("explain", str(tmp_path / name)).stdout
+
+
+def test_a_gzip_file_that_is_cut_short_or_damaged_is_read_as_far_as_it_goes_and_told_of(tmp_path: Path) -> None:
+    packed = gzip.compress(b"".join(LINE.replace(b"/1 ", b"/%d " % number) for number in range(2000)))
+    broken = bytearray(packed)
+    broken[-6] ^= 0xFF  # its checksum
+    for content, said in ((packed[:-300], b"ends too early"), (bytes(broken), b"damaged gzip")):
+        (tmp_path / "a.gz").write_bytes(content)
+        done = run("convert", str(tmp_path / "a.gz"))
+        assert done.returncode == 74
+        assert said in done.stderr
+        assert done.stdout.count(b"\n") > 1000
 
 
 def test_each_file_is_a_stream_of_its_own(tmp_path: Path) -> None:
@@ -83,7 +110,7 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         assert process.stderr
         process.stdout.read(10)
         process.stdout.close()
-        assert process.wait(30) == 0
+        assert process.wait(WAIT_S) == 0
         assert process.stderr.read() == b""
 
 
@@ -94,7 +121,7 @@ def test_a_reader_that_closes_at_once_is_no_error_of_the_other_commands(tmp_path
         read_end, write_end = os.pipe()
         os.close(read_end)
         done = subprocess.run(
-            [*COMMAND, *arguments], stdout=write_end, stderr=subprocess.PIPE, cwd=ROOT, timeout=30, check=False
+            [*COMMAND, *arguments], stdout=write_end, stderr=subprocess.PIPE, cwd=ROOT, timeout=WAIT_S, check=False
         )
         os.close(write_end)
         assert (done.returncode, done.stderr) == (0, b"")

@@ -56,7 +56,7 @@ def headers(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
 
 
 @given(headers())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 def test_nothing_is_read_wrongly(made: tuple[str, dict[str, Any]]) -> None:
     line, truth = made
     stream = Stream(Options())

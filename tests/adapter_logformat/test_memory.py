@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.mate_process import WAIT_S
+
 LINES = 20_000
 FRESH_MIB = 52, 34
 AFTER_LOAD_MIB = 53, 36.5
@@ -44,7 +46,7 @@ def test_idle_memory_fresh_and_after_load(desk: Any) -> None:
         rss, anonymous = resident(adapter.process.pid)
         return rss <= AFTER_LOAD_MIB[0] and anonymous <= AFTER_LOAD_MIB[1]
 
-    until = time.monotonic() + 10
+    until = time.monotonic() + WAIT_S
     while not rests() and time.monotonic() < until:
         time.sleep(0.1)
     assert rests(), resident(adapter.process.pid)

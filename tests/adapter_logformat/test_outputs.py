@@ -1,9 +1,12 @@
 """Outputs that are no file, in the real process: a peer that is away, slow, or comes back."""
 
 import contextlib
+import random
 import socket
 import threading
 from typing import Any
+
+from podmates.ports import free_port
 
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl/8"\n'
 
@@ -66,8 +69,7 @@ def test_tcp_output_repeats_rather_than_loses_when_the_connection_breaks(desk: A
 
 
 def test_a_peer_that_is_away_stops_reading_and_is_told_once(desk: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port(random.Random())
     desk.settings["output"] = {"to": f"tcp://127.0.0.1:{port}"}
     adapter = desk.start()
     adapter.event("ready")

@@ -1,19 +1,16 @@
 """Changed settings in the running adapter: from the next line on, without losing the place or a sender."""
 
-import os
 import signal
 import socket
 import threading
 from typing import Any
 
-import yaml
-
 ACCESS = '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /{} HTTP/1.1" 200 12 "-" "curl/8"\n'
 
 
 def change(desk: Any, adapter: Any) -> None:
-    (desk.directory / "logformat.yaml").write_text(yaml.safe_dump(desk.settings))
-    os.kill(adapter.process.pid, signal.SIGHUP)
+    adapter.write(desk.settings)
+    adapter.process.send_signal(signal.SIGHUP)
 
 
 def test_a_new_input_and_another_way_of_reading_take_over_between_two_lines(desk: Any) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import random
 import shutil
 import socket
 import subprocess
@@ -13,15 +14,15 @@ from typing import Any
 import pytest
 
 from adapter_logformat.pipeline import Options, Stream
+from podmates import ports
 
 WAIT_S = 60.0
 Record = dict[str, Any]
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that no connection is given while its server is not there yet."""
+    return ports.free_port(random.Random())
 
 
 def program(name: str, package: str, *places: str) -> str:
@@ -42,7 +43,7 @@ def wait(told: Callable[[], object], why: str = "waited too long") -> None:
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
     try:
-        with socket.create_connection((host, port), 1):
+        with socket.create_connection((host, port), WAIT_S):
             return True
     except OSError:
         return False
@@ -50,7 +51,7 @@ def listens(port: int, host: str = "127.0.0.1") -> bool:
 
 def exchange(port: int, data: bytes, host: str = "127.0.0.1") -> tuple[bytes, int]:
     """Sends `data`, reads to the end; the answer, and the client's own port."""
-    with socket.create_connection((host, port), 10) as sock:
+    with socket.create_connection((host, port), WAIT_S) as sock:
         own = int(sock.getsockname()[1])
         sock.sendall(data)
         with contextlib.suppress(OSError):

@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.adapter_logformat.real.servers import Record, Servers, free_port, lis
 
 POSTGRES_BIN = "/usr/lib/postgresql/15/bin"
 QUERY = 'select *\n\tfrom "no such table"\n where a = \'x "y", z\''
+LOGS = ("pg.log", "pg.csv", "pg.json")
 KEYS = ("user.name", "db.namespace", "db.response.status_code", "db.query.text", "process.pid", "app.application_name")
 
 
@@ -84,10 +86,12 @@ def test_postgres_tells_the_same_in_all_its_formats(
     pid = work(port, directory)
     servers.stop(server)
     logs = directory / "data" / "log"
+    # The collector is a process of its own, which may end after the server.
+    wait(lambda: all(b"database system is shut down" in (logs / name).read_bytes() for name in LOGS))
     plain, table, objects = (
         # The lines of the start differ: the csv and json logs begin when the collector runs.
         [record for record in read(logs / name, "Europe/Berlin") if record["attributes"].get("process.pid") == pid]
-        for name in ("pg.log", "pg.csv", "pg.json")
+        for name in LOGS
     )
     assert {record["log.format"] for record in plain} == {"postgres"}
     assert {record["log.format"] for record in table} == {"postgres_csv"}
@@ -102,7 +106,7 @@ def test_postgres_tells_the_same_in_all_its_formats(
         assert record["attributes"]["db.query.text"] == QUERY
         assert (record["attributes"]["user.name"], record["attributes"]["db.namespace"]) == ("bob", "postgres")
     assert missing[1]["timestamp"] == missing[2]["timestamp"]
-    assert missing[1]["timestamp"][:19] == missing[0]["timestamp"][:19]
+    assert abs(moment(missing[1]) - moment(missing[0])) < timedelta(seconds=2)  # %t is another clock, and is cut
     for record in missing[1:]:
         assert record["attributes"]["db.response.status_code"] == "42P01"
         assert record["attributes"]["client.address"] == "127.0.0.1"
@@ -114,8 +118,12 @@ def test_postgres_tells_the_same_in_all_its_formats(
         assert (warning["body"], warning["severity_number"]) == ("low stock", 13)
         assert "PL/pgSQL" in warning["attributes"]["app.context"]
     assert [record["body"] for record in table] == [record["body"] for record in objects]
-    refused = [one(read(logs / name, "Europe/Berlin"), "nobody") for name in ("pg.log", "pg.csv", "pg.json")]
+    refused = [one(read(logs / name, "Europe/Berlin"), "nobody") for name in LOGS]
     assert {record["severity_number"] for record in refused} <= {9, 21}
+
+
+def moment(record: Record, name: str = "timestamp") -> datetime:
+    return datetime.fromisoformat(record[name])
 
 
 def one(records: list[Record], text: str) -> Record:
@@ -161,9 +169,9 @@ def test_mariadb(servers: Servers, place: Path) -> None:
     told: dict[str, Any] = asked["attributes"]
     assert told["db.query.text"] == query + ";"
     assert (told["user.name"], told["client.address"], told["db.namespace"]) == ("root", "localhost", "mysql")
-    assert 0.02 <= told["db.client.operation.duration"] < 5
+    assert 0.02 <= told["db.client.operation.duration"] < 60
     assert told["db.response.returned_rows"] == 1
-    assert asked["timestamp"][:4] == asked["observed_timestamp"][:4]
+    assert abs(moment(asked) - moment(asked, "observed_timestamp")) < timedelta(days=2)  # the zone is assumed
     errors = read(directory / "error.log")
     ready = next(record for record in errors if "ready for connections" in record["body"])
     assert (ready["log.format"], ready["severity_text"], ready["severity_number"]) == ("mariadb_error", "Note", 9)

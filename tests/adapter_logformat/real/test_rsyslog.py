@@ -43,9 +43,9 @@ def check(records: list[Record], name: str) -> None:
     assert [record["attributes"].get("process.pid") for record in records] == [231, 77, 7, 9, None]
     su, sshd, shop, cron, kernel = records
     assert su["body"] == "'su root' failed for lonvick"
-    # The socket's messages carry the time at which they came.
+    # The socket's messages carry the time at which they came; the observed one is that of this reading.
     came, observed = (datetime.fromisoformat(su[key]) for key in ("timestamp", "observed_timestamp"))
-    assert abs((observed - came).total_seconds()) < 60
+    assert abs((observed - came).total_seconds()) < 3600
     assert sshd["attributes"]["user.name"] == "a b"
     assert sshd["attributes"]["client.address"] == "2001:db8::1"
     assert (shop["body"], shop["severity_number"]) == ("inside", 17)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.adapter_logformat.real.servers import Record, Servers, exchange, free_port, program, read, wait
+from tests.adapter_logformat.real.servers import WAIT_S, Record, Servers, exchange, free_port, program, read, wait
 
 
 class Sshd:
@@ -45,7 +45,7 @@ class Sshd:
             "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={self._place}/known",
             "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", *options, host, "true",
         ]  # fmt: skip
-        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30).returncode
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S).returncode
 
     def waits_for(self, text: str) -> None:
         wait(lambda: text in self.text(), f"{text!r} is not in the log:\n{self.text()}")
@@ -83,7 +83,7 @@ def peers(sshd: Sshd) -> dict[str, int]:
 
 def scan(port: int) -> int:
     """Connects and goes away, as port scanners do."""
-    with socket.create_connection(("127.0.0.1", port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", port), WAIT_S) as sock:
         own = int(sock.getsockname()[1])
     return own
 

@@ -84,6 +84,8 @@ def test_nginx(servers: Servers, place: Path) -> None:
     on_six = listens(tcp6, "::1")
     if on_six:
         exchange(tcp6, b"GET /a HTTP/1.0\r\nUser-Agent: six\r\n\r\n", "::1")
+    last = '"six"' if on_six else "/dead"
+    wait(lambda: last in (place / "access.log").read_text())
     servers.stop(server)
     records = read(place / "access.log")
     check_requests([each for each in records if agent(each) != "six" and each["attributes"].get("url.path") != "/dead"])
@@ -152,7 +154,7 @@ def test_apache(servers: Servers, place: Path) -> None:
         exchange(port, data)
     exchange(port, b"GET /closed HTTP/1.0\r\nAuthorization: Basic am9obiBzbWl0aDp4\r\n\r\n")
     _, own = exchange(port, b"GET /dead HTTP/1.0\r\nReferer: https://e.example/\r\n\r\n")
-    wait(lambda: "/dead" in (place / "access.log").read_text())
+    wait(lambda: all("/dead" in (place / name).read_text() for name in ("access.log", "vhost.log")))
     servers.stop(server)
     records = [each for each in read(place / "access.log") if each["attributes"].get("url.path") != "/dead"]
     check_requests(records)
@@ -181,8 +183,8 @@ global
   log stdout format {log_format} local0
 defaults
   log global
-  timeout connect 1s
-  timeout client 2s
+  timeout connect 10s
+  timeout client 30s
   timeout server 2s
   retries 1
 frontend web
@@ -210,7 +212,7 @@ listen plain
     _, dead = exchange(port, b"POST /none HTTP/1.0\r\nContent-Length: 0\r\n\r\n")
     _, bad = exchange(port, HELLO)
     _, own = exchange(tcp, b"")
-    wait(lambda: f":{own} " in (place / "out").read_text())
+    wait(lambda: all(f":{port} " in (place / "out").read_text() for port in (first, dead, bad, own)))
     servers.stop(server)
     origin.close()
     records = [each for each in read(place / "out") if each["log.format"].startswith("haproxy_")]
