@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -13,8 +14,10 @@ import pytest
 import zstandard
 from aiohttp import ClientSession, web
 
+from podmates.ports import free_port
+
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 60
+PATIENCE_S = 120
 Answer = Callable[[web.Request, bytes], web.Response]
 
 
@@ -39,8 +42,8 @@ class LogServer:
         app.router.add_post("/in", self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, auto_decompress=False)
         await self._runner.setup()
+        self.port = self.port or free_port(random.Random())
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -105,6 +108,12 @@ class Shipper:
         async with ClientSession() as session, session.get(f"http://{self.ops}/metrics") as response:
             lines = (await response.text()).splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    async def told(self, fits: Callable[[dict[str, Any]], object], since: int = 0) -> dict[str, Any]:
+        """The first event that fits, from the one numbered `since` on; waits for it."""
+        async with self._told:
+            await asyncio.wait_for(self._told.wait_for(lambda: any(map(fits, self.events[since:]))), PATIENCE_S)
+        return next(filter(fits, self.events[since:]))
 
     async def metrics_when(self, met: Callable[[dict[str, float]], bool]) -> dict[str, float]:
         """The first scrape that `met` agrees with: the shipper counts an answer a moment after the server gave it."""

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from .balance import imbalance
-from .conftest import LogServer, Start
+from .conftest import PATIENCE_S, LogServer, Start
 from .test_reload import change
 from .test_shipping import append, lines, numbers
 
@@ -182,7 +182,7 @@ class Counting:
         return web.Response()
 
     async def has(self, count: int) -> None:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_S):
             while self.taken < count:
                 self.changed.clear()
                 await self.changed.wait()

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logtail.chunk import Chunk, Source
@@ -107,7 +107,6 @@ def test_a_clock_that_is_set_back_makes_no_mark() -> None:
     assert dating.times(source(), [10]) == [SEEN + 2 * HOUR + 10]
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3 * BEAT_NS)), min_size=1, max_size=30),
     st.integers(0, 30),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logtail.chunk import Chunk, Source
@@ -346,7 +346,6 @@ async def test_too_large_is_halved_down_to_the_line_and_no_further(trusted: Desk
 SCRIPTS = st.lists(st.sampled_from(["retry", "hold", "lost", "go"]), max_size=12)
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     lines=st.lists(st.sampled_from(["good", "bad", "a longer good one", "a longer bad one"]), min_size=1, max_size=24),
     most=st.integers(2, 40),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from logtail.chunk import Chunk, Source
@@ -39,7 +39,6 @@ def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("time_name", ["", "timestamp", "@timestamp"])
 @pytest.mark.parametrize("id_name", ["", "id"])
-@settings(deadline=None)  # the machine may be busy
 @given(lines=st.lists(LINES, min_size=1, max_size=5))
 @example(lines=[b'{"timestamp":"2026-01-02T03:04:05Z"}'])
 @example(lines=[b'{"a":1}{"b":2}', b'{"c":{}', b"}"])
@@ -81,7 +80,6 @@ def test_a_time_that_cannot_be_read_is_none(said: str) -> None:
     assert json.loads(documents[0])["a"] == 1
 
 
-@settings(deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=6), st.integers(0, 1000))
 def test_the_reader_finds_the_same_in_a_chunk_as_in_its_lines(lines: list[bytes], start: int) -> None:
     reader = LineReader("timestamp", Dating())
@@ -95,7 +93,6 @@ def test_the_reader_finds_the_same_in_a_chunk_as_in_its_lines(lines: list[bytes]
         offset += len(line) + 1
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.sampled_from([b"a", b"bb", b""]), min_size=1, max_size=4), min_size=1, max_size=4), st.data()
 )

@@ -18,7 +18,7 @@ from .test_shipping import append, lines, numbers
 BACKLOG_BYTES = 100_000_000
 # Where nobody else is at work an empty drain takes 0.8 s. What is told here, on a busy machine too, is an end by itself
 # from one that only the deadline brought about.
-LONG_S = 10.0
+LONG_S = 15.0
 
 
 async def quit_quit_quit(shipper: Shipper) -> int:
@@ -86,9 +86,9 @@ async def test_case_06_sigterm_in_a_backlog_of_100_mb_ends_by_the_deadline_and_t
 async def test_case_06_the_last_words_of_an_app_that_was_idle_arrive(ship: Start, server: LogServer, log: Path) -> None:
     log.write_bytes(lines(0, 10))
     os.utime(log, (0, 0))
-    shipper = await ship(drain={"quiet": "2s"})
+    shipper = await ship(drain={"quiet": "4s"})
     await server.has(10)
-    await asyncio.sleep(2.1)  # quiet for longer than `drain.quiet` before anybody is told to stop
+    await asyncio.sleep(4.1)  # quiet for longer than `drain.quiet` before anybody is told to stop
     stopping = asyncio.create_task(shipper.stop())
     await shipper.event("stop_asked")
     append(log, lines(10, 11))
@@ -98,7 +98,7 @@ async def test_case_06_the_last_words_of_an_app_that_was_idle_arrive(ship: Start
 
 async def test_case_06_what_is_written_while_it_drains_arrives_too(ship: Start, server: LogServer, log: Path) -> None:
     log.write_bytes(lines(0, 10))
-    shipper = await ship(drain={"quiet": "300ms"})
+    shipper = await ship(drain={"quiet": "3s"})  # no pause between two lines is as long
     await server.has(10)
     stopping = asyncio.create_task(shipper.stop())
     await shipper.event("stop_asked")

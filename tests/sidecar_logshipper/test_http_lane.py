@@ -12,7 +12,7 @@ from sidecar_logshipper.sinks.seam import Answer, Unreachable
 from sidecar_logshipper.sinks.settings import HttpSink
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-PATIENCE_S = 10
+PATIENCE_S = 60
 
 
 class Peer:

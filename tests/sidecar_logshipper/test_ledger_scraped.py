@@ -4,13 +4,14 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 from .balance import imbalance
-from .conftest import LogServer, Shipper, Start
+from .conftest import PATIENCE_S, LogServer, Shipper, Start
 from .test_shipping import append, lines
 
 
@@ -20,6 +21,17 @@ class Scraper:
     def __init__(self, shipper: Shipper) -> None:
         self._shipper = shipper
         self.pages: list[dict[str, float]] = []
+
+    async def page(self, met: Callable[[dict[str, float]], bool]) -> None:
+        """Waits until the last page is one that `met` agrees with."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (self._task.done() or (self.pages and met(self.pages[-1]))):  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+    async def more(self, count: int) -> None:
+        """Waits for so many pages more."""
+        wanted = len(self.pages) + count
+        await self.page(lambda _: len(self.pages) >= wanted)
 
     async def __aenter__(self) -> "Scraper":
         self._task = asyncio.create_task(self._scrape())
@@ -35,14 +47,11 @@ class Scraper:
             assert not fell, "a counter fell"
 
     async def _scrape(self) -> None:
-        async with ClientSession() as session:
-            while True:
-                async with session.get(f"http://{self._shipper.ops}/metrics") as response:
-                    text = await response.text()
-                rows = (line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-                self.pages.append({name: float(value) for name, value in rows})
-                assert imbalance(self.pages[-1]) == {}
-                assert self.pages[-1]["logshipper_lag_bytes"] >= self.pages[-1]["logshipper_pending_bytes"]
+        while True:
+            page = await self._shipper.metrics()
+            assert imbalance(page) == {}
+            assert page["logshipper_lag_bytes"] >= page["logshipper_pending_bytes"]
+            self.pages.append(page)
 
 
 @pytest.mark.parametrize("dead_bytes", ["64MiB", "512"], ids=["dead letters", "dead letters that do not fit"])
@@ -58,7 +67,7 @@ async def test_the_equation_holds_at_every_scrape(
             return web.Response(status=chance.choice((429, 500, 503)))
         return web.Response(status=400 if b"150," in body else 200)
 
-    server.answer = answer
+    server.answer = lambda request, body: web.Response(status=503)
     settings = {
         "sink": {"batch": {"max_bytes": "16KiB"}, "retry": {"initial": "2ms", "max": "5ms"}},
         "dead_letter": {"max_bytes": dead_bytes},
@@ -71,14 +80,16 @@ async def test_the_equation_holds_at_every_scrape(
             for _ in range(10):
                 append(log, lines(total, total + 200))
                 total += 200
-                await asyncio.sleep(0.01)
+                await scraper.more(1)
+            if life == 0:
+                await scraper.page(lambda now: now["logshipper_pending_lines"] > 0)
+                server.answer = answer
             if life == 2:
-                await shipper.metrics_when(lambda now: now["logshipper_lag_bytes"] == 0)
-            await asyncio.sleep(0.05)
+                await scraper.page(lambda now: now["logshipper_lag_bytes"] == 0)
         pages += scraper.pages
         if life < 2:
             await shipper.kill()
-    assert len(pages) > 15
+    assert len(pages) >= 30
     assert any(page["logshipper_pending_lines"] > 0 for page in pages)
     last = pages[-1]
     assert last["logshipper_oldest_unacked_seconds"] == 0

@@ -128,7 +128,6 @@ def test_whatever_happens_nothing_is_lost() -> None:
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
-            deadline=None,
             derandomize="MODEL_EXAMPLES" not in os.environ,
             database=None,
             # Shrinking would run hundreds of real processes; the failing example is short enough to read.

@@ -1,6 +1,6 @@
 """Slices of a batch: the same records in the same order, each whole."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from logtail.chunk import Chunk, Source
@@ -15,7 +15,6 @@ def part(lines: list[bytes], start: int) -> Part:
     return Part.of(Chunk(Source("/log/app.log", "1-a"), start, b"".join(line + b"\n" for line in lines)))
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(LINES, min_size=1, max_size=3), st.integers(1, 40))
 def test_every_record_is_in_one_slice(groups: list[list[bytes]], most_bytes: int) -> None:
     batch = Batch(tuple(part(lines, number * 1000) for number, lines in enumerate(groups)))

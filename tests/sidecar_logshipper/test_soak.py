@@ -6,7 +6,7 @@ import random
 import threading
 from pathlib import Path
 
-from .world import World
+from .world import PATIENCE_S, World
 
 KILLS = int(os.environ.get("SOAK_KILLS", "20"))
 SEED = int(os.environ.get("SOAK_SEED", "0")) or random.randrange(1, 1 << 30)
@@ -23,7 +23,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         for _ in range(KILLS):
             with world.server.changed:
                 seen = len(world.server.arrivals)
-                world.server.changed.wait_for(lambda seen=seen: len(world.server.arrivals) > seen, 10)
+                world.server.changed.wait_for(lambda seen=seen: len(world.server.arrivals) > seen, PATIENCE_S)
             ending.wait(chance.choice((0.0, 0.01, 0.05, 0.2)) * chance.random())
             world.kill()
             world.start()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar_logshipper.times import Clock, is_rfc3339
@@ -61,7 +61,6 @@ def test_what_a_plain_line_begins_with(line: str, ns: int | None) -> None:
     assert Clock().read_leading(line) == ns
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.integers(0, 4_000_000_000 * 10**9), min_size=1, max_size=5))
 def test_what_is_written_is_read_again(times: list[int]) -> None:
     clock = Clock()

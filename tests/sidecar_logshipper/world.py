@@ -8,6 +8,7 @@ import gzip
 import http.server
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -19,10 +20,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from podmates.ports import free_port
+
 from .balance import imbalance
 
 ROOT = Path(__file__).parent.parent.parent
-PATIENCE_S = 60
+PATIENCE_S = 120
 UNSEEN_AFTER_S = 2
 POISON = b"poison"
 
@@ -36,7 +39,7 @@ class MoodyServer:
         """Each line with the life of the shipper that sent it; what a killed one had sent may be read after its end."""
         self.arrived: Counter[bytes] = Counter()
         self.changed = threading.Condition()
-        self._port = 0
+        self._port = free_port(random.Random())
         self._server: http.server.ThreadingHTTPServer | None = None
         self.up()
 
@@ -72,7 +75,6 @@ class MoodyServer:
                 """A killed shipper leaves its connections in the middle of a request."""
 
         self._server = Server(("127.0.0.1", self._port), Handler)
-        self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def down(self) -> None:
@@ -180,14 +182,14 @@ class World:
             self._process = subprocess.Popen(command, cwd=ROOT, stderr=stderr)
         self.wait_until(lambda: bool(self.events("ready")), "ready")
         self._ops = self.events("ready")[0]["ops"]
-        for file in self.files.values():
+        for file in list(self.files.values()):  # another thread may write and rotate
             file.seen = True
 
     def kill(self) -> None:
         assert self._process is not None
-        self._process.kill()
-        self._process.wait()
-        self._process = None
+        process, self._process = self._process, None  # from now on nobody waits for what it does
+        process.kill()
+        process.wait()
         self.kills += 1
         self._give_up_unlinked()
 
@@ -223,7 +225,7 @@ class World:
         self.unlinked.clear()
 
     def metrics(self) -> dict[str, float]:
-        with urllib.request.urlopen(f"http://{self._ops}/metrics", timeout=10) as response:
+        with urllib.request.urlopen(f"http://{self._ops}/metrics", timeout=PATIENCE_S) as response:
             lines = response.read().decode().splitlines()
         return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
 

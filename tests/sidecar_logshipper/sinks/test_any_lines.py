@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chassis.settings import Address
@@ -76,7 +76,6 @@ def written(lines: Part) -> None:
     assert (len(framed), rest) == (lines.count, b"")
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(LINES, min_size=1, max_size=4), st.booleans())
 @example([b'{"level":"\\ud800","trace_id":"\\udfff","timestamp":"\\ud800"}'], False)
 @example([b'{"timestamp":123456789012345678901234567890}'], False)
@@ -89,13 +88,11 @@ def test_lines(lines: list[bytes], unterminated: bool) -> None:
         written(part(content))
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=40))
 def test_a_piece_of_a_line(content: bytes) -> None:
     written(part(content.replace(b"\n", b" "), piece=True))
 
 
-@settings(deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=6))
 def test_records_of_several_lines(lines: list[bytes]) -> None:
     marked = Multiline(start="[a-m{]").mark(b"".join(line + b"\n" for line in lines))

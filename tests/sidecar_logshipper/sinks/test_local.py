@@ -23,7 +23,7 @@ from sidecar_logshipper.sinks.settings import FileSink
 from sidecar_logshipper.sinks.stdout import Stdout
 from sidecar_logshipper.verdict import Action
 
-from ..conftest import ROOT, Start
+from ..conftest import PATIENCE_S, ROOT, Start
 from .conftest import GENERATION, ORIGIN, batch, part
 
 
@@ -160,7 +160,7 @@ async def test_the_real_process_into_a_pipe(log: Path, tmp_path: Path) -> None:
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         found = [json.loads(await process.stdout.readline())["message"] for _ in range(20_000)]
         process.terminate()
         assert await process.stdout.read() == b""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from google.protobuf import json_format
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsPartialSuccess,
@@ -118,7 +118,6 @@ def test_a_trace_id_that_is_none_is_left_out(trace: object) -> None:
     assert (record.trace_id, record.severity_text) == (b"", "")
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])), min_size=1, max_size=4))
 def test_both_encodings_say_the_same(lines: list[str]) -> None:
     content = "".join(f"{line}\n" for line in lines).encode()
@@ -127,7 +126,6 @@ def test_both_encodings_say_the_same(lines: list[str]) -> None:
     assert [record.body.string_value for record in as_protobuf] == [line.removesuffix("\r") for line in lines]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**62), st.text(), st.booleans())
 def test_a_partial_success_is_read_as_it_was_written(rejected: int, why: str, with_json: bool) -> None:
     response = ExportLogsServiceResponse(
@@ -139,7 +137,6 @@ def test_a_partial_success_is_read_as_it_was_written(rejected: int, why: str, wi
         assert Protobuf().partial_success(response.SerializeToString()) == (rejected, why)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for writing in (Json(), Protobuf()):

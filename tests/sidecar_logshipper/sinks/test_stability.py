@@ -37,8 +37,8 @@ async def test_killed_with_everything_sent_and_nothing_acknowledged(ship: Start,
     for number in range(3):  # each a second after the other, so that each has a mark of its own
         with log.open("ab") as file:
             file.write(b"plain %d\n" % number * 20)
+        await shipper.metrics_when(lambda now, read=21 + number * 20: now["logshipper_read_lines_total"] == read)
         await asyncio.sleep(1.1)
-    await shipper.metrics_when(lambda metrics: metrics["logshipper_read_lines_total"] == 61)
     await shipper.kill()
     first = {record["id"]: record for record in seen}
     seen.clear()

@@ -18,7 +18,7 @@ from sidecar_logshipper.sinks.settings import SyslogSink
 from sidecar_logshipper.sinks.syslog import ResendWindow, SyslogConnection
 from sidecar_logshipper.sinks.syslog_format import SyslogFormat
 
-from ..conftest import Start
+from ..conftest import PATIENCE_S, Start
 from .conftest import BARE, GENERATION, ORIGIN, batch, part
 
 SENDER = '- [podmates@32473 app="web" k8s.pod.name="web-1" path="/log/app.log"]'
@@ -124,13 +124,13 @@ class SyslogServer:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(20)
+        self._listener.settimeout(PATIENCE_S)
         self.address = Address.of(*self._listener.getsockname())
         self._connection: socket.socket | None = None
 
     def accept(self) -> None:
         self._connection, _ = self._listener.accept()
-        self._connection.settimeout(20)
+        self._connection.settimeout(PATIENCE_S)
 
     def read(self, count: int) -> list[bytes]:
         assert self._connection is not None
@@ -201,7 +201,7 @@ def test_a_server_that_reads_nothing_is_left_at_the_end(server: SyslogServer) ->
     thread.start()
     server.accept()
     connection.abort()
-    thread.join(10)
+    thread.join(PATIENCE_S)
     assert [failure.reason for failure in failures] == ["connection_lost"]
     connection.close()
 
