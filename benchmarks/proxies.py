@@ -6,6 +6,7 @@ PgBouncer larger packets taken in longer loops. Their logs of connections are of
 
 import contextlib
 import os
+import random
 import socket
 import string
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import Self
 from benchmarks import machine, peers
 from benchmarks.outcome import Peer
 from benchmarks.processes import Failed, Mate, Pinned, wait_until
+from podmates import ports
 
 AMBASSADOR, DIRECT = "ambassador", "direct"
 USER, PASSWORD, DATABASE = "app", "a-password", "bench"
@@ -221,9 +223,7 @@ def _listening(way: Way) -> Way:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    return ports.free_port(random.Random())
 
 
 def accepts(port: int) -> bool:

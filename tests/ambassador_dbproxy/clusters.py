@@ -5,9 +5,9 @@ A cluster lives in a directory of its own, asks for scram-sha-256, and is stoppe
 
 import os
 import pwd
+import random
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from podmates import ports
+
 USER, PASSWORD, DATABASE = "app", "correct horse, battery = stäple", "orders"
-START_S = 60.0
+START_S = 120.0
 
 
 def binaries(version: str) -> Path | None:
@@ -37,9 +39,8 @@ def server_account(name: str = "postgres") -> str | None:
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """One that no connection is given while its server is down."""
+    return ports.free_port(random.Random())
 
 
 @dataclass
@@ -145,7 +146,7 @@ class Cluster:
         signals = {"smart": 15, "fast": 2, "immediate": 3}
         self.process.send_signal(signals[mode])
         try:
-            self.process.wait(20)
+            self.process.wait(START_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

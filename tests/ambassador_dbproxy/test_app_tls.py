@@ -11,6 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
 Make = Callable[..., Any]
 
 
@@ -141,7 +143,7 @@ async def tls_in_front_of(cluster: Any, authority: Any, protocols: list[str]) ->
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
     yield server.sockets[0].getsockname()[1]
     server.close()
-    await asyncio.wait_for(asyncio.gather(*accepted), 20)
+    await asyncio.wait_for(asyncio.gather(*accepted), WAIT_S)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 CLIENTS = int(os.environ.get("FAIL_OVER_CLIENTS", "24"))
@@ -50,13 +50,26 @@ def pair(make_pair: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
 
 @pytest.fixture
 def in_front(ambassador: Make, postgres_settings: Make, target: Make) -> Callable[..., Any]:
-    """`in_front(role, *clusters)`: an ambassador that wants this role."""
+    """`in_front(role, *clusters)`: an ambassador that wants this role; further settings by name."""
 
-    def start(role: str, *servers: Any) -> Any:
+    def start(role: str, *servers: Any, **settings: Any) -> Any:
         hosts = [each.address for each in servers]
-        return ambassador(postgres_settings(dev=target(servers[0], hosts=hosts, role=role))).ready()
+        environment = target(servers[0], hosts=hosts, role=role)
+        return ambassador(postgres_settings(limits={"hold": "10m"}, dev=environment) | settings).ready()
 
     return start
+
+
+def all_up(through: Any) -> dict[str, Any]:
+    """The servers by their address, once all are known to be up, and with that their roles."""
+    known: dict[str, Any] = {}
+
+    def look() -> bool:
+        known.update({each["host"]: each for each in through.status()["listeners"][0]["servers"]})
+        return all(each["health"] == "up" for each in known.values())
+
+    until(look)
+    return known
 
 
 @contextlib.asynccontextmanager
@@ -78,12 +91,11 @@ async def test_the_wanted_role_is_found(in_front: Make, pair: tuple[Any, Any], r
     through = in_front(role, replica, primary)
     async with connected(through) as connection:
         assert await port_of(connection) == (primary if role == "primary" else replica).port
-        status = await asyncio.to_thread(through.status)
-        servers = {each["host"]: each for each in status["listeners"][0]["servers"]}
+        servers = await asyncio.to_thread(all_up, through)
         assert servers[primary.address]["role"] == "primary"
         assert servers[replica.address]["role"] == "replica"
         assert sum(each["sessions"] for each in servers.values()) >= 1
-        with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=10) as answer:  # noqa: ASYNC210
+        with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=WAIT_S) as answer:  # noqa: ASYNC210
             metrics = answer.read().decode()
     labels = f'listener="orders",role="replica",server="{replica.address}"'
     assert f"dbproxy_server_role{{{labels}}} 1.0" in metrics
@@ -105,7 +117,8 @@ async def test_replicas_get_connections_by_least_in_use(in_front: Make, pair: tu
     primary, replica = pair
     second = await asyncio.to_thread(primary.replica, "second")
     try:
-        through = in_front("replica", replica, primary, second)
+        through = in_front("replica", replica, primary, second, health={"interval": "1h"})  # a look is a session too
+        await asyncio.to_thread(all_up, through)
         async with contextlib.AsyncExitStack() as stack:
             ports = [await port_of(await stack.enter_async_context(connected(through))) for _ in range(10)]
         assert Counter(ports) == {replica.port: 5, second.port: 5}
@@ -143,7 +156,7 @@ class Client:
         self.writes = 0
 
     async def connect(self) -> Any:
-        return await asyncpg.connect(host="127.0.0.1", port=self.port, user="x", database="y", timeout=60)
+        return await asyncpg.connect(host="127.0.0.1", port=self.port, user="x", database="y", timeout=600)
 
     async def run(self, stop: asyncio.Event) -> None:
         connection = await self.connect()

@@ -10,6 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
 Make = Callable[..., Any]
 
 
@@ -29,7 +31,7 @@ def test_ready_means_listening_not_database_up(
 ) -> None:
     through = ambassador(postgres_settings(dev=nowhere)).ready()
     through.event("target_down", target="orders/dev")
-    with urllib.request.urlopen(f"http://{through.ops}/readyz", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/readyz", timeout=WAIT_S) as answer:
         assert answer.status == 200
     assert through.stop() == 0
 
@@ -169,7 +171,7 @@ async def test_metrics_are_there_from_the_start_and_count(
 
 
 def metrics(through: Any) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=WAIT_S) as answer:
         lines = answer.read().decode().splitlines()
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
 

@@ -12,7 +12,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 
@@ -104,7 +104,7 @@ async def test_notifications_carry_the_real_pid(through: Any) -> None:
         pid = (await (await speaking.execute("SELECT pg_backend_pid()")).fetchone())[0]  # type: ignore[index]
         assert speaking.info.backend_pid == pid
         await speaking.execute("NOTIFY news, 'hello'")
-        async for notice in listening.notifies(timeout=10, stop_after=1):
+        async for notice in listening.notifies(timeout=WAIT_S, stop_after=1):
             assert (notice.pid, notice.payload) == (pid, "hello")
 
 
@@ -130,7 +130,7 @@ async def test_asyncpg_cancels(through: Any) -> None:
     try:
         with pytest.raises(TimeoutError):
             await connection.execute("SELECT pg_sleep(30)", timeout=0.2)
-        assert await connection.fetchval("SELECT 1", timeout=10) == 1
+        assert await connection.fetchval("SELECT 1", timeout=WAIT_S) == 1
     finally:
         await connection.close()
 
@@ -192,7 +192,7 @@ async def test_required_encryption_fails_as_at_a_server_without_it(through: Any)
 def test_what_an_app_asked_before_its_goodbye_runs_to_its_end(through: Any) -> None:
     startup = struct.pack(">I", 196608) + b"user\0x\0database\0y\0\0"
     query = b"SELECT pg_sleep(0.5); CREATE TABLE asked_before_goodbye ()\0"
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(struct.pack(">I", len(startup) + 4) + startup)
         while not sock.recv(65536).endswith(b"Z\0\0\0\5I"):
             pass
@@ -203,7 +203,7 @@ def test_what_an_app_asked_before_its_goodbye_runs_to_its_end(through: Any) -> N
 def test_half_close_still_gets_its_answer(through: Any) -> None:
     startup = struct.pack(">I", 196608) + b"user\0x\0database\0y\0\0"
     query = b"Q" + struct.pack(">I", 4 + 14) + b"SELECT 'bye'" + b";\0"
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(struct.pack(">I", len(startup) + 4) + startup + query)
         sock.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: sock.recv(65536), b""))
@@ -213,7 +213,7 @@ def test_half_close_still_gets_its_answer(through: Any) -> None:
 
 def test_a_newer_minor_version_is_negotiated_by_the_server(through: Any) -> None:
     startup = struct.pack(">I", 3 << 16 | 9999) + b"user\0x\0database\0y\0_pq_.odd\0on\0\0"
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(struct.pack(">I", len(startup) + 4) + startup)
         answer = sock.recv(65536)
     assert answer[:1] == b"v"

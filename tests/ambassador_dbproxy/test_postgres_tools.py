@@ -15,6 +15,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
 Make = Callable[..., Any]
 COPY_MB = int(os.environ.get("DBPROXY_COPY_MB", "50"))
 ROW = b"x" * 1000 + b"\n"
@@ -68,7 +70,7 @@ def test_interrupting_psql_cancels_its_query(postgres_cluster: Any, through: Any
         while postgres_cluster.sql(look) != "1":  # each look takes its time
             assert running.poll() is None, running.communicate()
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=20)
+        _, said = running.communicate(timeout=WAIT_S)
     assert "canceling statement due to user request" in said
 
 
@@ -114,7 +116,7 @@ def startup(version: int = 196608) -> bytes:
 
 @pytest.mark.parametrize("order", [(80877104, 80877103), (80877103, 80877104)])
 def test_gss_and_ssl_requests_are_declined_in_any_order(through: Any, order: tuple[int, int]) -> None:
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         for code in order:
             sock.sendall(struct.pack(">II", 8, code))
             assert sock.recv(10) == b"N"
@@ -123,7 +125,7 @@ def test_gss_and_ssl_requests_are_declined_in_any_order(through: Any, order: tup
 
 
 def test_direct_tls_is_refused_in_words(through: Any) -> None:
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(b"\x16\x03\x01\x00\xa5" + b"\1" * 165)
         assert b"direct TLS is not offered" in sock.recv(1000)
     assert through.event("connection_refused", kind="protocol")
@@ -131,7 +133,7 @@ def test_direct_tls_is_refused_in_words(through: Any) -> None:
 
 @pytest.mark.parametrize("minor", [1, 2, 77, 9999])
 def test_minor_versions_are_the_servers_business(postgres_cluster: Any, through: Any, minor: int) -> None:
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(startup(3 << 16 | minor))
         answer = sock.recv(1)
     newest = {"15": 0, "18": 2}[postgres_cluster.version]

@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
 Make = Callable[..., Any]
 
 
 def everything_said(through: Any) -> str:
-    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=WAIT_S) as answer:
         metrics = answer.read().decode()
     status = through.command("status").stdout + through.command("status", "--json").stdout
     process = Path(f"/proc/{through.process.pid}")

@@ -7,6 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
 Make = Callable[..., Any]
 
 
@@ -119,7 +121,7 @@ def _switch(through: Any, to: str) -> None:
     import urllib.request
 
     body = b'{"environment": "%s"}' % to.encode()
-    with urllib.request.urlopen(f"http://{through.ops}/environment", body, timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/environment", body, timeout=WAIT_S) as answer:
         assert answer.status == 200
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+
+from podmates.ports import free_port
+from tests.ambassador_dbproxy.waiting import WAIT_S
 
 Make = Callable[..., Any]
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -88,14 +92,12 @@ async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, ser
     assert await reader.read(-1) == b"greeting"
     writer.write(b"thanks")
     writer.write_eof()
-    assert await asyncio.wait_for(heard.get(), 10) == b"thanks"
+    assert await asyncio.wait_for(heard.get(), WAIT_S) == b"thanks"
     await close(writer)
 
 
 async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Make) -> None:
-    placeholder = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
-    port = placeholder.sockets[0].getsockname()[1]
-    placeholder.close()
+    port = free_port(random.Random())
     through = await asyncio.to_thread(ambassador(settings(dev=f"127.0.0.1:{port}")).ready)
     await asyncio.to_thread(through.event, "target_down")
     reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
@@ -105,7 +107,7 @@ async def test_what_was_said_while_held_is_not_lost(ambassador: Make, server: Ma
         pass  # each look takes its time
 
     await server(echo, port)
-    assert await asyncio.wait_for(reader.read(-1), 10) == b"early<end>"
+    assert await asyncio.wait_for(reader.read(-1), WAIT_S) == b"early<end>"
     await close(writer)
 
 
@@ -124,6 +126,6 @@ async def test_a_switch_ends_old_connections_at_the_deadline(ambassador: Make, s
     await asyncio.to_thread(through.command, "switch", "prod")
     new_reader, new_writer = await asyncio.open_connection("127.0.0.1", through.port)
     assert await new_reader.readexactly(4) == b"prod"
-    assert await asyncio.wait_for(reader.read(-1), 10) == b""
+    assert await asyncio.wait_for(reader.read(-1), WAIT_S) == b""
     await close(writer)
     await close(new_writer)

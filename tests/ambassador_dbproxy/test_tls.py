@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ambassador_dbproxy.waiting import until
+
 Make = Callable[..., Any]
 
 
@@ -28,8 +30,16 @@ def server(make_cluster: Make, authority: Any, clusters: Any) -> Any:
     shutil.copy(authority.ca_file, cluster.directory / "data/ca.pem")
     cluster.sql("ALTER SYSTEM SET ssl_ca_file = 'ca.pem'", "postgres")
     cluster.sql("ALTER SYSTEM SET ssl = on", "postgres")
-    cluster.sql("SELECT pg_reload_conf()", "postgres")
+    reload(cluster)
     return cluster
+
+
+def reload(cluster: Any) -> None:
+    """Returns when new sessions are served with the new settings and files."""
+    loaded = "SELECT pg_conf_load_time()"
+    before = cluster.sql(loaded, "postgres")
+    cluster.sql("SELECT pg_reload_conf()", "postgres")
+    until(lambda: cluster.sql(loaded, "postgres") != before)
 
 
 def show(cluster: Any, clusters: Any, certificate: Path, key: Path) -> None:
@@ -38,7 +48,7 @@ def show(cluster: Any, clusters: Any, certificate: Path, key: Path) -> None:
         shutil.copy(source, cluster.directory / "data" / name)
         if account := clusters.server_account():
             shutil.chown(cluster.directory / "data" / name, account)
-    cluster.sql("SELECT pg_reload_conf()", "postgres")
+    reload(cluster)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
 from ambassador_dbproxy.settings import TlsSettings
 from ambassador_dbproxy.tls import Encryption
 from chassis.settings import Address
+from tests.ambassador_dbproxy.waiting import WAIT_S
 
 Serve = Callable[[ssl.SSLSocket], None]
 
@@ -33,7 +34,7 @@ async def opened(certificates: Any, tmp_path: Path) -> AsyncIterator[Callable[..
         context.maximum_version = version
         ours, theirs = socket.socketpair()
         for each in (ours, theirs):
-            each.settimeout(10)
+            each.settimeout(WAIT_S)
 
         def run() -> None:
             with context.wrap_socket(theirs, server_side=True) as sock:
@@ -52,7 +53,7 @@ async def opened(certificates: Any, tmp_path: Path) -> AsyncIterator[Callable[..
     for conversation in conversations:
         conversation.abort()
     for thread in threads:
-        await asyncio.to_thread(thread.join, 10)
+        await asyncio.to_thread(thread.join, WAIT_S)
 
 
 async def receive_all(conversation: Conversation) -> bytes:
@@ -92,7 +93,7 @@ async def test_the_end_of_their_direction_leaves_ours_open(opened: Any) -> None:
         sock.settimeout(0)  # unwrap says goodbye, and would wait for ours
         with contextlib.suppress(ssl.SSLWantReadError):
             sock.unwrap()
-        sock.settimeout(10)
+        sock.settimeout(WAIT_S)
         with contextlib.suppress(ssl.SSLZeroReturnError):
             while block := sock.recv(100):
                 heard.append(block)
@@ -103,7 +104,7 @@ async def test_the_end_of_their_direction_leaves_ours_open(opened: Any) -> None:
     assert not conversation.lost
     conversation.send(b"still here")
     conversation.close()
-    assert await asyncio.to_thread(gone.wait, 10)
+    assert await asyncio.to_thread(gone.wait, WAIT_S)
     assert b"".join(heard) == b"still here"
 
 
@@ -123,7 +124,7 @@ async def test_broken_records_end_the_connection_with_a_reason(opened: Any) -> N
         sock.recv(1)
         with socket.socket(fileno=sock.detach()) as raw:
             raw.sendall(b"\x17\x03\x03\x00\x20" + b"\0" * 32)
-            raw.settimeout(10)
+            raw.settimeout(WAIT_S)
             while raw.recv(100):
                 pass
 

@@ -17,7 +17,7 @@ import pytest
 from tests.ambassador_dbproxy.clusters import free_port, server_account
 
 USER, PASSWORD, DATABASE = "app", "correct horse, battery = stäple", "orders"
-START_S = 60.0
+START_S = 120.0
 SERVER, INSTALL = "mariadbd", "mariadb-install-db"
 
 
@@ -140,7 +140,7 @@ class MariaDB:
         else:
             self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(START_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

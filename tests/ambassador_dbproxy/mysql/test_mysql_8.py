@@ -18,6 +18,7 @@ from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.greeting import Greeting, LoginRequest
 from ambassador_dbproxy.mysql.passwords import CLEAR, NATIVE, SHA2
 from ambassador_dbproxy.mysql.wire import encode
+from tests.ambassador_dbproxy.waiting import WAIT_S
 
 Make = Callable[..., Any]
 PASSWORD = "a password longer than twenty bytes, stäple"
@@ -124,12 +125,12 @@ class MySQL8:
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-        self.threads[0].join(10)
+        self.threads[0].join(WAIT_S)
         for peer in self.peers:
             with contextlib.suppress(OSError):
                 peer.sock.shutdown(socket.SHUT_RDWR)
         for thread in self.threads:
-            thread.join(10)
+            thread.join(WAIT_S)
         assert self.failures == []
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import pymysql
 import pytest
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 
 
 def connect(port: int, **options: Any) -> Any:
-    options = {"user": "x", "autocommit": True, "connect_timeout": 20, "read_timeout": 20, **options}
+    options = {"user": "x", "autocommit": True, "connect_timeout": WAIT_S, "read_timeout": WAIT_S, **options}
     return pymysql.connect(host="127.0.0.1", port=port, **options)
 
 
@@ -109,7 +109,7 @@ async def test_a_silent_server_is_left_for_the_next_one(
     async with faults.FaultyProxy(server.address) as silent:
         silent.blackhole = True
         settings = mysql_settings(dev=target(server, hosts=[silent.address, server.address]))
-        through = ambassador({**settings, "login_timeout": "300ms"}).ready()
+        through = ambassador({**settings, "login_timeout": "2s"}).ready()
         assert await asyncio.to_thread(once, through.port, "SELECT 1") == ((1,),)
         assert silent.connections >= 1
 

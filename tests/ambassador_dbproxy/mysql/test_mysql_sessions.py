@@ -16,7 +16,7 @@ import pymysql.cursors
 import pytest
 from pymysql.constants import CLIENT
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 
@@ -166,7 +166,7 @@ def test_kill_by_the_thread_id_that_the_driver_knows(connect: Make) -> None:
     sleeping.start()
     until(lambda: ask(killer, "SELECT 1 FROM information_schema.processlist WHERE info = 'SELECT SLEEP(60)'"))
     killer.kill(victim.thread_id())
-    sleeping.join(20)
+    sleeping.join(WAIT_S)
     assert not sleeping.is_alive()
     assert [type(each) for each in caught] == [pymysql.OperationalError]
 
@@ -383,7 +383,7 @@ def test_an_app_that_half_closes_still_gets_its_answer(through: Any) -> None:
     [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"x" * 60, b"\xff" * 100, b"\x05\0\0\1\0\0\0\0\0"],
 )
 def test_what_is_not_mysql_is_told_so(through: Any, said: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         assert b"mysql_native_password" in sock.recv(1000)
         sock.sendall(said)
         answer = b""
@@ -407,7 +407,7 @@ def test_visits_without_a_login_are_not_held_against_the_host(through: Any, serv
     aborted = "SHOW GLOBAL STATUS LIKE 'Aborted_connects_preauth'"
     before = server.sql(aborted)
     for _ in range(20):
-        with socket.create_connection(("127.0.0.1", through.port), 10) as sock:
+        with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
             assert sock.recv(1000)
     assert ask(connect(), "SELECT 1") == ((1,),)
     until(lambda: len(server.sql("SHOW PROCESSLIST")) <= 3)

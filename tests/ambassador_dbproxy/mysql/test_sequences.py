@@ -17,9 +17,9 @@ from ambassador_dbproxy.mysql.wire import MAX_LOGIN_PACKET_BYTES, encode
 from ambassador_dbproxy.routes import route
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
 from chassis.settings import Address
+from tests.ambassador_dbproxy.waiting import WAIT_S
 
 Make = Callable[..., Any]
-WAIT_S = 20.0
 CAN = can.MYSQL | can.PROTOCOL_41 | can.SECURE_CONNECTION | can.PLUGIN_AUTH | can.DEPRECATE_EOF
 GREETING = Greeting(b"8.0.0", 7, bytes(range(1, 21)), CAN, 255, 2, NATIVE).encode()
 HEAD = CAN.to_bytes(4, "little") + (1 << 24).to_bytes(4, "little") + bytes((45,)) + bytes(23)

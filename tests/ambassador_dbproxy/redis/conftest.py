@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import redis
 
-START_S = 60.0
+from tests.ambassador_dbproxy.clusters import free_port
+from tests.ambassador_dbproxy.waiting import WAIT_S
+
+START_S = 120.0
 USER, PASSWORD, ROOT_PASSWORD = "app", "correct-horse=battery!stäple", "the-default-user's"
 
 
@@ -40,7 +43,7 @@ class Server:
 
     def start(self, **options: str) -> "Server":
         for _ in range(5):
-            self.port = self.port or _free_port()
+            self.port = self.port or free_port()
             settings = {
                 "port": str(self.port),
                 "bind": "127.0.0.1",
@@ -67,7 +70,7 @@ class Server:
     def stop(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(20)
+            self.process.wait(START_S)
             self.process = None
 
     def destroy(self) -> None:
@@ -79,19 +82,13 @@ class Server:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+                with socket.create_connection(("127.0.0.1", self.port), START_S) as connection:
                     connection.sendall(b"PING\r\n")
                     if connection.recv(100):
                         return True
             except OSError:
                 time.sleep(0.02)
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +106,7 @@ def make_server() -> Iterator[Callable[..., Server]]:
                 root.set("environment", name)
         return server
 
-    make.free_port = _free_port  # type: ignore[attr-defined]
+    make.free_port = free_port  # type: ignore[attr-defined]
     yield make
     for server in made.values():
         server.destroy()
@@ -154,7 +151,7 @@ def status() -> Callable[[Any], Any]:
     """`status(ambassador)`: the facts about its listener, without the cost of a command."""
 
     def ask(through: Any) -> Any:
-        with urllib.request.urlopen(f"http://{through.ops}/status", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://{through.ops}/status", timeout=WAIT_S) as answer:
             return json.loads(answer.read())["listeners"][0]
 
     return ask

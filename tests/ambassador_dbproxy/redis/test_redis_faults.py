@@ -92,7 +92,7 @@ async def test_a_silent_server_is_left_for_the_next_one(
     async with faults.FaultyProxy(server.address) as silent:
         silent.blackhole = True
         settings = redis_settings(dev=target(server, hosts=[silent.address, server.address]))
-        through = ambassador({**settings, "login_timeout": "300ms"}).ready()
+        through = ambassador({**settings, "login_timeout": "2s"}).ready()
         async with client(through.port) as one:
             assert await one.ping()
         assert silent.connections >= 1

@@ -14,7 +14,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import BusyLoadingError
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 
@@ -26,12 +26,12 @@ def other(make_server: Make) -> Any:
 
 
 def client(through: Any, **options: Any) -> Any:
-    return redis.Redis(port=through.port, retry=None, socket_timeout=30, decode_responses=True, **options)
+    return redis.Redis(port=through.port, retry=None, socket_timeout=WAIT_S, decode_responses=True, **options)
 
 
 def said_to(through: Any) -> bytes:
     """All that a bare connection hears."""
-    with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         said = b""
         while piece := sock.recv(65536):
             said += piece
@@ -46,7 +46,7 @@ def get(through: Any, got: list[Any], key: str = "environment") -> None:
 def test_connections_are_held_until_the_server_is_up(
     other: Any, ambassador: Make, redis_settings: Make, target: Make, status: Make
 ) -> None:
-    through = ambassador(redis_settings(dev=target(other))).ready()
+    through = ambassador(redis_settings(limits={"hold": "10m"}, dev=target(other))).ready()
     got: list[Any] = []
     get(through, got)
     other.stop()
@@ -58,7 +58,7 @@ def test_connections_are_held_until_the_server_is_up(
     with other.root() as root:
         root.set("environment", "restarted")
     for each in held:
-        each.join(30)
+        each.join(WAIT_S)
     assert got[0] == "restarted"
     assert len(got) == 21
     events = [each["event"] for each in through.events]
@@ -72,37 +72,37 @@ def test_a_server_that_is_loading_is_not_up_yet(
     server = make_server("loading")
     with server.root() as root:
         with root.pipeline(transaction=False) as many:
-            for n in range(2000):
+            for n in range(20_000):  # of 5 ms each: all the test may take
                 many.set(f"k{n}", n)
             many.execute()
         root.save()
     server.stop()
     server.start(**{"key-load-delay": "5000", "loading-process-events-interval-bytes": "1024"})
-    through = ambassador(redis_settings(dev=target(server))).ready()
+    through = ambassador(redis_settings(limits={"hold": "10m"}, dev=target(server))).ready()
     assert "LOADING" in through.event("target_down")["reason"]
     got: list[Any] = []
-    held = threading.Thread(target=get, args=(through, got, "k1999"))
+    held = threading.Thread(target=get, args=(through, got, "k19999"))
     held.start()
     until(lambda: status(through)["waiting"] == 1)
     with server.root() as root:
         root.config_set("key-load-delay", 0)
-    held.join(30)
-    assert got == ["1999"]
+    held.join(WAIT_S)
+    assert got == ["19999"]
 
 
 def test_past_the_bounds_redis_own_errors(
     ambassador: Make, redis_settings: Make, target: Make, server: Any, status: Make
 ) -> None:
     nowhere = {**target(server), "hosts": ["127.0.0.1:1"]}
-    through = ambassador(redis_settings(limits={"hold": "2s", "waiting": 1}, dev=nowhere)).ready()
+    through = ambassador(redis_settings(limits={"hold": "5s", "waiting": 1}, dev=nowhere)).ready()
     through.event("target_down")
     first: list[bytes] = []
     held = threading.Thread(target=lambda: first.append(said_to(through)))
     held.start()
     until(lambda: status(through)["waiting"] == 1)
     assert said_to(through).startswith(b"-LOADING cache/dev is down and 1 connections wait for it")
-    held.join(20)
-    assert first[0].startswith(b"-LOADING cache/dev is down, waited 2s: 127.0.0.1:1: ")
+    held.join(WAIT_S)
+    assert first[0].startswith(b"-LOADING cache/dev is down, waited 5s: 127.0.0.1:1: ")
     with client(through) as one, pytest.raises(BusyLoadingError, match="cache/dev is down"):
         one.ping()
     assert through.event("connection_refused", kind="hold")
@@ -185,7 +185,7 @@ async def test_rotated_passwords_under_load_fail_no_login(
                     await one_more.wait_for(lambda seen=seen: logins >= seen + 8)
         stop.set()
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(2 * WAIT_S), asyncio.TaskGroup() as group:
         for protocol in (2, 3, 2, 3):
             group.create_task(log_in(protocol))
         group.create_task(rotate())
@@ -230,7 +230,7 @@ def drop_by_drop(connection: socket.socket) -> None:
 def test_a_server_that_answers_byte_by_byte(ambassador: Make, redis_settings: Make, target: Make, server: Any) -> None:
     with scripted(drop_by_drop) as address:
         through = ambassador(redis_settings(dev=target(server, hosts=[address]))).ready()
-        with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+        with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
             sock.sendall(b"HELLO 3 AUTH x y\r\nAUTH x\r\nSELECT 1\r\n")
             expected = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n"
             said = b""
@@ -267,7 +267,7 @@ def test_a_server_that_says_nothing(ambassador: Make, redis_settings: Make, targ
 
 
 def test_the_end_of_the_ambassador_ends_sessions_in_order(through: Any) -> None:
-    with socket.create_connection(("127.0.0.1", through.port), 20) as sock:
+    with socket.create_connection(("127.0.0.1", through.port), WAIT_S) as sock:
         sock.sendall(b"PING\r\n")
         assert sock.recv(100) == b"+PONG\r\n"
         through.process.terminate()

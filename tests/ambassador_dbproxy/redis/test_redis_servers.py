@@ -9,7 +9,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 ROOT = "the-default-user's"
@@ -75,7 +75,7 @@ async def test_sessions_follow_the_primary(pair: Any, ambassador: Make, redis_se
             while not stop.is_set():
                 served[int((await client.config_get("port"))["port"])].set()
 
-    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(work())
         await served[old.port].wait()
@@ -148,7 +148,7 @@ def test_another_name_or_no_certificate(through_tls: Make) -> None:
     ):
         through = through_tls(**changes)
         # The server may close before its alert is read; then the app waits until it was looked at once more.
-        patient = redis.Redis(port=through.port, retry=None, socket_timeout=60)
+        patient = redis.Redis(port=through.port, retry=None, socket_timeout=WAIT_S)
         with patient as client, pytest.raises(redis.ResponseError, match=reason):
             client.get("environment")
         assert through.event("connection_refused", kind="tls")

@@ -11,7 +11,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 BIG = 40 * 1024 * 1024
@@ -44,7 +44,7 @@ def connect(through: Any) -> Iterator[Callable[[], socket.socket]]:
     opened: list[socket.socket] = []
 
     def make() -> socket.socket:
-        opened.append(socket.create_connection(("127.0.0.1", through.port), 20))
+        opened.append(socket.create_connection(("127.0.0.1", through.port), WAIT_S))
         return opened[-1]
 
     yield make
@@ -166,7 +166,7 @@ async def test_publish_and_subscribe(aclient: Any) -> None:
 
 
 async def next_message(listening: Any) -> Any:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(WAIT_S):
         while (message := await listening.get_message(timeout=5)) is None:
             pass
         return message
@@ -181,11 +181,11 @@ def test_monitor(client: Any) -> None:
 
 def test_a_command_that_blocks(client: Any) -> None:
     got: list[Any] = []
-    waiter = threading.Thread(target=lambda: got.append(client.blpop("queue", 20)))
+    waiter = threading.Thread(target=lambda: got.append(client.blpop("queue", WAIT_S)))
     waiter.start()
     until(lambda: client.info("clients")["blocked_clients"])
     client.rpush("queue", "work")
-    waiter.join(20)
+    waiter.join(WAIT_S)
     assert [list(each) for each in got] == [["queue", "work"]]
 
 
@@ -278,11 +278,11 @@ def test_redis_cli(through: Any, protocol: str) -> None:
     )
     assert (done.stdout, done.stderr) == (b"OK\n", b"")
     done = subprocess.run(
-        command, input=b"SELECT 2\nGET from-stdin\nACL WHOAMI\n", capture_output=True, check=False, timeout=20
+        command, input=b"SELECT 2\nGET from-stdin\nACL WHOAMI\n", capture_output=True, check=False, timeout=WAIT_S
     )
     assert done.stdout == b"OK\na\r\nb\napp\n"
     mass = b"".join(b"*3\r\n$3\r\nSET\r\n$%d\r\nm%d\r\n$1\r\nv\r\n" % (len(str(n)) + 1, n) for n in range(20_000))
-    done = subprocess.run([*command, "--pipe"], input=mass, capture_output=True, check=False, timeout=60)
+    done = subprocess.run([*command, "--pipe"], input=mass, capture_output=True, check=False, timeout=WAIT_S)
     assert b"errors: 0, replies: 20000" in done.stdout
 
 
@@ -290,7 +290,7 @@ def test_bytes_are_counted(through: Any, client: Any) -> None:
     import urllib.request
 
     client.set("x", "y" * 100_000)
-    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/metrics", timeout=WAIT_S) as answer:
         lines = answer.read().decode().splitlines()
     counted = next(float(each.split()[1]) for each in lines if each.startswith('dbproxy_bytes_total{from="app"'))
     assert counted > 100_000

@@ -10,7 +10,7 @@ import pytest
 import redis
 import redis.asyncio
 
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 
@@ -27,12 +27,12 @@ def settings(make_server: Make, redis_settings: Make, target: Make) -> dict[str,
 
 def switch(through: Any, to: str) -> None:
     body = b'{"environment": "%s"}' % to.encode()
-    with urllib.request.urlopen(f"http://{through.ops}/environment", body, timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{through.ops}/environment", body, timeout=WAIT_S) as answer:
         assert answer.status == 200
 
 
 def connect(through: Any) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", through.port), 20)
+    return socket.create_connection(("127.0.0.1", through.port), WAIT_S)
 
 
 def ask(sock: socket.socket, command: bytes, reply: bytes) -> None:
@@ -137,7 +137,7 @@ async def test_fifty_switches_under_load(settings: dict[str, Any], ambassador: M
             while not stop.is_set():
                 seen[await client.get("environment")] += 1
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(2 * WAIT_S), asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(work())
             group.create_task(work_with_a_driver())

@@ -1,7 +1,6 @@
 """What Sentinels answer, as transcripts; and three real ones that move the primary while clients are at work."""
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import redis.asyncio
 from ambassador_dbproxy.redis.resp import ErrorReply, ProtocolViolation, Push, Reply
 from ambassador_dbproxy.redis.sentinel import Known, agreed, is_switch, question, read_answers
 from chassis.settings import Address
-from tests.ambassador_dbproxy.waiting import until
+from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
 Make = Callable[..., Any]
 ROOT = "the-default-user's"
@@ -82,7 +81,7 @@ class Sentinel:
             f'port {port}\nbind 127.0.0.1\ndir {directory}\nrequirepass "{SENTINEL_PASSWORD}"\n'
             f'sentinel monitor cache 127.0.0.1 {primary} {quorum}\nsentinel auth-pass cache "{ROOT}"\n'
             f'sentinel sentinel-pass "{SENTINEL_PASSWORD}"\n'
-            "sentinel down-after-milliseconds cache 500\nsentinel failover-timeout cache 2000\n"
+            "sentinel down-after-milliseconds cache 1500\nsentinel failover-timeout cache 2000\n"
         )
         with (directory / f"sentinel-{port}.log").open("wb") as log:
             self.process = subprocess.Popen(["redis-server", str(config), "--sentinel"], stdout=log, stderr=log)
@@ -128,12 +127,6 @@ def sentinels(make_server: Make, tmp_path: Path) -> Iterator[tuple[Any, Any, lis
         follower.stop()
 
 
-def dead_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 async def test_sentinels_lead_to_the_primary_and_after_it(
     sentinels: Any, ambassador: Make, redis_settings: Make, target: Make, status: Make, tmp_path: Path
 ) -> None:
@@ -142,19 +135,19 @@ async def test_sentinels_lead_to_the_primary_and_after_it(
     password.write_text(SENTINEL_PASSWORD)
     environment = target(
         primary,
-        hosts=[f"127.0.0.1:{dead_port()}", *(f"127.0.0.1:{each.port}" for each in watching)],
+        hosts=["127.0.0.1:1", *(f"127.0.0.1:{each.port}" for each in watching)],
         sentinel={"primary": "cache", "password_file": str(password)},
         role="primary",
     )
     # So seldom that only the Sentinels' own message can be in time.
-    slow = {"health": {"interval": "60s"}, **redis_settings(dev=environment)}
+    slow = {"health": {"interval": "10m"}, **redis_settings(limits={"hold": "10m"}, dev=environment)}
     through = await asyncio.to_thread(ambassador(slow).ready)
     stop, served = asyncio.Event(), {primary.port: asyncio.Event(), follower.port: asyncio.Event()}
     errors: list[str] = []
 
     async def work() -> None:
         while not stop.is_set():
-            async with redis.asyncio.Redis(port=through.port, retry=None, socket_timeout=30) as client:
+            async with redis.asyncio.Redis(port=through.port, retry=None, socket_timeout=WAIT_S) as client:
                 try:
                     while not stop.is_set():
                         await client.set("written", "again")
@@ -162,7 +155,7 @@ async def test_sentinels_lead_to_the_primary_and_after_it(
                 except redis.ConnectionError as error:
                     errors.append(str(error))
 
-    async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(2 * WAIT_S), asyncio.TaskGroup() as group:
         for _ in range(3):
             group.create_task(work())
         await served[primary.port].wait()
