@@ -31,7 +31,8 @@ def test_each_container_is_confined_as_its_manifest_says(pod: Pod) -> None:
 def test_the_records_go_from_volume_to_volume(pod: Pod) -> None:
     assert_one_network(pod)
     assert_shared(pod, "/var/log/app", writer="app", reader="adapter")
-    assert (pod.root("adapter") / "var/log/podmates/app.jsonl").stat().st_size > 0
+    records = pod.root("adapter") / "var/log/podmates/app.jsonl"
+    until(lambda: records.exists() and records.stat().st_size, lambda: pod.log("adapter"))
     assert not (pod.root("log-agent") / "var/log/app").exists(), "the log-agent sees records only"
 
 

@@ -38,7 +38,8 @@ def event(pod: Pod, container: str, name: str) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
 
     def is_there() -> bool:
-        found[:] = [told for told in map(json.loads, pod.log(container).splitlines()) if told["event"] == name]
+        whole = pod.log(container).rpartition("\n")[0].splitlines()  # the last line may still come
+        found[:] = [told for told in map(json.loads, whole) if told["event"] == name]
         return bool(found)
 
     until(is_there, lambda: f"no {name}: {pod.log(container)}")

@@ -9,7 +9,7 @@ from tests.containers.conftest import ROOT, Engine
 def test_the_pod_demo_proves_that_nothing_is_lost(engine: Engine, images: dict[str, str]) -> None:
     engine.run("network", "create", "podmates-demo")  # as a run that was killed leaves it
     command = [sys.executable, "-m", "podmates", "pod-demo", "--seconds", "8"]
-    done = subprocess.run(command, env=engine.environ, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(command, env=engine.environ, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The proof holds." in done.stdout
     assert "Shipper and adapter are killed (SIGKILL)" in done.stdout

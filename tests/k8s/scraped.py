@@ -19,7 +19,7 @@ from tests.k8s.observed import FOLDER, MATES
 
 PACKAGES = {"logshipper": "sidecar_logshipper", "logformat": "adapter_logformat", "dbproxy": "ambassador_dbproxy"}
 LAST_OF_ALL = "dbproxy_target_up"  # known once the database was looked at; every other series is there at once
-PATIENCE_S = 30
+PATIENCE_S = 120
 
 Series = dict[str, dict[str, set[str]]]
 """The values of each label, by the name of the series, suffixes included."""

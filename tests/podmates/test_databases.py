@@ -62,7 +62,7 @@ async def test_each_environment_has_its_own_database_user_and_password(
             if other is not cluster:
                 with pytest.raises(asyncpg.InvalidPasswordError):
                     await connect(cluster, password=other.database.password)
-    assert [await cluster.server.stop(10) for cluster in clusters] == [0, 0, 0]
+    assert [await cluster.server.stop(60) for cluster in clusters] == [0, 0, 0]
 
 
 async def test_the_app_replaces_sessions_that_end_and_no_query_fails(
@@ -95,7 +95,7 @@ async def test_the_app_replaces_sessions_that_end_and_no_query_fails(
     assert counts["queries_failed"] == 0
     assert counts["sessions_replaced"] >= 1
     assert counts["requests"] == load.counts.made
-    assert await app.stop(10) == 0
+    assert await app.stop(60) == 0
     written = parse_ledger(ledger.read_text())
     assert sum(item.kind == "access" for item in written) == load.counts.made
     lines = "".join(path.read_text() for path in logs.iterdir())

@@ -62,7 +62,7 @@ def processes_of(base: Path) -> dict[int, str]:
     return found
 
 
-def nothing_is_left(base: Path, *, within_s: float = 10) -> bool:
+def nothing_is_left(base: Path, *, within_s: float = 120) -> bool:
     end = time.monotonic() + within_s
     while processes_of(base) and time.monotonic() < end:
         time.sleep(0.05)
@@ -71,7 +71,7 @@ def nothing_is_left(base: Path, *, within_s: float = 10) -> bool:
 
 def test_a_run_proves_its_claims(base: Path) -> None:
     with start(base, "--seconds", "4") as process:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert "The proof holds." in output
     assert "  NO  " not in output
@@ -88,7 +88,7 @@ def test_a_run_proves_its_claims(base: Path) -> None:
     ):
         assert shown in output
     assert list(base.iterdir()) == []
-    assert processes_of(base) == {}
+    assert nothing_is_left(base)
 
 
 @pytest.mark.parametrize("moment", ["log server ", "ambassador ", "SIGKILL sent"])
@@ -96,11 +96,11 @@ def test_an_interrupted_run_leaves_nothing(base: Path, moment: str) -> None:
     with start(base, "--seconds", "4") as process:
         read_until(process, moment)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGINT, output
     assert "Interrupted; everything was stopped." in output
     assert "Traceback" not in output
-    assert processes_of(base) == {}
+    assert nothing_is_left(base)
     assert list(base.iterdir()) == []
 
 
@@ -114,7 +114,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_one_sweeps_its_directory(ba
         read_until(process, "log server ")
         assert not left.exists()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM
     assert list(base.iterdir()) == []
 
@@ -123,14 +123,14 @@ def test_one_that_is_kept_says_how_to_reach_it_and_stops_in_order_on_ctrl_c(base
     with start(base, "--seconds", "2", "--keep") as process:
         output = read_until(process, "  logs  ")
         process.send_signal(signal.SIGINT)
-        output += process.communicate(timeout=60)[0]
+        output += process.communicate(timeout=120)[0]
     assert process.returncode == 0, output
     assert "ok  log events written = records received" in output
     assert "curl http://127.0.0.1:" in output
     assert output.index("app ended") < output.index("ambassador ended") < output.index("adapter ended")
     assert output.index("adapter ended") < output.index("shipper ended")
     assert list(base.iterdir()) == []
-    assert processes_of(base) == {}
+    assert nothing_is_left(base)
 
 
 def test_a_mate_that_fails_is_named_with_its_last_log_lines(base: Path) -> None:
@@ -138,10 +138,10 @@ def test_a_mate_that_fails_is_named_with_its_last_log_lines(base: Path) -> None:
         read_until(process, "GET /orders/1")
         (ambassador,) = [pid for pid, arguments in processes_of(base).items() if "ambassador_dbproxy " in arguments]
         os.kill(ambassador, signal.SIGKILL)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 1, output
     assert "Failed: ambassador ended by itself with status -9" in output
     assert "the last log lines of ambassador:" in output
     assert '"event":"ready"' in output.replace("\n    ", "").replace(" ", "")
     assert list(base.iterdir()) == []
-    assert processes_of(base) == {}
+    assert nothing_is_left(base)
