@@ -162,7 +162,7 @@ class _Header:
         at, boxes = self._sure
         if len(self._boxes) == boxes or _ENDS.match(self.line, self.at) or self.line[self.at - 1] == ":":
             return
-        if all(words.DOTTED.fullmatch(text) for text in self._boxes[boxes:]):
+        if all(words.is_logger(text, after_level=False) for text in self._boxes[boxes:]):
             return
         self.at = at
         del self._boxes[boxes:]
@@ -218,7 +218,7 @@ class _Header:
             self._put(name, number)
         left = []
         for text in self._boxes:
-            if not self._named and words.DOTTED.fullmatch(text) and not text.replace(".", "").isdigit():
+            if not self._named and words.is_logger(text, after_level=False):
                 self._put("otel.scope.name", text)
                 self._named = True
             else:

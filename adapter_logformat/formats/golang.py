@@ -50,6 +50,12 @@ def _kitchen(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
     return times.clock(f"{int(hour) % 12 + (12 if found['half'] == 'PM' else 0):02d}:{minute}:00")
 
 
+def _epoch(times: Times, text: str) -> Stamp | None:
+    """Billions of seconds since 1970, as Go writes a float of that size."""
+    digits = text.replace(".", "")
+    return times.epoch(int(digits[:10]), digits[10:19])
+
+
 def _hclog(record: Record) -> bool:
     """A colon ends the message where pairs follow."""
     pairs.put(record)
@@ -82,14 +88,14 @@ LAYOUTS: Final = (
         name="zap_console",
         title="zap's console: columns between tabs",
         rank=84,
-        pattern=rf"{ISO}\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
+        pattern=rf"(?:{ISO}|(?P<epoch>1\.\d{{9,18}}+)e\+09)\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
         r"(?:\[?(?P<logger>(?!\d++\]?\t)[\w.\-/]++)\]?\t)?"
         r"(?:(?P<file>[\w.\-/@]{1,200}?\.(?:go|[cm]?[jt]sx?)):(?P<line>\d{1,9}+)(?::\d{1,9}+)?\t)?(?P<body>.*)",
         yields=r"\d{4}-[^\t\n]{10,40}\t[A-Z]{4,5}\t[^\t\n]++\t[A-Za-z_$][\w$.]*+\t[^{]",  # Trino
         sample='2026-11-20T08:51:00.123Z\tINFO\tshop.cart\tcart/cart.go:42\tadded\t{"item": 7}',
         scale=WORDS,
         fields={"logger": _LOGGER, "file": _FILE, "line": _LINE},
-        time=iso_time,
+        time=lambda times, found: _epoch(times, found["epoch"]) if found["epoch"] else iso_time(times, found),
         rule=TEXT,
         finish=_zap,
     ),

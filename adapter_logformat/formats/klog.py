@@ -9,11 +9,12 @@ from typing import Final
 from adapter_logformat.formats import pairs
 from adapter_logformat.grammar import HMS, Layout, parts_time
 from adapter_logformat.multiline import TEXT
-from adapter_logformat.record import OWN_PREFIX, Record
+from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.severity import ERROR, FATAL, INFO, WARN
+from adapter_logformat.timestamps import Times
 
-_MESSAGE: Final = re.compile(r'"(?:[^"\\]++|\\.){0,9999}+"(?= [^\s="]++=|\Z)')
-_PAIR: Final = re.compile(r' ([^\s="]++)=("(?:[^"\\]++|\\.){0,9999}+"|[^\s"]*+)(?= |\Z)')
+_MESSAGE: Final = re.compile(r'"(?:[^"\\]++|\\.){0,9999}+"(?= [^\s="]++(?: [^\s="]++)?=|\Z)')
+_PAIR: Final = re.compile(r' ([^\s="]++(?: [^\s="]++)?)=("(?:[^"\\]++|\\.){0,9999}+"|[\[{]\S*+|[^\s"]*+)(?= |\Z)')
 
 
 def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -37,17 +38,23 @@ def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
     return True
 
 
+def _time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    return times.epoch(int(found["epoch"]), found["micros"] or "") if found["epoch"] else parts_time(times, found)
+
+
 LAYOUT: Final = Layout(
     name="klog",
     title="klog and glog (Kubernetes and its relatives)",
     rank=87,
-    pattern=rf"(?P<level>[IWEF])(?P<year>\d{{4}}(?=\d{{4}} ))?(?P<month>\d\d)(?P<day>\d\d) {HMS} {{1,7}}"
+    pattern=rf"(?P<level>[IWEF])(?:(?P<year>\d{{4}}(?=\d{{4}} ))?(?P<month>\d\d)(?P<day>\d\d) {HMS}"
+    # Abseil before it is initialised
+    r"|0000 00:00:(?P<epoch>\d{10})\.(?P<micros>\d{6})) {1,7}"
     rf"(?P<pid>\d{{1,10}}+)"
     r" (?P<file>[^\s:\]]++):(?P<line>\d{1,9}+)\] ?(?P<body>.*)",
     sample='I1120 08:51:00.123456       1 controller.go:116] "Starting controller" name="node"',
     scale={"I": INFO, "W": WARN, "E": ERROR, "F": FATAL},
     fields={"pid": ("process.pid", int), "file": ("code.file.path", str), "line": ("code.line.number", int)},
-    time=parts_time,
+    time=_time,
     rule=TEXT,
     finish=_structured,
 )

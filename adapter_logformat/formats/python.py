@@ -46,7 +46,8 @@ LAYOUTS: Final = (
         # A date with slashes and a bare level behind it are Go's.
         pattern=r"(?!\d{4}/\S{5} \S{1,20} [A-Z]{4,8} )"
         rf"\[?{ISO}\]?(?: - | )(?:\[(?P<pid>\d{{1,10}}+)\] )?"
-        rf"(?:(?P<logger>[A-Za-z_][\w.\-]*+) (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
+        r"(?:(?:(?P<thread>MainThread|Thread-\d{1,9}+|ThreadPoolExecutor-\d{1,9}+_\d{1,9}+)|(?P<logger>[A-Za-z_][\w.\-]*+))"
+        rf" (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
         r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]"
         # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.
         rf"| (?P<logger3>root|__main__|(?!{A_FILE})[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
@@ -59,7 +60,8 @@ LAYOUTS: Final = (
         r"(?! *+(?:(?=[^\s\[\]]++(?:\]| ++(?:\[|\(null|---)|(?<=:) ))(?:[^\s\[\]]++\] "
         r"|[\w$]++(?:\.[\w$]++)++ {1,80}\[[^\]\n]{0,200}+\] - |[\w.]++ \(null\) - |\d{1,10}+ --- \["
         r"|\w++: [\w./\-]{1,200}+(?<=\.rs):\d)|\([^)\n]{1,200}+\) \["
-        r"|\[(?:\w++(?:::\w++)++\] |[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
+        r"|\[(?:\w++(?:::\w++)++\] |(?:root|__main__|\w++(?:\.\w++)++)(?::\d{1,9}+)?\] "
+        r"|[\w.$\-]{1,200}+\] \((?![\w$]++\.java:)"
         r"|[^\]\n]{0,200}+\] {1,6}[A-Za-z_$][\w$]*+(?:\.[\w$]++)++(?::\d++)?(?:: | - | [\[(])"
         r"|[^\n]{1,400}?@\d{1,9}+\] - )))"
         r"(?P<body>.*)",
@@ -74,6 +76,7 @@ LAYOUTS: Final = (
         fields={
             "pid": ("process.pid", int),
             "logger": _LOGGER,
+            "thread": ("thread.name", str),
             "logger2": _LOGGER,
             "logger3": _LOGGER,
             "module": ("app.module", str),

@@ -106,9 +106,17 @@ FAMILIES = (
            rf"\[\d|#{{0,4}}<[A-Z][a-z]{{2}} |{_ISO}(?:\t|: ?[A-Z]| (?:\[id=|\| |[A-Z]{{4,7}} (?: |\[)"
            r"|[^\[]{1,200}? [A-Z]{4,7} {1,6}(?:\[|\S{1,100} \d{1,6}x)))"
            r"|\d{4}[-/.]\d\d[-/.]\d\d \S{8,20} [A-Z]{4,7} {1,2}[a-z]"),
+    Family("consoles", ("rich", "twisted", "python_boxed", "pytest", "log15", "semantic_logger", "timbre", "loguru_cpp",
+           "logback_status", "service_wrapper", "node_warning", "asterisk"),
+           r"\[(?:\d\d/\d\d/\d\d )?\d\d:\d\d:\d\d\] [A-Z]{4,8} | {11,21}[A-Z]{4,8} |[A-Z]{4,8} {1,8}[A-Za-z_]"
+           r"[\w.\-]{0,200}:\w|[A-Z]{4,5} ?\[\d\d-\d\d\||[A-Z]{4,6} {1,4}\| |\(node:\d|\d\d:\d\d:\d\d[.,]\d{3} \|-"
+           rf"|\[[^\]]{{15,30}}\] [A-Z]{{3,8}}\[\d|\[?{_ISO}\]? (?:- )?(?:\[?[A-Z]{{4,8}} {{0,8}}\]? {{1,8}}\["
+           r"|[TDIWEF] \[\d|\( {0,8}\d|\S{1,255} [A-Z]{4,6} \[)"
+           r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{6})?[+\-]\d{4} \["
+           r"|\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S{1,255} [A-Z]{4,6} \["),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
     Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"),
-           r"\d{4}[-/]|\d{1,2}:\d\d[AP]M|[A-Z]{4}\["),
+           r"\d{4}[-/]|1\.\d|\d{1,2}:\d\d[AP]M|[A-Z]{4}\["),
     Family("go_servers", ("gin", "gin_debug", "fiber", "chi", "etcd", "gitea", "telegraf", "tidb", "cockroachdb"),
            rf'\[GIN[\]-]|\[\d{{4}}[-/]|[IWEF]\d{{6}} |\d\d:\d\d:\d\d(?:[.,]\d{{1,9}})? \| \d|{_ISO} (?:[A-Z](?:!'
            r'| \|) |\[[^\]]{1,200}\] "|"[A-Z]|\S{1,200}\.go:)'),
