@@ -21,6 +21,7 @@ from adapter_logformat.pipeline import Options
 from adapter_logformat.profiles import PROFILES
 from adapter_logformat.redact import DETECTORS, Redactor, Rule
 from adapter_logformat.settings_inputs import AUTO, is_zone, unknown_format
+from adapter_logformat.unpacked import Unpacked
 from chassis.arguments import Parser
 from chassis.errors import EXIT_OPERATOR_MISTAKE
 
@@ -107,7 +108,7 @@ def _convert(chosen: argparse.Namespace) -> int:
             files = [stack.enter_context(_opened(name)) for name in chosen.files or ["-"]]
             redact = Redactor([Rule(name) for name in chosen.redact], Counter())
             for file in files:
-                tally = convert([file], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
+                tally = convert([Unpacked(file)], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
                 for bug in tally.untold_bugs():
                     print(f"adapter-logformat: a reader failed, please report it: {bug}", file=sys.stderr)
     except BrokenPipeError:
@@ -133,7 +134,7 @@ def _explain(names: Sequence[str], zone: str) -> int:
     for name in names:
         try:
             with _opened(name) as file:
-                found = explain(file, _as_old_as(file, Options(zone=zone)), time.time_ns())
+                found = explain(Unpacked(file), _as_old_as(file, Options(zone=zone)), time.time_ns())
         except OSError as error:
             print(f"adapter-logformat: {name}: {error.strerror}", file=sys.stderr)
             status = EXIT_OPERATOR_MISTAKE

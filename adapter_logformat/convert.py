@@ -4,7 +4,7 @@ Reads its input in blocks and never holds a whole file. Opening files and the co
 """
 
 from collections.abc import Callable, Iterable
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from adapter_logformat.formats import registry
 from adapter_logformat.pipeline import Options, Stream, Tally
@@ -13,8 +13,15 @@ BLOCK_BYTES = 128 * 1024
 SAMPLE_CHARACTERS = 110
 
 
+class Readable(Protocol):
+    """Where lines come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """What there is now, about `size` bytes; nothing at the end."""
+
+
 def convert(
-    sources: Iterable[BinaryIO],
+    sources: Iterable[Readable],
     sink: BinaryIO,
     options: Options,
     now_ns: int,
@@ -25,9 +32,7 @@ def convert(
     tally = Tally()
     for source in sources:
         stream = Stream(options, tally)
-        # read1 gives what a pipe has now, so that `tail -f | convert` does not wait for a full block.
-        read = getattr(source, "read1", source.read)
-        while block := read(BLOCK_BYTES):
+        while block := source.read(BLOCK_BYTES):
             records = redact(stream.feed(block, now_ns))
             if records:
                 sink.write(records)

@@ -8,13 +8,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Final
+from typing import Final
 
+from adapter_logformat.convert import BLOCK_BYTES, Readable
 from adapter_logformat.formats import registry
 from adapter_logformat.pipeline import Options, Stream
 
 SHOWN: Final = 5
-BLOCK_BYTES: Final = 128 * 1024
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Explanation:
         return 1 - self.unread.total() / self.records if self.records else 0.0
 
 
-def explain(source: BinaryIO, options: Options, now_ns: int) -> Explanation:
+def explain(source: Readable, options: Options, now_ns: int) -> Explanation:
     """Reads `source` to its end."""
     found = Explanation()
     stream = Stream(options)

@@ -52,6 +52,11 @@ class Gunzip:
     def hungry(self) -> bool:
         return not self._rest and not self._more_inside
 
+    @property
+    def complete(self) -> bool:
+        """What was fed ends where a member ends."""
+        return self._inner.eof
+
     def feed(self, raw: bytes) -> bytes:
         if self._inner.eof:
             # Members may follow one another, and zeros may pad the end.

@@ -75,6 +75,7 @@ AT_THE_BORDER = {
         "output",
         "replay",
         "steps",
+        "unpacked",
         "writer",
     },
     "ambassador_dbproxy": {
