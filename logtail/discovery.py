@@ -86,6 +86,17 @@ def _look(path: str, scan: Scan) -> bool:
     return True
 
 
+def find(path: str) -> Find | None:
+    """What is at `path` now; None where nothing is, or what is not followed."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Find(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
 def target(path: str) -> str:
     """Where a link leads to in the end; empty for what is no link."""
     return os.path.realpath(path) if os.path.islink(path) else ""

@@ -37,6 +37,10 @@ class Step:
     done: bool = False
     save_first: bool = False
     """New lives must be in the checkpoint before their first byte leaves, so that a crash repeats their generation."""
+    look_s: float | None = None
+    """How long a look took that was made."""
+    unknown: bool = False
+    """A file was written to that a look must find first."""
     soon: bool = False
     """A doubt is to be settled by another look."""
     calm: bool = False
@@ -145,27 +149,30 @@ class Follower:
         self._lookout.at = float("-inf")
         return self._roll.told()
 
-    def step(self, max_bytes: int | None) -> Step:
-        """Read the next piece; look around first when it is time to, or when there is nothing left to read."""
+    def step(self, max_bytes: int | None, written: set[str] | None = None) -> Step:
+        """Read the next piece; look around first when it is time to, or when there is nothing left to read.
+
+        `written`: the paths of the only files to look at then, which are taken out of it. None: at all.
+        """
         self._positions.take_acks()
-        chunk = None
+        step, chunk = Step(), None
         look_in_s = self._lookout.at + max(BUSY_LOOK_S, BUSY_LOOK_SHARE * self._lookout.took_s) - self._monotonic()
         if not self._arrivals.unsaved and look_in_s > 0:
             chunk = self._turns.next(max_bytes)
         if chunk is None and not self._arrivals.unsaved:
-            self._lookout.look()
-        if self._arrivals.unsaved:
-            return Step(save_first=True, happenings=self._roll.told())
-        if chunk is None:
+            if written is None:
+                self._lookout.look()
+                step.look_s = self._lookout.took_s
+            else:
+                step.unknown = not self._lookout.glance(written)
+        step.save_first = self._arrivals.unsaved
+        if chunk is None and not step.save_first:
             chunk = self._turns.next(max_bytes) or self._next_end()
-        if chunk is not None:
-            return Step(chunk, happenings=self._roll.told())
-        return Step(
-            done=self._is_done(),
-            soon=any(life.doubted for life in self._roll.lives.values()),
-            calm=self._lookout.is_calm,
-            happenings=self._roll.told(),
-        )
+        step.chunk = chunk
+        if chunk is None and not step.save_first:
+            step.done, step.soon, step.calm = self._is_done(), self._lookout.is_in_doubt, self._lookout.is_calm
+        step.happenings = self._roll.told()
+        return step
 
     def _next_end(self) -> Chunk | None:
         # What may be a copy is no file of its own yet, and may become one that has something to read.
@@ -179,7 +186,7 @@ class Follower:
         """Look around without reading: for a caller that has no room now, while files come, rotate and go."""
         self._positions.take_acks()
         self._lookout.look()
-        return Step(save_first=self._arrivals.unsaved, happenings=self._roll.told())
+        return Step(save_first=self._arrivals.unsaved, look_s=self._lookout.took_s, happenings=self._roll.told())
 
     def snapshot(self) -> bytes | None:
         """The checkpoint as it must be written now; None when it would be the one before."""

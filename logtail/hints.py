@@ -1,7 +1,7 @@
 """A hint to look sooner: inotify on the directories concerned. Polling stays the truth; all works without it too.
 
-The events' content is thrown away all but unread, so a busy writer costs nothing: after one wake-up nothing is listened
-to until the hint is armed again.
+Of the events it is kept which files were written to, and that anything else happened. So that a busy writer costs
+little, nobody is woken until the hint is armed again, and no more than so many events are looked at one by one.
 """
 
 import asyncio
@@ -12,19 +12,31 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 _EVENT = struct.Struct("iIII")  # inotify(7): the watch, the mask, a cookie, the length of the name that follows
-_IN_ISDIR, _IN_Q_OVERFLOW = 0x40000000, 0x4000
+_IN_MODIFY, _IN_ISDIR, _IN_Q_OVERFLOW = 0x2, 0x40000000, 0x4000
+MOST_EVENTS = 4096
+"""For each time of hearing; it takes about two milliseconds. Of more it is only kept that there were some."""
+_MOST_READ = 65536
 
 
 class Hints:
     """`wake` is called from the loop, at most once per `arm`. `watch` looks at directories, which may block: it is for
-    the thread that reads files, one call at a time; all else is for the loop. To be closed after its last `watch`."""
+    the thread that reads files, one call at a time; all else is for the loop. To be closed after its last `watch`.
+
+    What was heard stays until whoever acts on it takes it back.
+    """
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._inotify: Any = None
         self._mask: Any = None
         self._watches: dict[str, tuple[tuple[int, int], Any]] = {}
-        self._armed = False
+        self._directories: dict[int, str] = {}
+        """By the number of their watch, which the kernel gives to no other."""
+        self.armed = False
+        self.written: set[str] = set()
+        """Paths of files that were written to."""
+        self.else_happened = False
+        """Something that `written` does not say."""
         self.directories_changed = False
         """One came or went since `watch`, so that there may be another one to watch."""
 
@@ -55,39 +67,72 @@ class Hints:
         for directory, (key, watch) in list(self._watches.items()):
             if wanted.get(directory) != key:
                 del self._watches[directory]
+                self._directories.pop(watch.wd, None)
                 with contextlib.suppress(OSError):  # the directory may be gone, and its watch with it
                     self._inotify.rm_watch(watch)
         complete = True
         for directory, key in wanted.items():
             if directory not in self._watches:
                 try:
-                    self._watches[directory] = (key, self._inotify.add_watch(directory, self._mask))
+                    watch = self._inotify.add_watch(directory, self._mask)
                 except OSError:
                     complete = False
+                    continue
+                self._watches[directory] = (key, watch)
+                self._directories[watch.wd] = directory.rstrip("/")
         return complete
 
     def arm(self) -> None:
-        """Wake at the next event, or at once when there was one since the last wake-up."""
-        if not self._armed and self._inotify is not None:
-            self._armed = True
+        """Wake at the next event, or at once when there was one that was not heard yet."""
+        if not self.armed and self._inotify is not None:
+            self.armed = True
             asyncio.get_running_loop().add_reader(self._inotify.fd, self._happened)
 
     def _disarm(self) -> None:
-        if self._armed:
-            self._armed = False
+        if self.armed:
+            self.armed = False
             asyncio.get_running_loop().remove_reader(self._inotify.fd)
 
     def _happened(self) -> None:
         self._disarm()
-        try:
-            while True:
-                events = os.read(self._inotify.fd, 65536)
-                self.directories_changed |= _tells_of_directory(events)
-                if len(events) <= 32768:
-                    break
-        except BlockingIOError:
-            pass
+        self.hear()
         self._wake()
+
+    def hear(self) -> None:
+        """Take in what was told until now, without waiting."""
+        if self._inotify is None:
+            return
+        left = MOST_EVENTS
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                events = os.read(self._inotify.fd, _MOST_READ)
+                left -= self._take_in(events, left)
+                if len(events) <= _MOST_READ // 2:
+                    break
+
+    def _take_in(self, events: bytes, most: int) -> int:
+        """How many were looked at one by one, `most` of them; of the others only directories are of interest."""
+        at = count = 0
+        while at < len(events) and count < most:
+            count += 1
+            number, mask, _, length = _EVENT.unpack_from(events, at)
+            at += _EVENT.size + length
+            directory = self._directories.get(number)
+            if mask == _IN_MODIFY and length and directory is not None:
+                name = events[at - length : at].rstrip(b"\0")
+                self.written.add(f"{directory}/{os.fsdecode(name)}")
+            else:
+                self.else_happened = True
+                self.directories_changed |= mask & (_IN_ISDIR | _IN_Q_OVERFLOW) != 0
+        if at < len(events):
+            self.else_happened = True
+            self.directories_changed |= _tells_of_directory(events[at:])
+        return count
+
+    def forget(self) -> None:
+        """A look is about to be made, and will show all that was heard until now."""
+        self.written.clear()
+        self.else_happened = False
 
     def close(self) -> None:
         if self._inotify is not None:

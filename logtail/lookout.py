@@ -1,15 +1,15 @@
-"""Looking around: which files are there now, and what became of those that are followed?
+"""Looking around: which files are there now, and what became of those that are followed? Or at some of them only.
 
 What a file's condition means for its life is decided in `follow`; whether its content is still its own, `reader.holds`
 tells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from logtail import reader
 from logtail.arrivals import Arrivals
 from logtail.copies import Copies
-from logtail.discovery import Discovery, Find, Scan
+from logtail.discovery import Discovery, Find, Scan, find
 from logtail.endings import Endings
 from logtail.follow import Fact, State, may_delete, over
 from logtail.life import Life
@@ -38,9 +38,11 @@ class Lookout:
         self._trouble = trouble
         self._monotonic = monotonic
         self.at = float("-inf")
-        """When the last look began."""
+        """When the last look or glance began."""
         self.took_s = 0.0
         self.empty_globs = 0
+        self._restless: list[Life] = []
+        """Those that were not settled at the last look."""
 
     def set_limits(self, discovery: Discovery, *, delete_after_ack: bool) -> None:
         """From the next look on; needed before the first."""
@@ -71,32 +73,63 @@ class Lookout:
     @property
     def is_calm(self) -> bool:
         """Nothing is expected that time alone brings."""
-        return not self._copies.suspects and all(map(self._is_settled, self._roll.lives.values()))
+        # Of thousands of files only those of which something was learnt are asked; a dead one costs one look too many.
+        return not self._copies.suspects and all(map(self._is_settled, self._eventful()))
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """There is a doubt that another look settles."""
+        return any(life.doubted for life in self._eventful())
+
+    def _eventful(self) -> Iterator[Life]:
+        yield from self._restless
+        yield from self._roll.queued_lately
 
     def _is_settled(self, life: Life) -> bool:
         to_be_deleted = self._delete_after_ack and life.path != life.source.path
-        return life.state is State.FOLLOWING and not (life.held or life.raw_size < 0 or to_be_deleted)
+        return life.state is State.FOLLOWING and life.settled and not (life.held or to_be_deleted)
+
+    def glance(self, paths: set[str]) -> bool:
+        """Look at the files with these names alone, and take the names out. False when one of them leads to no file
+        that is followed by it: that takes a look."""
+        now = self.at = self._monotonic()
+        all_known = True
+        while paths:
+            path = paths.pop()
+            life, seen = self._roll.at_path(path), find(path)
+            if life is None or seen is None or seen.key != life.key:
+                all_known = False
+            else:
+                self._roll.queued_lately.add(life)
+                self._look_without_fail(life, seen, now)
+                all_known = all_known and self._roll.lives.get(life.key) is life  # else it is to be met anew
+        self.took_s = self._monotonic() - now
+        return all_known
 
     def look(self) -> Scan:
         now = self.at = self._monotonic()
+        self._roll.queued_lately = set(self._roll.queue)
         scan = self._discovery.scan()
         self.empty_globs = len(scan.empty)
         for path, word in scan.problems.items():
             self._roll.problem(path, word)
         for life in list(self._roll.lives.values()):
-            find = scan.finds.get(life.key)
-            try:
-                self._look_at(life, find, now)
-            except OSError as error:
-                self._trouble.met(life, error)
+            self._look_without_fail(life, scan.finds.get(life.key), now)
         followed, suspected = self._roll.lives, self._copies.suspects
         self._arrivals.meet([f for key, f in scan.finds.items() if key not in followed and key not in suspected], now)
         self._arrivals.judge_suspects(scan.finds, now)
         self._roll.keep_problems_of(
-            lambda: {find.path for key, find in scan.finds.items() if key not in followed} | scan.problems.keys()
+            lambda: {each.path for key, each in scan.finds.items() if key not in followed} | scan.problems.keys()
         )
+        self._restless = [life for life in self._roll.lives.values() if not self._is_settled(life)]
         self.took_s = self._monotonic() - now
         return scan
+
+    def _look_without_fail(self, life: Life, find: Find | None, now: float) -> None:
+        try:
+            self._look_at(life, find, now)
+        except OSError as error:
+            self._trouble.met(life, error)
 
     def _look_at(self, life: Life, find: Find | None, now: float) -> None:
         if not life.open:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from logtail.checkpoint import Entry
 from logtail.chunk import Chunk
+from logtail.follow import State
 from logtail.life import Key, Life
 from logtail.memory import Memory, entry
 
@@ -26,6 +27,8 @@ class Roll:
         self.memory = Memory([])
         self.queue: deque[Life] = deque()
         """Those that may have a whole line to read, in turn."""
+        self.queued_lately: set[Life] = set()
+        """Those that are in it, or were since the last look at all files."""
         self.ended: deque[Chunk] = deque()
         """Final chunks to hand out before anything else."""
         self.touched: set[Life] = set()
@@ -62,6 +65,11 @@ class Roll:
             if self._by_path.get(path) is life:
                 del self._by_path[path]
 
+    def at_path(self, path: str) -> Life | None:
+        """The followed file whose matching name this is, as far as the last look could tell."""
+        life = self._by_path.get(path)
+        return life if life is not None and life.path == path and life.state is State.FOLLOWING else None
+
     def forget(self, life: Life) -> None:
         """As if it had never been met."""
         self.remove(life)
@@ -78,6 +86,7 @@ class Roll:
         if not life.queued:
             life.queued = True
             self.queue.append(life)
+            self.queued_lately.add(life)
 
     def dequeue(self, life: Life) -> None:
         if life.queued:

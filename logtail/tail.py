@@ -1,12 +1,11 @@
 """The loop that follows files: calls the follower on a thread of its own, and waits between looks.
 
-What is found, read and recognised is the follower's matter, when positions are saved that of `saving`, how long to wait
-that of `pace`; what becomes of the chunks is the caller's.
+What is found, read and recognised is the follower's matter, when positions are saved that of `saving`, what is waited
+for that of `waiting`; what becomes of the chunks is the caller's.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,16 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from logtail import pace
 from logtail.chunk import Chunk, Source, TailStats
 from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower, Step
-from logtail.hints import Hints
 from logtail.multiline import Multiline
 from logtail.opened import Open
 from logtail.roll import Happening
 from logtail.saving import Saver
+from logtail.waiting import Waiting
 
 MOST_OPEN = 512  # of the 1,024 descriptors that a container commonly has
 
@@ -85,20 +83,16 @@ class Tail:
             monotonic=monotonic,
             wall=wall,
         )
-        self._poll_interval = poll_interval
         self._autosave = autosave
         self._log = log
-        self._monotonic = monotonic
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="tail")
         self._saver = Saver(state_file, self._follower, self._worker, saved=saved, log=log, monotonic=monotonic)
+        self._waiting = Waiting(
+            self._follower.directories, self._worker, poll_interval=poll_interval, monotonic=monotonic
+        )
         self._job: asyncio.Future[Step] | None = None
-        self._awake = asyncio.Event()
-        self._hints = Hints(self._awake.set)
-        self._hinted = True
-        self._hints_failed_at = 0.0
-        self._draining = False
-        self._told_to_look = asyncio.Event()
-        self._looks_s: deque[float] = deque([0.0], pace.LOOKS_COMPARED)
+        self._written: set[str] | None = None
+        """The files that the job under way looks at, if not all."""
         self._untold: list[Happening] = []
         self._closed = False
 
@@ -121,10 +115,10 @@ class Tail:
             self._log.error("checkpoint_unusable", path=str(unusable.path), reason=unusable.why, moved_to=moved_to)
         found = await loop.run_in_executor(self._worker, self._follower.begin, saved)
         self._untold.extend(found)
-        await self._watch()
+        await self._waiting.watch()
         await self._saver.save()
         if self._autosave:
-            self._saver.begin(self._awake.set)
+            self._saver.begin(self._waiting.wake)
         self._tell()
 
     async def next(self, max_bytes: int | None = None) -> Chunk | None:
@@ -135,19 +129,19 @@ class Tail:
         while True:
             self._saver.check()
             if self._job is None:
-                self._awake.clear()
-                self._told_to_look.clear()
-                self._job = asyncio.get_running_loop().run_in_executor(self._worker, self._follower.step, max_bytes)
-            began = self._monotonic()
+                self._written = self._waiting.begin()
+                self._job = asyncio.get_running_loop().run_in_executor(
+                    self._worker, self._follower.step, max_bytes, self._written
+                )
             # Shielded, so that a step under way when the caller is cancelled is kept for the next call.
             step = await asyncio.shield(self._job)
             self._job = None
+            self._waiting.ended(step, self._written)
             await self._settle(step)
             if step.chunk is not None or step.done:
                 return step.chunk
             if not step.save_first:
-                self._looks_s.append(self._monotonic() - began)
-                await self._wait(step)
+                await self._waiting.wait(step)
 
     async def look_until(self, event: asyncio.Event) -> None:
         """For a caller that has no room for a chunk now: keeps up with what happens to the files until `event` is set.
@@ -156,17 +150,15 @@ class Tail:
         """
         while True:
             self._saver.check()
-            wait_s = pace.busy_poll(min(self._looks_s), self._poll_interval)
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(self._waiting.busy_s):
                     await event.wait()
                     return
             except TimeoutError:
                 pass
             if self._job is None:
-                began = self._monotonic()
                 step = await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.look)
-                self._looks_s.append(self._monotonic() - began)
+                self._waiting.ended(step, None)
                 await self._settle(step)
 
     async def _settle(self, step: Step) -> None:
@@ -174,37 +166,9 @@ class Tail:
         whatever name, after a crash at any moment."""
         self._untold += step.happenings
         if step.save_first:
-            await self._watch()
+            await self._waiting.watch()
             await self.save()
         self._tell()
-
-    async def _wait(self, step: Step) -> None:
-        """Until a hint comes or it is time to look again."""
-        if step.soon or self._draining:
-            await asyncio.sleep(pace.DRAIN_POLL_S)
-            return
-        if self._hinted and self._hints.directories_changed:  # told while a step was under way
-            await self._watch()
-            return
-        look_s = min(self._looks_s)
-        rest_s = pace.rest(look_s, self._poll_interval)
-        if await _comes(self._told_to_look, rest_s):
-            return
-        self._hints.arm()
-        poll_s = pace.poll(look_s, self._poll_interval, hinted=self._hinted, calm=step.calm)
-        if not await _comes(self._awake, poll_s) or self._hints.directories_changed:
-            await self._watch()
-
-    async def _watch(self) -> None:
-        """Where that failed, inotify's limits may allow it later: others of the machine's containers share them."""
-        if not self._hinted and self._monotonic() - self._hints_failed_at < pace.HINTS_AGAIN_S:
-            return
-        self._hinted = await asyncio.get_running_loop().run_in_executor(self._worker, self._watch_directories)
-        if not self._hinted:
-            self._hints_failed_at = self._monotonic()
-
-    def _watch_directories(self) -> bool:
-        return self._hints.watch(self._follower.directories())
 
     def ack(self, chunk: Chunk, extra: Mapping[str, object] | None = None) -> None:
         """The chunk is safe elsewhere. Any order; only the contiguous prefix of each file is committed.
@@ -238,20 +202,15 @@ class Tail:
         changed = await loop.run_in_executor(self._worker, partial(self._follower.reload, **settings))
         self._untold.extend(changed)
         self._tell()
-        await self._watch()
+        await self._waiting.watch()
         self._saver.changed()
-        self._look_now()
+        self._waiting.look_now()
 
     def drain(self, quiet: float) -> None:
         """From now on look again, read to the end, wait until all files were quiet for `quiet` seconds, then hand out
         a final chunk for each file (its unterminated last line, or nothing), then None."""
-        self._draining = True
         self._follower.drain(quiet)
-        self._look_now()
-
-    def _look_now(self) -> None:
-        self._told_to_look.set()
-        self._awake.set()
+        self._waiting.drain()
 
     async def save(self, extra: Mapping[str, object] | None = None) -> bool:
         """Write the checkpoint now; False when it could not be written (then shipping goes on, and restarts repeat)."""
@@ -284,7 +243,7 @@ class Tail:
         try:
             await self._end()
         finally:  # cancelled, too: a volume may hang, and a thread with it, for which nobody is to wait then
-            self._hints.close()
+            self._waiting.close()
             self._worker.shutdown(wait=False)
             self._saver.close()
 
@@ -296,12 +255,3 @@ class Tail:
         if under_way := [job for job in (self._job, *self._saver.under_way) if job is not None]:
             await asyncio.wait(under_way)
         await asyncio.get_running_loop().run_in_executor(self._worker, self._follower.close)
-
-
-async def _comes(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        async with asyncio.timeout(within_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

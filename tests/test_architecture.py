@@ -46,6 +46,7 @@ AT_THE_BORDER = {
         "tail",
         "trouble",
         "turns",
+        "waiting",
     },
     "sidecar_logshipper": {
         "dead_letter",
