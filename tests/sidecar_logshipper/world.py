@@ -4,6 +4,7 @@ The files, the shipper and the HTTP server are real. The model holds what each c
 in the dead-letter file, or, where the promise ends, possibly gone. `test_model` and `test_soak` move this world.
 """
 
+import contextlib
 import gzip
 import http.server
 import json
@@ -27,6 +28,7 @@ from .balance import imbalance
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 120
 UNSEEN_AFTER_S = 2
+DRAINS_FOR_S = 2
 POISON = b"poison"
 
 
@@ -154,9 +156,9 @@ class World:
         sink = {"url": self.server.url, "encoding": "raw", "batch": {"max_bytes": batch}, "in_flight": in_flight}
         self.settings: dict[str, Any] = {
             "files": {"include": include},
-            "sink": sink | {"retry": {"initial": "5ms", "max": "30ms"}, "timeout": "2s"},
+            "sink": sink | {"retry": {"initial": "5ms", "max": "30ms"}},
             "state_dir": f"{root}/state",
-            "drain": {"quiet": "0s", "deadline": "4s"},
+            "drain": {"quiet": "0s", "deadline": f"{PATIENCE_S}s"},
             "ops": {"listen": "127.0.0.1:0"},
         }
 
@@ -205,12 +207,21 @@ class World:
             self.complete_halves()
         self._process.send_signal(signal.SIGTERM)
         calm = self.is_calm
-        status = self._process.wait(PATIENCE_S)
+        status = self._ended(insisting=not calm)
         for file in self.everywhere():
             file.remembered |= calm and bool(file.lines)
         self._process = None
         self._give_up_unlinked()
         return status
+
+    def _ended(self, *, insisting: bool) -> int:
+        """The exit status. A drain that may wait for its sink in vain is ended after a while, as by Ctrl-C."""
+        assert self._process is not None
+        if insisting:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._process.wait(DRAINS_FOR_S)
+            self._process.send_signal(signal.SIGINT)
+        return self._process.wait(2 * PATIENCE_S)
 
     @property
     def is_calm(self) -> bool:
