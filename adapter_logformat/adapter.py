@@ -15,7 +15,7 @@ from adapter_logformat.inputs.intake import Intake
 from adapter_logformat.inputs.listeners import Listener
 from adapter_logformat.measures import Family, Label, Measures, Rule
 from adapter_logformat.metrics import LogformatMetrics
-from adapter_logformat.pipeline import Tally
+from adapter_logformat.options import Tally
 from adapter_logformat.settings import Settings
 from chassis.command import Context
 from chassis.errors import OperatorError

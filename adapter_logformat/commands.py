@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from adapter_logformat.convert import convert, listing
 from adapter_logformat.formats.registry import NAMES
-from adapter_logformat.pipeline import Options
+from adapter_logformat.options import Options
 from adapter_logformat.profiles import PROFILES
 from adapter_logformat.redact import DETECTORS, Redactor, Rule
 from adapter_logformat.settings_inputs import AUTO, is_zone, unknown_format

@@ -12,9 +12,8 @@ from typing import Any, Final
 from adapter_logformat.allocator import give_back
 from adapter_logformat.inputs.intake import Intake, Parcel
 from adapter_logformat.keeper import Keeper, chunk_bytes
-from adapter_logformat.lane import BUG
 from adapter_logformat.measures import Measures
-from adapter_logformat.pipeline import Tally
+from adapter_logformat.options import BUG, Tally
 from adapter_logformat.redact import Redactor, Rule
 from adapter_logformat.replay import Part
 from adapter_logformat.settings import Settings

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from adapter_logformat.formats.registry import NAMES, RAW, TRACES
 from adapter_logformat.measures import Family
-from adapter_logformat.pipeline import REASONS, Tally
+from adapter_logformat.options import REASONS, Tally
 from logtail.chunk import ERROR_KINDS, FILE_TROUBLES, TailStats
 
 

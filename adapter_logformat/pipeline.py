@@ -16,25 +16,11 @@ import msgspec
 from adapter_logformat import wrappers
 from adapter_logformat.formats.registry import WRAPPERS
 from adapter_logformat.grammar import Fast, Format, Odd, Run
-from adapter_logformat.lane import (
-    AFTER_CAP,
-    INVALID_UTF8,
-    LINE_TOO_LONG,
-    REASONS,
-    TIME,
-    UNRECOGNISED,
-    KeepOriginal,
-    Lane,
-    LaneState,
-    Limits,
-    Options,
-    Tally,
-)
+from adapter_logformat.lane import Lane, LaneState
+from adapter_logformat.options import LINE_TOO_LONG, Limits, Options, Tally
+from adapter_logformat.wrapped import Wrapped
 
-__all__ = (
-    "AFTER_CAP", "INVALID_UTF8", "LINE_TOO_LONG", "REASONS", "TIME", "UNRECOGNISED", "KeepOriginal", "Limits",
-    "Options", "Stream", "Tally",
-)  # fmt: skip
+__all__ = ("Limits", "Options", "Stream", "Tally")
 
 FAST_LINES: Final = 256
 FAST_BYTES: Final = 1 << 18
@@ -62,8 +48,7 @@ class Stream:
         only = tuple(name for name in options.only if name not in WRAPPERS)
         self._unwrapped = dataclasses.replace(options, only=only)
         self._lane = Lane(self._unwrapped, self.tally, self._out)
-        self._inner: dict[str, Lane] = {}
-        self._pieces: dict[str, bytes] = {}
+        self._wrapped = Wrapped(self._unwrapped, self.tally, self._out)
         self._fast: dict[str, Fast] = {}
         self._partial = b""
         self._inside = False
@@ -114,9 +99,7 @@ class Stream:
             else:
                 self._line(line)
         self._inside = False
-        for name, text in self._pieces.items():
-            self._inner[name].line(text)
-        self._pieces.clear()
+        self._wrapped.end()
         for lane in self._lanes():
             lane.finish()
         return self._written()
@@ -124,17 +107,16 @@ class Stream:
     def snapshot(self) -> dict[str, Any]:
         """Everything that is not yet in the output, JSON-encodable; for `restore` on a fresh stream of the
         same options."""
-        inner = {name: lane.state() for name, lane in self._inner.items()}
-        state = _Snapshot(self._partial, self._inside, self._lane.state(), inner, self._pieces)
+        inner = {name: lane.state() for name, lane in self._wrapped.lanes.items()}
+        state = _Snapshot(self._partial, self._inside, self._lane.state(), inner, self._wrapped.pieces)
         return msgspec.to_builtins(state)  # type: ignore[no-any-return]
 
     def restore(self, saved: object) -> None:
         """Takes over a snapshot. `ValueError` for what is none."""
         state = msgspec.convert(saved, _Snapshot)
-        self._partial, self._inside, self._pieces = state.partial, state.inside, dict(state.pieces)
+        self._partial, self._inside = state.partial, state.inside
         self._lane.restore(state.lane)
-        for name, known in state.inner.items():
-            self._inner_lane(name).restore(known)
+        self._wrapped.restore(state.inner, state.pieces)
 
     @property
     def waits(self) -> bool:
@@ -249,28 +231,10 @@ class Stream:
             self._lane.line(raw)
             return
         self._lane.finish()
-        lane = self._inner_lane(peeled.stream)
-        lane.at_moment(self._now_ns, peeled.moment)
-        text = self._pieces.pop(peeled.stream, b"") + peeled.text
-        if len(text) > self._options.limits.line_bytes:
-            # The runtime cut the line, and so does the cap: the rest begins anew.
-            lane.finish()
-            lane.raw(text.decode(errors="replace"), LINE_TOO_LONG, truncated=True)
-        elif peeled.partial:
-            self._pieces[peeled.stream] = text
-        else:
-            for line in text.split(b"\n"):
-                lane.line(line)
-
-    def _inner_lane(self, name: str) -> Lane:
-        if name not in self._inner:
-            attributes = {**self._options.attributes, "log.iostream": name}
-            options = dataclasses.replace(self._unwrapped, attributes=attributes)
-            self._inner[name] = Lane(options, self.tally, self._out)
-        return self._inner[name]
+        self._wrapped.line(peeled, self._now_ns)
 
     def _lanes(self) -> list[Lane]:
-        return [self._lane, *self._inner.values()]
+        return [self._lane, *self._wrapped.lanes.values()]
 
     # -- small matters -----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,8 @@ import msgspec
 
 from adapter_logformat.grammar import Format
 from adapter_logformat.measures import Measures
-from adapter_logformat.pipeline import Limits, Options, Stream, Tally
+from adapter_logformat.options import Limits, Options, Tally
+from adapter_logformat.pipeline import Stream
 from adapter_logformat.settings import Settings
 from adapter_logformat.settings_inputs import InputSettings, RegexFormat, StartRegex, glob_regex
 

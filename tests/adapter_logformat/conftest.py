@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapter_logformat.lane import Tally
+from adapter_logformat.options import Tally
 from tests.mate_process import WAIT_S, MateProcess
 
 _BUG = Tally.bug

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapter_logformat.grammar import Format
-from adapter_logformat.lane import BUG, Tally
+from adapter_logformat.options import BUG, Tally
 from adapter_logformat.pipeline import Options, Stream
 from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times
