@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapter_logformat.formats.json_dialects import ATTRIBUTES, DIALECTS, NESTED_ECS, Plan, plan
+from adapter_logformat.formats.json_dialects import ATTRIBUTES, DIALECTS, NESTED_ECS, TEXT_KEYS, Plan, plan
 from adapter_logformat.grammar import Fast, Format
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import OWN_PREFIX, Record, Stamp
@@ -142,6 +142,9 @@ def moment(value: object, times: Times) -> Stamp | None:
     size."""
     if isinstance(value, str):
         return times.text(value) or _written(value, times)
+    if isinstance(value, dict) and value.keys() == {"date", "timezone_type", "timezone"}:
+        # PHP's DateTime
+        return times.text(f"{value['date']}{'Z' if value['timezone'] == 'UTC' else value['timezone']}")
     if isinstance(value, dict) and value.keys() == {"seconds", "nanos"}:
         seconds, nanos = value["seconds"], value["nanos"]
         if type(seconds) is not int or type(nanos) is not int or not 0 <= nanos < 10**9:
@@ -194,7 +197,7 @@ def severity(scale: Scale, value: object) -> tuple[str, int | None] | None:
 
 
 def _put_body(record: Record, made: Plan, target: str, value: Any, times: Times) -> bool:
-    if value is None:
+    if value is None or (target in TEXT_KEYS and not isinstance(value, str)):
         return False
     record.body = value if isinstance(value, str) else _encode(value).decode()
     return True
@@ -257,6 +260,8 @@ def thrown_by(value: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]
     left: dict[str, Any] = {}
     for key, text in value.items():
         name = _THROWN_NAMES.get(key)
+        if name == "exception.stacktrace" and isinstance(text, list) and text and all(isinstance(f, str) for f in text):
+            text = "\n".join(text)
         if name is not None and isinstance(text, str) and name not in found:
             found[name] = text
         else:

@@ -13,12 +13,15 @@ from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, PINO, PYTHON_N
 
 TIME_KEYS: Final = (
     "@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "@t", "date", "t", "eventTime", "ibm_datetime",
-    "Timestamp", "Time",
+    "Timestamp", "Time", "dateTime", "date_time", "event_time", "log_time",
 )  # fmt: skip
 LEVEL_KEYS: Final = (
     "level_name", "level", "severity", "levelname", "log.level", "lvl", "loglevel", "@l", "Level", "LogLevel",
+    "severity_text", "severityText", "SeverityText", "log_level", "logLevel",
 )  # fmt: skip
-BODY_KEYS: Final = ("message", "msg", "@message", "event", "@m", "@mt", "text", "Message", "Msg")
+TEXT_KEYS: Final = ("body", "Body", "log")
+"""The message only where they are texts and nothing else is; elsewhere `body` may be a request's."""
+BODY_KEYS: Final = ("message", "msg", "@message", "event", "@m", "@mt", "text", "Message", "Msg", *TEXT_KEYS)
 ATTRIBUTES: Final[Mapping[str, tuple[str, type]]] = {
     **dict.fromkeys(("logger", "logger_name", "loggerName", "log.logger", "Logger"), ("otel.scope.name", str)),
     **dict.fromkeys(("thread", "thread_name", "threadName", "process.thread.name"), ("thread.name", str)),
@@ -49,7 +52,22 @@ ERROR_KEYS: Final = (
     "Exception",
 )  # fmt: skip
 OF_DIALECT: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = {
-    "python_json": {"name": ("attribute", "otel.scope.name"), "filename": ("attribute", "code.file.path")},
+    "python_json": {
+        "name": ("attribute", "otel.scope.name"), "filename": ("attribute", "code.file.path"),
+        "thread": ("attribute", "thread.id"),
+    },
+    "structlog": {
+        "func_name": ("attribute", "code.function.name"), "filename": ("attribute", "code.file.path"),
+        "thread": ("attribute", "thread.id"), "process_name": ("attribute", "process.executable.name"),
+    },
+    "logstash": {
+        "caller_file_name": ("attribute", "code.file.path"), "caller_line_number": ("attribute", "code.line.number"),
+        "caller_method_name": ("attribute", "code.function.name"),
+    },
+    "log4rs_json": {
+        "module_path": ("attribute", "otel.scope.name"), "file": ("attribute", "code.file.path"),
+        "line": ("attribute", "code.line.number"),
+    },
     "zap": {"name": ("attribute", "otel.scope.name")},
     "pino": {"name": ("resource", "service.name")},
     "bunyan": {"name": ("resource", "service.name")},
@@ -138,11 +156,13 @@ _DIALECTS: Final[tuple[tuple[str, Callable[[Any, object], bool]], ...]] = (
     ("pino", lambda keys, level: _is_int(level) and "time" in keys and ("pid" in keys or "msg" in keys)),
     ("structlog", lambda keys, level: "event" in keys and not {"msg", "message"} & set(keys)
                                       and ("timestamp" in keys or "level" in keys)),
-    ("python_json", lambda keys, level: ("levelname" in keys or "asctime" in keys) and "message" in keys),
+    ("python_json", lambda keys, level: "message" in keys and ("levelname" in keys or "asctime" in keys
+                                                              or _has("funcName", "lineno")(keys))),
     ("zap", lambda keys, level: _has("level", "ts", "msg")(keys)),
     ("slog", lambda keys, level: _has("time", "msg")(keys) and isinstance(level, str) and level.isupper()),
     ("logrus", lambda keys, level: _has("time", "level", "msg")(keys)),
     ("nextcloud_json", lambda keys, level: _is_int(level) and _has("reqId", "remoteAddr", "app", "message")(keys)),
+    ("log4rs_json", lambda keys, level: _has("time", "level", "message", "module_path", "target")(keys)),
     ("zerolog", lambda keys, level: _has("time", "level", "message")(keys)),
     ("monolog_json", lambda keys, level: _has("level_name", "channel", "message", "context")(keys)),
     ("nest_json", lambda keys, level: _has("level", "pid", "timestamp", "message", "context")(keys)),
