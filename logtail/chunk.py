@@ -5,7 +5,15 @@ Nothing here reads or decides; every other module of the package may import this
 
 from dataclasses import dataclass, field
 
-FILE_TROUBLES = ("damaged", "directory", "no_regular_file", "permission_denied", "read_failed", "unreadable")
+FILE_TROUBLES = (
+    "damaged",
+    "dangling_link",
+    "directory",
+    "no_regular_file",
+    "permission_denied",
+    "read_failed",
+    "unreadable",
+)
 """Why a file that matches may not be followed."""
 ERROR_KINDS = ("checkpoint_unusable", "checkpoint_write_failed", *FILE_TROUBLES)
 """What `TailStats.errors` may count."""

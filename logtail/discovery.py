@@ -71,7 +71,9 @@ def _look(path: str, scan: Scan) -> bool:
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        return False
+        if dangling := os.path.islink(path):
+            scan.problems[path] = "dangling_link"
+        return dangling
     except OSError as error:
         scan.problems[path] = reader.word(error)
         return True

@@ -3,6 +3,7 @@
 Works on whole buffers with C-level searches; reading and counting belong to the caller.
 """
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 
 
@@ -62,6 +63,11 @@ def _boundary(buffer: bytes | bytearray, limit: int) -> int:
         if buffer[cut] & 0xC0 != 0x80:
             return cut
     return limit
+
+
+def mark(buffer: bytes | bytearray, filled: int) -> int:
+    """How many bytes of a file's beginning are the mark of UTF-8 (RFC 3629 section 6), which belongs to no line."""
+    return len(BOM_UTF8) if filled >= len(BOM_UTF8) and buffer.startswith(BOM_UTF8) else 0
 
 
 def padding(buffer: bytes | bytearray, filled: int) -> int:

@@ -81,10 +81,11 @@ def line_start(file: Opened, offset: int, reach: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`data` begins after `skipped` bytes of NUL padding; `broken` as in `lines.Piece`."""
+    """`data` begins after `skipped` bytes, `padding` of them NUL padding; `broken` as in `lines.Piece`."""
 
     data: bytes
     skipped: int = 0
+    padding: int = 0
     broken: bool = False
     held: bool = False
     """There are whole lines that may be continued."""
@@ -112,7 +113,8 @@ class Reader:
     ) -> Reading | None:
         """The next piece from `offset`, None when there is no whole line yet. OSError from the file passes through.
 
-        `padded`: NUL bytes at `offset` are a hole and are skipped, once something follows them.
+        `padded`: NUL bytes at `offset` are a hole and are skipped, once something follows them; so is the mark of UTF-8
+        at the beginning of the file.
         `settled`: nothing was added to the bytes before this offset for a while, so that a record of several lines that
         ends there is taken for complete.
         """
@@ -122,7 +124,10 @@ class Reader:
             return Reading(whole)
         with memoryview(buffer) as view:
             filled = file.read_into(view[:want], offset)
-        skipped = 0
+        mark = skipped = lines.mark(buffer, filled) if offset == 0 else 0
+        if mark:
+            with memoryview(buffer) as view:
+                filled = file.read_into(view[:want], mark)
         while padded and filled and (hole := lines.padding(buffer, filled)):
             if hole == filled and filled < want:
                 filled = 0  # only padding so far: whoever made room may still fill it in
@@ -130,6 +135,7 @@ class Reader:
             skipped += hole
             with memoryview(buffer) as view:
                 filled = file.read_into(view[:want], offset + skipped)
+        padding = skipped - mark
         piece = lines.take(buffer, filled, self._max_line, midline=midline, finished=finished and filled < want)
         if piece is None and filled == want:
             buffer, filled = self._read_long(file, offset + skipped, want)
@@ -137,15 +143,15 @@ class Reader:
         if piece is None:
             if file.damaged:
                 raise Undecodable
-            return Reading(b"", skipped) if skipped else None
+            return Reading(b"", skipped, padding) if skipped else None
         content = bytes(memoryview(buffer)[: piece.length])
         if self._multiline is None or piece.broken or finished or offset + skipped + piece.length <= settled:
-            return Reading(content, skipped, piece.broken)
+            return Reading(content, skipped, padding, piece.broken)
         # A record that fills the buffer alone is cut between two of its lines.
         complete = self._multiline.complete(content) or (len(content) if filled >= want else 0)
         if not complete:
-            return Reading(b"", skipped, held=True)
-        return Reading(content[:complete], skipped)
+            return Reading(b"", skipped, padding, held=True)
+        return Reading(content[:complete], skipped, padding)
 
     def _read_whole(self, file: Opened, offset: int, want: int) -> bytes | None:
         """The whole lines of a full piece in the middle of a file, without a copy; None when it is not that simple."""

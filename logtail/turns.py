@@ -79,7 +79,8 @@ class Turns:
         if reading.skipped:
             life.acks.skip(life.offset + reading.skipped)
             self._roll.touched.add(life)
-            self._roll.tell("info", "padding_skipped", path=life.path, bytes=reading.skipped)
+        if reading.padding:
+            self._roll.tell("info", "padding_skipped", path=life.path, bytes=reading.padding)
         if not reading.data:
             self._nothing_whole(life)
             return None

@@ -26,6 +26,7 @@ from sidecar_logshipper.routes import Routes
 from sidecar_logshipper.settings import FilesSettings, Settings
 from sidecar_logshipper.sinks import roster
 from sidecar_logshipper.sinks.seam import Sink
+from sidecar_logshipper.sinks.settings import SinkSettings
 from sidecar_logshipper.validity import invalid_lines
 from sidecar_logshipper.window import Window
 
@@ -104,7 +105,7 @@ class Shipper:
     # ---- chassis.lifecycle.Mate
 
     async def start(self) -> dict[str, object]:
-        roster.check(self._settings.sink)
+        await self._check(self._settings.sink)
         await asyncio.to_thread(self._claim.take)
         await self._tail.start()
         self._dating.load(self._tail.extra.get("dating"))
@@ -158,11 +159,19 @@ class Shipper:
                 raise OperatorError(name, "takes effect at the next start only")
         if settings.files.encoding != self._settings.files.encoding:
             raise OperatorError("files.encoding", "takes effect at the next start only")
-        roster.check(settings.sink)
+        await self._check(settings.sink)
         self._settings = settings
         self._office.dead_letters = self._dead_letters()
         await self._tail.reload(**self._what_to_follow())
         self._rebuild_lanes()
+
+    async def _check(self, sink: SinkSettings) -> None:
+        """OperatorError for files of TLS; credentials that are not there yet are waited for, which is told at once."""
+        await asyncio.to_thread(roster.check, sink)
+        unreadable = await asyncio.to_thread(roster.unreadable_credentials, sink)
+        if unreadable is not None:
+            setting, error = unreadable
+            self._log.warning("credentials_unreadable", setting=setting, file=str(error.path), reason=error.why)
 
     def _rebuild_lanes(self) -> None:
         sink = self._settings.sink

@@ -19,6 +19,13 @@ def credentials(auth: AuthSettings) -> dict[str, str]:
     return {}
 
 
+def setting_of(path: Path, auth: AuthSettings) -> str:
+    """Which setting names this file of `auth`?"""
+    if path == auth.bearer_token_file:
+        return "bearer_token_file"
+    return "api_key_file" if path == auth.api_key_file else "basic.password_file"
+
+
 def token(path: Path, scheme: str) -> dict[str, str]:
     """`Authorization: <scheme> <the file's text>`."""
     text = read_secret(path).strip()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import ssl
 
 
+TLS_FILES = ("ca_file", "cert_file", "key_file")
+
+
 class Dial:
     """Connects to one address. `connect` is called by one thread at a time, `abort` from anywhere."""
 
@@ -99,14 +102,25 @@ def tls_context(settings: TlsSettings) -> "ssl.SSLContext":
 
 def check_tls(settings: TlsSettings) -> None:
     """OperatorError when a file that TLS needs cannot be used now."""
-    for name in ("ca_file", "cert_file", "key_file"):
+    for name in TLS_FILES:
         path: Path | None = getattr(settings, name)
-        if path is not None and not path.is_file():
-            raise OperatorError(f"sink.tls.{name}", f"cannot read {path}")
+        if path is not None and (why := _unreadable(path)):
+            raise OperatorError(f"sink.tls.{name}", f"cannot read {path}: {why}")
     try:
         tls_context(settings)
     except OSError as error:
-        raise OperatorError("sink.tls", f"cannot use these files: {error}") from error
+        named = ", ".join(f"{each} {getattr(settings, each)}" for each in TLS_FILES if getattr(settings, each))
+        raise OperatorError("sink.tls", f"cannot use {named}: {error}") from error
+
+
+def _unreadable(path: Path) -> str:
+    """Why `path` is no file that can be read; empty where it is."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def _word(error: Exception) -> str:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
+from chassis.secret import SecretUnreadable
 from sidecar_logshipper.compression import compressor
 from sidecar_logshipper.dating import Dating
 from sidecar_logshipper.origin import Origin
 from sidecar_logshipper.settings import Settings
 from sidecar_logshipper.sinks import settings as given
-from sidecar_logshipper.sinks.credentials import credentials, token
+from sidecar_logshipper.sinks.credentials import credentials, setting_of, token
 from sidecar_logshipper.sinks.dial import check_tls
 from sidecar_logshipper.sinks.elasticsearch import Elasticsearch
 from sidecar_logshipper.sinks.local_file import LocalFile
@@ -66,6 +67,19 @@ def check(sink: given.SinkSettings) -> None:
         check_tls(sink.tls)
     if isinstance(sink, given.SyslogSink) and sink.transport == "tls":
         check_tls(sink.tls)
+
+
+def unreadable_credentials(sink: given.SinkSettings) -> tuple[str, SecretUnreadable] | None:
+    """The setting of a file with credentials that cannot be used now, and why. It may be mounted later."""
+    if not isinstance(sink, given.OverHttp):
+        return None
+    try:
+        _authorization(sink)()
+    except SecretUnreadable as error:
+        if isinstance(sink, given.SplunkHecSink):
+            return "sink.token_file", error
+        return f"sink.auth.{setting_of(error.path, sink.auth)}", error
+    return None
 
 
 def sends_times(sink: given.SinkSettings) -> bool:

@@ -74,13 +74,13 @@ def test_what_is_no_file_is_a_problem_not_a_find(tmp_path: Path, look: Look) -> 
     assert scan.empty == []
 
 
-def test_a_dangling_link_is_nothing_yet(tmp_path: Path, look: Look) -> None:
-    (tmp_path / "a.log").symlink_to(tmp_path / "nowhere")
-    scan = look("*.log")
-    assert (scan.finds, scan.problems) == ({}, {})
-
-
 def test_the_directories_to_watch(tmp_path: Path) -> None:
     make(tmp_path, "x/y/a.log", "z/b.log")
     discovery = Discovery([f"{tmp_path}/**/*.log", f"{tmp_path}/z/b.log"], ())
     assert discovery.directories() == [str(tmp_path / each) for each in (".", "x", "x/y", "z")]
+
+
+def test_a_link_that_leads_nowhere_is_a_problem_and_its_glob_is_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "app.log").symlink_to(tmp_path / "nowhere")
+    scan = Discovery([f"{tmp_path}/*.log"], []).scan()
+    assert (scan.finds, scan.problems, scan.empty) == ({}, {f"{tmp_path}/app.log": "dangling_link"}, [])

@@ -138,3 +138,18 @@ def test_a_damaged_file_whose_name_is_anothers_when_its_descriptor_was_taken_bac
     assert [each["reason"] for each in tail.of("file_not_followed")] == ["damaged"]
     assert [each["now"] for each in tail.of("file_rotated")] == [str(log.with_name("app.log.1"))]
     tail.follower.close()
+
+
+async def test_case_13_a_link_that_leads_nowhere_is_told_once_and_followed_when_its_target_comes(
+    follow: Follow, log: Path, tmp_path: Path
+) -> None:
+    log.symlink_to(tmp_path / "target")
+    tail = await follow()
+    await tail.look()
+    await tail.look()
+    assert tail.events.of("file_not_followed") == [{"path": str(log), "reason": "dangling_link"}]
+    assert tail.tail.stats().in_trouble == {"dangling_link": 1}
+    (tmp_path / "target").write_bytes(b"one\n")
+    assert await tail.lines(1) == [b"one"]
+    assert tail.tail.stats().in_trouble == {}
+    assert len(tail.events.of("file_not_followed")) == 1

@@ -145,6 +145,30 @@ def test_the_least_each_sink_needs(kind: str) -> None:
     assert roster.sends_times(settings.sink) == (kind not in ("http", "file", "stdout"))
 
 
+@pytest.mark.parametrize(
+    ("sink", "setting"),
+    [
+        ({"url": "http://logs", "auth": {"bearer_token_file": "/none"}}, "sink.auth.bearer_token_file"),
+        ({"url": "http://logs", "auth": {"api_key_file": "/none"}}, "sink.auth.api_key_file"),
+        (
+            {"url": "http://logs", "auth": {"basic": {"username": "a", "password_file": "/none"}}},
+            "sink.auth.basic.password_file",
+        ),
+        ({"type": "splunk_hec", "url": "http://splunk:8088", "token_file": "/none"}, "sink.token_file"),
+    ],
+)
+def test_a_file_of_credentials_that_is_not_there_is_named_by_its_setting(sink: dict[str, Any], setting: str) -> None:
+    found = roster.unreadable_credentials(decode(Settings, LEAST | {"sink": sink}).sink)
+    assert found is not None
+    assert (found[0], found[1].path) == (setting, Path("/none"))
+
+
+def test_without_credentials_none_are_missed() -> None:
+    for kind, least in SINKS.items():
+        found = roster.unreadable_credentials(decode(Settings, LEAST | {"sink": {"type": kind} | least}).sink)
+        assert (found is not None) == (kind == "splunk_hec")
+
+
 def test_the_environment_can_choose_another_sink(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("files: {include: [/log/*]}\nsink: {url: http://logs}\n")
     environ = {"LOGSHIPPER__SINK__TYPE": "loki", "LOGSHIPPER__SINK__TENANT": "shop"}

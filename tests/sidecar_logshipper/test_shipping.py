@@ -147,6 +147,23 @@ async def test_case_08_refused_credentials_hold_until_they_are_rotated(
     assert shipper.of("record_dead_lettered") == []
 
 
+async def test_credentials_that_are_not_there_yet_are_told_at_the_start_and_waited_for(
+    ship: Start, server: LogServer, log: Path, tmp_path: Path
+) -> None:
+    token = tmp_path / "token"
+    shipper = await ship(sink={"auth": {"bearer_token_file": str(token)}, "retry": {"initial": "10ms", "max": "20ms"}})
+    told = await shipper.event("credentials_unreadable")
+    assert (told["setting"], told["file"], told["reason"]) == (
+        "sink.auth.bearer_token_file",
+        str(token),
+        "No such file or directory",
+    )
+    token.write_text("new")
+    log.write_bytes(lines(0, 1))
+    await server.has(1)
+    assert server.requests[-1].headers["Authorization"] == "Bearer new"
+
+
 async def test_case_07_one_poisonous_line_is_found_and_set_aside(
     ship: Start, server: LogServer, log: Path, tmp_path: Path
 ) -> None:
