@@ -17,7 +17,7 @@ from pathlib import Path
 
 from podmates.account import Account, run_as
 
-READY_WITHIN_S = 20.0
+READY_WITHIN_S = 60.0
 KEPT_LINES = 40
 MAX_LINE_BYTES = 16_384
 PR_SET_PDEATHSIG = 1

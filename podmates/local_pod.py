@@ -15,7 +15,7 @@ from podmates.databases import Database
 from podmates.launcher import Launcher
 from podmates.mate_settings import Places
 
-APP_STOPS_WITHIN_S = 10.0
+APP_STOPS_WITHIN_S = 30.0
 MATE_STOPS_WITHIN_S = 30.0
 MODULES = {
     "shipper": "sidecar_logshipper",

@@ -8,7 +8,7 @@ from podmates.child import Child
 from podmates.launcher import Launcher
 from podmates.log_server_peer import LogServerPeer
 
-STOPS_WITHIN_S = 10.0
+STOPS_WITHIN_S = 30.0
 
 
 class LogServer:
