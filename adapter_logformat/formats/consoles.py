@@ -102,7 +102,7 @@ LAYOUTS: Final = (
         r"(?:\[(?P<file>[\w.\-/]{1,200}+):(?P<line2>\d{1,9}+)\] )?"
         r"(?:\[trace_id=(?:(?P<trace_id>[0-9a-f]{32})|\S{1,60}+) span_id=(?:(?P<span_id>[0-9a-f]{16})|\S{1,60}+)"
         r"(?: resource\.service\.name=(?P<service>[^\s\]]{1,200}+))?(?: trace_sampled=\w{1,8}+)?\] )?"
-        r"(?:- )?(?![\[(]|[\w$]++(?:\.[\w$]++)++(?::\d{1,9}+)?(?:: | - | [\[(]))(?P<body>.*)",
+        r"(?:- )?(?![\[(]|AMQ\d|[\w$]++(?:\.[\w$]++)++(?::\d{1,9}+)?(?:: | - | [\[(]))(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 INFO [shop.cart] [cart.py:42] [trace_id=0 span_id=0 "
         "resource.service.name=shop] - added",
         scale=PYTHON,

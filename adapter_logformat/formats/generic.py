@@ -24,9 +24,11 @@ _PAIRS: Final = re.compile(r"(?:level|lvl|severity|msg|message)=|[\w.\-]{1,60}+=
 _CLOSING: Final = ("]", ")", ">", "}", '"', "'")
 _NO_HEADER: Final = re.compile(
     r"(?i:\b(?:at|on|in|since|from|until|till|to|by|of|for|after|before|between|and|the|is|was|took):?) ?[\"'(\[]?\Z"
-    r"|<[A-Za-z/!?]|\s*\d++ *\|"
+    r"|<[A-Za-z/!?]|\s*\d++ *\||\A\s*(?:!!|/\*|//|---|\+\+\+|[<>] )|[;,]\s*\Z"
+    r"|(?i:(?<!\bts)(?<!time)(?<!stamp)(?<!date))=\s*\Z|\w\([\"']?\Z"
 )
-"""Before a time: the middle of a sentence, a tag, the number of a table's row."""
+"""Before a time: the middle of a sentence, a tag, the number of a table's row, a comment, the head of a difference, a
+setting, a column, a call."""
 MOST_TOKENS: Final = 8
 
 
@@ -245,6 +247,8 @@ def _levelled(line: str, times: Times) -> Record | None:
     """Without a time only what nobody writes into a sentence counts: a level in capitals or brackets."""
     boxes = words.BOXES_AND_LEVEL.match(line)
     if boxes is None and (words.LEVEL.match(line) is None or not (line[0] in "[<(" or line[1:2].isupper())):
+        return None
+    if words.NO_LEVEL.match(line) is not None:
         return None
     header = _Header(line, Record("generic"))
     if boxes is None:

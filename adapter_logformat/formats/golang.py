@@ -72,7 +72,8 @@ LAYOUTS: Final = (
         pattern=rf"(?P<year>\d{{4}})/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK}(?: (?P<file>[\w./\-]{{1,200}}?\.go):"
         rf"(?P<line>\d{{1,9}}+):)?"
         r" (?!\[[a-z]{1,10}\] \d{1,10}+#\d|\[[DIWEF]\] )"  # nginx, Beego
-        r"(?:\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|DEBU|ERRO|FATA)"
+        r"(?:(?=[\[A-Z])\[?(?P<level>TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL|DEBU|ERRO|FATA"
+        r"|(?<=\[)(?:trace|debug|info|warn|warning|error|fatal)(?=\]))"
         r"(?:[+\-]\d{1,2})?(?:\]:?|:|(?P<bare>)(?= )) {1,4}"
         r"(?:<(?P<file2>[\w./\-]{1,200}?\.go):(?P<line2>\d{1,9}+)> )?)?(?P<body>.*)",
         # chi, Gitea

@@ -15,10 +15,17 @@ LEVEL: Final = re.compile(
     rf"[\[<(] {{0,8}}(?P<boxed>{_MIXED}) {{0,8}}[\]>)]:?|(?P<upper>{_UPPER})(?![\w.=/\-!?]):?|"
     rf"(?P<marked>{_MIXED}):(?=\s|\Z)"
 )
+NO_LEVEL: Final = re.compile(
+    r"(?:LOG|CONFIG|NOTICE|ALERT|FAILURE|FINE)(?!:)|[A-Z]+(?:[,;]|\s*=|\s{2,}[\d.,]++(?:\s|\Z))"
+)
+"""Words that no time stands before: a title, a table's row, a setting."""
 LETTER: Final = re.compile(r"\[(?P<letter>[TDIWEF])\](?=[ :\[])")
 """A level only directly behind a time."""
 LETTERS: Final = {"T": "TRACE", "D": "DEBUG", "I": "INFO", "W": "WARN", "E": "ERROR", "F": "FATAL"}
-BOXES_AND_LEVEL: Final = re.compile(rf"(?:\[[^\[\]\n]{{1,100}}\] ?){{1,3}}(?=(?:{_UPPER}):? |\[(?:{_UPPER})\])")
+_SURE: Final = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE"
+BOXES_AND_LEVEL: Final = re.compile(
+    rf"(?:\[(?!\d+/\d+\])[^\[\]\n]{{1,100}}\] ?){{1,3}}(?=(?:{_SURE}):? |\[(?:{_SURE})\])"
+)
 """What is in brackets before a level where there is no time."""
 
 NUMBER: Final = re.compile(

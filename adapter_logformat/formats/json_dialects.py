@@ -16,8 +16,8 @@ TIME_KEYS: Final = (
     "Timestamp", "Time", "dateTime", "date_time", "event_time", "log_time",
 )  # fmt: skip
 LEVEL_KEYS: Final = (
-    "level_name", "level", "severity", "levelname", "log.level", "lvl", "loglevel", "@l", "Level", "LogLevel",
-    "severity_text", "severityText", "SeverityText", "log_level", "logLevel",
+    "level_name", "levelName", "level", "severity", "levelname", "log.level", "lvl", "loglevel", "@l", "Level",
+    "LogLevel", "severity_text", "severityText", "SeverityText", "log_level", "logLevel",
 )  # fmt: skip
 TEXT_KEYS: Final = ("body", "Body", "log")
 """The message only where they are texts and nothing else is; elsewhere `body` may be a request's."""

@@ -100,6 +100,7 @@ def _leef(record: Record, found: Mapping[str, str | None]) -> bool:
     count = 0
     for pair in pairs[:MOST_PAIRS]:
         key, equals, value = pair.partition("=")
+        key = key.strip()
         if not equals or not key:
             continue
         name, kind = _LEEF_TARGETS.get(key, (OWN_PREFIX + key, str))

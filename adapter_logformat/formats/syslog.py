@@ -26,7 +26,7 @@ _TIME: Final = re.compile(
     re.ASCII,
 )
 _TAG: Final = re.compile(
-    r"(?P<tag>[^\s:\[\]]{1,128}+)(?:\[(?P<pid>[^\]\s]{1,128}+)\](?: \((?P<sender>[^)\n]{1,300}+)\))?)?:(?: |\Z)"
+    r"(?P<tag>(?!(?:CEF|LEEF):)[^\s:\[\]]{1,128}+)(?:\[(?P<pid>[^\]\s]{1,128}+)\](?: \((?P<sender>[^)\n]{1,300}+)\))?)?:(?: |\Z)"
     r"|(?P<words>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){1,3}+)\[(?P<pid2>\d{1,10}+)\](?: \("
     r"(?P<sender2>[^)\n]{1,300}+)\))?:"
     r"(?: |\Z)"
@@ -83,7 +83,8 @@ def read_3164(line: str, times: Times) -> Record | None:
         return None
     host, tag, at = _parties(line, time.end(), is_relayed=time["priority"] is not None)
     host = time["origin"] or host
-    if time["second"] is not None and not _is_rsyslog(time, tag, host):
+    is_event = line.startswith(("CEF:", "LEEF:"), at)
+    if time["second"] is not None and not is_event and not _is_rsyslog(time, tag, host):
         return None
     if time["priority"] is None and header_goes_on(line[at : at + 64]):
         return None
