@@ -1,12 +1,18 @@
 """Bytes between the app and the server, each leg writing straight into the other's transport.
 
 This is the hot path: per chunk a counter, a write, and what a protocol's own leg adds. Write buffers are bounded by
-pausing the other side; an end-of-file closes one direction only. Who may talk to whom was decided before.
+pausing the other side; an end-of-file closes one direction only, and a reset is one on the other side too. Who may
+talk to whom was decided before.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
 from collections.abc import Callable
 from typing import cast
 
@@ -14,6 +20,9 @@ from ambassador_dbproxy.conversation import LINGER_S, Conversation
 
 WRITE_HIGH_BYTES, WRITE_LOW_BYTES = 262144, 65536
 """A leg whose peer reads slowly is given this much; then the other leg is paused until it is down to the low mark."""
+
+_INTEGER = struct.Struct("i")
+_WITHOUT_LINGERING = struct.pack("ii", 1, 0)  # struct linger: on, for 0 seconds
 
 
 class Leg(asyncio.Protocol):
@@ -65,6 +74,8 @@ class Leg(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.ended = True
         if not self.peer.ended:
+            if isinstance(exc, ConnectionResetError):
+                _close_by_reset(self.peer.transport)
             self.peer.transport.close()
         self.on_lost(self)
 
@@ -91,6 +102,21 @@ def join(app: tuple[Conversation, Leg], server: tuple[Conversation, Leg], on_los
             leg.eof_received()
         if conversation.lost:
             leg.connection_lost(None)
+
+
+def _close_by_reset(transport: asyncio.Transport) -> None:
+    """Make the close that follows a reset, unless bytes are under way which that would take back.
+
+    A client that finds its connection reset knows that what it asks next was not done: MariaDB's wait_timeout ends
+    sessions so, and drivers that reconnect by themselves do it for this, not for an end-of-file behind a question.
+    """
+    if transport.is_closing() or transport.get_write_buffer_size():
+        return
+    sock = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):  # some systems do not tell what is under way
+        (unacknowledged,) = _INTEGER.unpack(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_INTEGER.size)))
+        if not unacknowledged:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _WITHOUT_LINGERING)
 
 
 def _ignore(_: Leg) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import random
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -93,6 +95,23 @@ async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, ser
     writer.write(b"thanks")
     writer.write_eof()
     assert await asyncio.wait_for(heard.get(), WAIT_S) == b"thanks"
+    await close(writer)
+
+
+async def test_a_reset_of_the_server_is_one_for_the_app(ambassador: Make, server: Make) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"ready")
+        if await reader.read(2):
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+    through = await asyncio.to_thread(ambassador(settings(dev=await server(reset))).ready)
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    assert await reader.readexactly(5) == b"ready"
+    writer.write(b"go")
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(-1), WAIT_S)
     await close(writer)
 
 

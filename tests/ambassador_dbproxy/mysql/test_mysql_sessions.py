@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import select
 import shutil
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import aiomysql
 import pymysql
 import pymysql.cursors
 import pytest
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, CR
 
 from tests.ambassador_dbproxy.waiting import WAIT_S, until
 
@@ -169,6 +170,21 @@ def test_kill_by_the_thread_id_that_the_driver_knows(connect: Make) -> None:
     sleeping.join(WAIT_S)
     assert not sleeping.is_alive()
     assert [type(each) for each in caught] == [pymysql.OperationalError]
+
+
+def test_a_session_that_timed_out_is_found_as_directly(connect: Make, server: Any) -> None:
+    """Error 2006: nothing has been done, so that drivers which reconnect by themselves do."""
+    directly = pymysql.connect(host="127.0.0.1", port=server.port, user="open")
+    through = connect()
+    numbers = []
+    for connection in (directly, through):
+        ask(connection, "SET wait_timeout = 1")
+        readable, _, _ = select.select([connection._sock], [], [], WAIT_S)
+        assert readable
+        with pytest.raises(pymysql.err.OperationalError) as raised:
+            ask(connection, "SELECT 1")
+        numbers.append(raised.value.args[0])
+    assert numbers == [CR.CR_SERVER_GONE_ERROR] * 2
 
 
 def test_an_app_that_dies_in_mid_query_leaves_nothing_running(through: Any, connect: Make) -> None:
