@@ -21,11 +21,13 @@ Read = Callable[[str, Times], Record | None]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Records already written, and how many input lines they stand for, counted by `log.format`."""
+    """Records already written, and how many input lines they stand for, counted by `log.format`. `told`: the same as
+    profile `otel` writes it, where `written` is another's and somebody asked."""
 
     written: bytes
     lines: int
     records: Mapping[str, int]
+    told: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

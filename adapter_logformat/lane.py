@@ -41,7 +41,7 @@ class Lane:
     def __init__(self, options: Options, tally: Tally, out: list[bytes]) -> None:
         self.tally = tally
         self.options = options
-        self.render = _with_attributes(load(options.profile), options.attributes)
+        self.render = rendering(options.profile, options.attributes)
         self.times = Times(options.zone)
         self.detector = Detector(options.only, options.own)
         self.pending: Pending | None = None
@@ -246,7 +246,9 @@ def _rule(format: Format, record: Record) -> Rule:
     return format.rule if record.format in format.names else registry.named(record.format).rule
 
 
-def _with_attributes(render: Render, attributes: Mapping[str, str]) -> Render:
+def rendering(profile: str, attributes: Mapping[str, str]) -> Render:
+    """How `profile` writes a record that gets these attributes besides."""
+    render = load(profile)
     if not attributes:
         return render
     fixed: dict[str, Any] = dict(attributes)

@@ -16,8 +16,9 @@ import msgspec
 from adapter_logformat import wrappers
 from adapter_logformat.formats.registry import WRAPPERS
 from adapter_logformat.grammar import Fast, Format, Odd, Run
-from adapter_logformat.lane import Lane, LaneState
+from adapter_logformat.lane import Lane, LaneState, rendering
 from adapter_logformat.options import LINE_TOO_LONG, Limits, Options, Tally
+from adapter_logformat.twofold import twofold
 from adapter_logformat.wrapped import Wrapped
 
 __all__ = ("Limits", "Options", "Stream", "Tally")
@@ -163,7 +164,7 @@ class Stream:
                     lane.detector.confirm()
                     self._out.append(piece.written)
                     if self._options.measures is not None:
-                        self._options.measures.run(piece.written, piece.records)
+                        self._options.measures.run(piece.told or piece.written, piece.records)
                     self.tally.lines += piece.lines
                     self.tally.records.update(piece.records)
                     obeyed += piece.lines
@@ -247,13 +248,13 @@ class Stream:
         limits = options.limits
         roomy = limits.lines >= FAST_LINES and limits.record_bytes >= FAST_BYTES
         joins = options.join and options.start is None
-        # The whole-chunk form of the metrics reads what profile `otel` wrote.
-        if options.measures is not None and options.profile != "otel":
-            return None
         if format.fast is None or format.generic or not joins or options.keep_original == "always" or not roomy:
             return None
         if format.name not in self._fast:
-            self._fast[format.name] = format.fast(self._lane.render)
+            fast = format.fast(self._lane.render)
+            if options.measures is not None and options.profile != "otel":
+                fast = twofold(fast, format.fast(rendering("otel", options.attributes)))
+            self._fast[format.name] = fast
         return self._fast[format.name]
 
     def _at(self, now_ns: int) -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_logformat.measures import OTHER, OVERFLOW, Label, Measures, Rule
 from adapter_logformat.pipeline import Options, Stream
+from adapter_logformat.profiles import PROFILES
 from adapter_logformat.record import Record
 
 NOW = 1_795_161_060_000_000_000
@@ -19,9 +21,9 @@ class Slow(Stream):
 
 
 def counted(
-    raw: str, measures: Measures, kind: type[Stream] = Stream
+    raw: str, measures: Measures, kind: type[Stream] = Stream, profile: str = "otel"
 ) -> dict[str, Mapping[tuple[str, ...], list[float]]]:
-    stream = kind(Options(measures=measures))
+    stream = kind(Options(measures=measures, profile=profile))
     measures.at(NOW)
     stream.feed(raw.encode(), NOW)
     stream.flush(NOW)
@@ -98,8 +100,22 @@ REQUESTS = st.tuples(
 )  # fmt: skip
 
 
-@given(st.lists(REQUESTS, max_size=40))
-def test_both_paths_count_alike(requests: list[tuple[str, object, object]]) -> None:
+@given(st.lists(REQUESTS, max_size=40), st.sampled_from(PROFILES))
+def test_both_paths_count_alike(requests: list[tuple[str, object, object]], profile: str) -> None:
     raw = "".join(LINE.format(*request) for request in requests)
-    found = [counted(raw, Measures(access_log=True, paths=["/users/{id}", "/a"]), kind) for kind in (Stream, Slow)]
+    found = [
+        counted(raw, Measures(access_log=True, paths=["/users/{id}", "/a"]), kind, profile) for kind in (Stream, Slow)
+    ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_counted_is_written_by_whole_chunks_in_every_profile(profile: str) -> None:
+    measures = Measures(access_log=True)
+    measures.at(NOW)
+    stream = Stream(Options(measures=measures, profile=profile))
+    raw = LINE.format("GET /a", 200, 12).encode() * 50
+    written = stream.feed(raw, NOW) + stream.feed(raw, NOW)
+    assert written == Slow(Options(profile=profile)).feed(raw * 2, NOW)
+    assert stream.slow_lines < 5
+    assert {family.name: family.cells for family in measures.families(NOW)}["http_requests"] == {("GET", "2xx"): [100]}
