@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic
 
 from ambassador_dbproxy.conversation import Conversation
-from ambassador_dbproxy.refusal import Reason, Refused
+from ambassador_dbproxy.refusal import INTERNAL_ERROR, Reason, Refused
 from ambassador_dbproxy.service import Floor, Service, U
 from ambassador_dbproxy.settings import LimitSettings
 
@@ -70,16 +70,16 @@ class Reception(Generic[U]):
         tally, log = self._floor.tally, self._floor.log
         try:
             await self._service.serve(app, self._floor)
-        except Refused as refusal:
+        except Exception as error:
+            refusal = error if isinstance(error, Refused) else Refused(Reason.BUG, INTERNAL_ERROR)
             tally.refused[refusal.reason] += 1
-            log.warning("connection_refused", kind=refusal.reason.value, reason=refusal.text)
+            if refusal.reason is Reason.BUG:
+                # It ends this one connection, loudly; the other sessions are not to pay for it.
+                log.exception("bug", where="serving a connection")
+            else:
+                log.warning("connection_refused", kind=refusal.reason.value, reason=refusal.text)
             answer = refusal.answer
             await app.farewell(self._service.farewell(refusal.reason, refusal.text) if answer is None else answer)
-        except Exception:
-            # A bug ends this one connection, loudly; the other sessions are not to pay for it.
-            tally.refused[Reason.BUG] += 1
-            log.exception("bug", where="serving a connection")
-            await app.farewell(self._service.farewell(Reason.BUG, "internal error of the database ambassador"))
 
     def _served(self, task: asyncio.Task[None]) -> None:
         app = self._starting.pop(task)

@@ -18,8 +18,14 @@ class Reason(Enum):
     BUG = "bug"
 
 
+INTERNAL_ERROR = "internal error of the database ambassador"
+"""What an app is told of a bug; the log has the rest."""
+
+
 class Refused(Exception):
-    """A connection is refused. `text` holds no secret; `answer` is the server's own error, if it is to be passed on."""
+    """A connection is refused. `text` holds no secret; `answer` is what the app gets where that is known better here:
+    the server's own error, or one at its place in a login.
+    """
 
     def __init__(self, reason: Reason, text: str, answer: bytes | None = None) -> None:
         super().__init__(text)

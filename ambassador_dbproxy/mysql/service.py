@@ -16,7 +16,7 @@ from ambassador_dbproxy.mysql.server_connection import Greeted, LoggedIn
 from ambassador_dbproxy.mysql.session import MysqlSession
 from ambassador_dbproxy.mysql.upstream import NOT_LETTING_IN, MysqlUpstream
 from ambassador_dbproxy.mysql.wire import encode
-from ambassador_dbproxy.refusal import Reason, Refused
+from ambassador_dbproxy.refusal import INTERNAL_ERROR, Reason, Refused
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.service import Floor
 from ambassador_dbproxy.surroundings import Surroundings
@@ -77,9 +77,12 @@ async def _log_in(
         greeted.abandon()
         # The listener closes, and would speak as if nothing had been said yet.
         raise refused(Reason.CLOSING, "the database ambassador is shutting down", reader.sequence) from None
-    except BaseException:
+    except Refused:
         greeted.abandon()
         raise
+    except Exception as error:
+        greeted.abandon()
+        raise refused(Reason.BUG, INTERNAL_ERROR, reader.sequence) from error
 
 
 async def _dismiss(upstream: MysqlUpstream, greeted: Greeted) -> None:

@@ -13,7 +13,9 @@ from ambassador_dbproxy.mysql import capabilities as can
 from ambassador_dbproxy.mysql.greeting import Greeting, LoginRequest
 from ambassador_dbproxy.mysql.passwords import NATIVE, SHA2
 from ambassador_dbproxy.mysql.service import MysqlService
+from ambassador_dbproxy.mysql.upstream import MysqlUpstream
 from ambassador_dbproxy.mysql.wire import MAX_LOGIN_PACKET_BYTES, encode
+from ambassador_dbproxy.refusal import Reason
 from ambassador_dbproxy.routes import route
 from ambassador_dbproxy.settings import ListenerSettings, TargetSettings
 from chassis.settings import Address
@@ -79,8 +81,8 @@ class Client:
 class Place:
     """A listener in front of a server, and a client that has been greeted."""
 
-    def __init__(self, server: Server, listener: Listener[Any], client: Client) -> None:
-        self.server, self.listener, self.client = server, listener, client
+    def __init__(self, server: Server, listener: Listener[Any], client: Client, log: CapturingLogger) -> None:
+        self.server, self.listener, self.client, self.log = server, listener, client, log
 
 
 @pytest.fixture(params=["u", None], ids=["injected", "passed through"])
@@ -91,12 +93,13 @@ async def place(request: pytest.FixtureRequest, surroundings: Make) -> AsyncIter
         settings = ListenerSettings(
             name="it", listen=Address("127.0.0.1:0"), protocol="mysql", environments={"dev": target}
         )
-        listener = Listener(settings, MysqlService(), route(settings, "dev"), surroundings(), CapturingLogger())
+        log = CapturingLogger()
+        listener = Listener(settings, MysqlService(), route(settings, "dev"), surroundings(), log)
         await listener.start("listen")
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.address.port)
         client = Client(reader, writer)
         await client.hear()
-        yield Place(server, listener, client)
+        yield Place(server, listener, client, log)
         writer.close()
         await writer.wait_closed()
         await listener.close()
@@ -144,3 +147,15 @@ async def test_too_much_behind_a_switch_of_the_method(place: Place) -> None:
     assert (await place.client.hear())[:22] == SWITCH[:22]
     place.client.say_too_much()
     assert (await place.client.hear())[:3] == b"\xff\x13\x04"
+
+
+async def test_a_bug_while_the_server_is_asked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    for name in ("log_in", "pass_on"):
+        monkeypatch.setattr(MysqlUpstream, name, broken)
+    place.client.say(OLDEST)
+    assert (await place.client.hear())[:3] == b"\xff\x51\x04"
+    assert place.listener.tally.refused[Reason.BUG] == 1
+    assert [call.args for call in place.log.calls if call.method_name == "exception"] == [("bug",)]
