@@ -56,10 +56,10 @@ LAYOUTS: Final = (
         title="Serilog's console and file text",
         rank=84,
         pattern=rf"\[?(?:{ISO}|{_CLOCK}) \[?(?P<level>VRB|DBG|INF|WRN|ERR|FTL)\] "
-        rf"(?P<body>.*)",
+        r"(?:\[(?P<logger>[A-Z]\w*+(?:\.[A-Z]\w*+)++)\] )?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123 +01:00 [INF] started",
         scale=_SERILOG,
-        fields={},
+        fields={"logger": _LOGGER},
         time=lambda times, found: (
             iso_time(times, found) if found["second"] else times.clock(found["clock"] or "", found["clock_fraction"])
         ),

@@ -205,13 +205,13 @@ class _Header:
 
     def _named_before_bar(self) -> bool:
         """`name:` as a column of its own."""
-        begin, numbers = self.at, len(self._numbers)
+        begin, numbers, told = self.at, len(self._numbers), dict(self.record.attributes)
         if self._name() and re.match(r" ?\|", self.line[self.at : self.at + 2]):
             return True
         if self.at != begin:
             self.at, self._named = begin, False
             del self._numbers[numbers:]
-            self.record.attributes.pop("otel.scope.name", None)
+            self.record.attributes = told
         return False
 
     def _settle(self) -> None:
@@ -262,13 +262,14 @@ def _timed(line: str, found: generic_times.Found, times: Times) -> Record | None
     header = _Header(line, record := Record("generic"))
     if not _is_header(before, header):
         return None
-    kept = _kept(before)
+    kept = _kept(before if record.severity_text is None else before[header.at :])
     at += line[at : at + 1] in _CLOSING
     at += line[at : at + 1] == ":"
-    if found.is_bare and (kept or not line[at:].strip()):
+    # A router writes the time since it started like a clock.
+    if found.is_bare and (kept or not line[at:].strip() or line.startswith(" %", at)):
         return None
     if kept:
-        record.attributes["app.before"] = kept
+        record.attributes["thread.name" if words.is_thread(kept) else "app.before"] = kept
     record.timestamp = found.stamp(times)
     if record.timestamp is None:
         return None

@@ -116,12 +116,14 @@ LAYOUTS: Final = (
         name="php",
         title="PHP's error log and PHP-FPM's",
         rank=86,
-        pattern=rf"\[(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS}"
-        r"(?: (?P<zone>[A-Za-z]++(?:/[A-Za-z_]++)*+))?\] (?P<body>.*)",
+        pattern=rf"(?:\[(?P<day>\d\d)-(?P<month>[A-Z][a-z]{{2}})-(?P<year>\d{{4}}) {HMS}"
+        r"(?: (?P<zone>[A-Za-z]++(?:/[A-Za-z_]++)*+))?\] "
+        # What the command line writes has no time; an exception that nobody caught is a trace's beginning.
+        r"|(?=PHP (?:Notice|Warning|Deprecated|Parse error|Fatal error|Strict Standards):  (?!Uncaught )))(?P<body>.*)",
         sample="[20-Nov-2026 08:51:00 UTC] PHP Warning:  Undefined variable $x in /srv/index.php on line 3",
         scale=_PHP_SCALE,
         fields={},
-        time=parts_time,
+        time=lambda times, found: parts_time(times, found) if found["month"] else None,
         rule=TEXT,
         finish=_php,
     ),

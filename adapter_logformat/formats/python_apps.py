@@ -59,11 +59,11 @@ def _tornado_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None
 LAYOUTS: Final = (
     Layout(
         name="tornado",
-        title="tornado, Jupyter: `[I 261120 08:51:00 module:line] message`, `[I 08:51:00.123 NotebookApp] …`",
+        title="tornado, Jupyter, Optuna: `[I 261120 08:51:00 module:line] message`, `[I 08:51:00.123 NotebookApp] …`",
         rank=86,
         pattern=rf"\[(?P<level>[DIWECF]) (?:{ISO}|(?:(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) )?"
         rf"(?P<clock>\d\d:\d\d:\d\d)"
-        r"(?:\.(?P<part>\d{1,9}+))?) (?P<logger>[\w.\-]++)(?: (?P<module>[\w.]++))?(?::(?P<line>\d{1,9}+))?\] "
+        r"(?:\.(?P<part>\d{1,9}+))?)(?: (?P<logger>[\w.\-]++)(?: (?P<module>[\w.]++))?(?::(?P<line>\d{1,9}+))?)?\] "
         r"(?P<body>.*)",
         sample="[I 261120 08:51:00 web:2239] 200 GET /items?id=7 (192.0.2.1) 0.50ms",
         scale=_LETTERS,

@@ -103,7 +103,7 @@ LAYOUTS: Final = (
         title="loguru's default",
         rank=84,
         pattern=rf"{ISO} \| {_LEVEL} {{0,8}} \| (?P<logger>[\w.<>\-]++):(?P<function>[\w<>]++):"
-        rf"(?P<line>\d{{1,9}}+) - (?P<body>.*)",
+        rf"(?P<line>\d{{1,9}}+) [\-|] (?P<body>.*)",
         sample="2026-11-20 08:51:00.123 | INFO     | shop.cart:add:42 - added",
         scale=SCALE,
         fields={"logger": _LOGGER, "function": _FUNCTION, "line": _LINE},

@@ -79,7 +79,7 @@ FAMILIES = (
            r"|1\d{9}\.\d|\[ {0,5}\d{1,9}\.\d|\[[^\]]{5,40}\] (?:\[|[\w\-]{1,60}\.[A-Z])"
            r"|\[\d{4}[-/.]\d\d[-/.]\d\d \d|@4[\da-f]{23} "),
     Family("php", ("php", "monolog", "symfony_console", "codeigniter", "yii", "laminas"),
-           r"\[\d\d-[A-Z]|\[\d{4}[^\]]{10,40}\] [\w\-]{1,60}\.[A-Z]|\d\d:\d\d:\d\d [A-Z ]{10}\["
+           r"\[\d\d-[A-Z]|PHP [A-Z]|\[\d{4}[^\]]{10,40}\] [\w\-]{1,60}\.[A-Z]|\d\d:\d\d:\d\d [A-Z ]{10}\["
            rf"|[A-Z]{{4,9}} - \d|{_ISO} (?:\[[\da-fA-F.:\-]{{1,60}}\]\[|[A-Z]{{3,6}} \([0-7]\))"),
     Family("native", ("logcat", "chromium", "swift_log", "apple", "unreal", "minecraft", "spdlog", "ros",
            "passenger"),
@@ -123,7 +123,7 @@ FAMILIES = (
            r'| \|) |\[[^\]]{1,200}\] "|"[A-Z]|\S{1,200}\.go:)'),
     Family("rust", ("rust_env_logger", "rust_tracing", "rust_tracing_pretty", "rust_pretty_env_logger",
            "rust_dashed", "rust_boxed", "rust_simplelog", "rust_slog"),
-           r" {0,2}\[?\d{4}[-/]\d\d[-/]\d\d(?:T|\]\[|.{10,180}?(?:::|> ))|  \d{4}| ?(?:TRACE|DEBUG|INFO|WARN"
+           r" {0,2}\[?\d{4}[-/]\d\d[-/]\d\d(?:T|\]\[|.{10,180}?(?:::|> ))|  \d{4}| ?\[?(?:TRACE|DEBUG|INFO|WARN"
            r"|ERROR) |\d\d:\d\d:\d\d(?:[.,]\d{1,9})? \[|[A-Z][a-z]{2} \d\d "),
     Family("ruby", ("ruby_logger", "sidekiq", "puma", "rails"),
            rf"[DIWEFA], \[|Started [A-Z]|\[[^\]]{{1,100}}+\] Started |\[\d{{1,7}}\] |{_ISO} (?:pid="
@@ -141,7 +141,7 @@ FAMILIES = (
            "python_us"),
            r"\[?(?:\d{4}[-/]|[A-Z]{1,9}[: ])|\d\d/\d\d/\d{4} "),
     Family("syslog", ("syslog_rfc5424", "syslog_rfc3164"),
-           r"<\d|[*.\d]{0,12}[: ]{0,2}[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
+           r"<\d|\d{4}:\d\d:\d\d-\d|[*.\d]{0,12}[: ]{0,2}[*.]?[A-Z][a-z][a-z] {1,2}\d|\d{4}-\d\d-\d\dT\S{1,300} \S"),
     Family("sshd", ("sshd",),
            r"(?:Accepted|Failed|Postponed|Partial|Invalid user|User|Connection|Disconnect|Received|Close|Starting s"
            r"|error|fatal|debug[123]|maximum|PAM|Unable to|banner|ssh_|kex_|padding|Bad p|Did not receive"

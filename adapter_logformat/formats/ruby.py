@@ -74,9 +74,9 @@ def _started(record: Record, found: Mapping[str, str | None]) -> bool:
 LAYOUTS: Final = (
     Layout(
         name="ruby_logger",
-        title="Ruby's Logger",
+        title="Ruby's Logger, and Crystal's first",
         rank=84,
-        pattern=rf"[DIWEFA], \[{ISO} #(?P<pid>\d{{1,10}}+)\] {{1,2}}(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|ANY) -- "
+        pattern=rf"[DIWEFA], \[{ISO} #(?P<pid>\d{{1,10}}+)\] {{1,3}}(?P<level>DEBUG|INFO|WARN|ERROR|FATAL|ANY) -- "
         r"(?P<logger>[^:]{0,200}?): (?P<body>.*)",
         sample="I, [2026-11-20T08:51:00.123456 #1234]  INFO -- shop: started",
         scale={"DEBUG": DEBUG, "INFO": INFO, "WARN": WARN, "ERROR": ERROR, "FATAL": FATAL},

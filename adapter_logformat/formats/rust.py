@@ -87,11 +87,13 @@ LAYOUTS: Final = (
         name="rust_env_logger",
         title="Rust's env_logger",
         rank=84,
-        pattern=rf"\[{ISO} {_LEVEL} {{1,2}}(?P<logger>[\w:.\-]++)(?:\(\d{{1,9}}+\))?\] (?P<body>.*)",
+        # Without a time only padded as it pads.
+        pattern=rf"\[(?:{ISO} |(?=(?:TRACE|DEBUG|ERROR|INFO |WARN ) [a-z_]))"
+        rf"{_LEVEL} {{1,2}}(?P<logger>[\w:.\-]++)(?:\(\d{{1,9}}+\))?\] (?P<body>.*)",
         sample="[2026-11-20T08:51:00Z INFO  shop::cart] added",
         scale=WORDS,
         fields={"logger": ("otel.scope.name", str)},
-        time=iso_time,
+        time=lambda times, found: iso_time(times, found) if found["second"] else None,
         rule=TEXT,
     ),
     Layout(

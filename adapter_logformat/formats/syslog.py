@@ -21,12 +21,14 @@ _TIME: Final = re.compile(
     r"(?:<(?P<priority>\d{1,3})>)?(?:(?P<sequence>\d{1,10}+)?: ?(?:(?P<origin>[A-Za-z][\w.\-]{0,255}+): )?)?[*.]?(?:"
     r"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) (?:(?P<year>\d{4}) )?(?P<clock>\d\d:\d\d:\d\d)(?:\."
     r"(?P<fraction>\d{1,9}+))?"
-    r"(?: (?P<year2>\d{4})(?= )|(?: (?P<abbreviation>[A-Z]{3,4}))?:(?= %))?"
+    r"(?: (?P<year2>\d{4})(?= )|(?: (?P<abbreviation>[A-Za-z]{3,5}))?:(?= %))?"
+    r"|(?P<colons>\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d)"  # Sophos UTM
     r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)?+) ",
     re.ASCII,
 )
 _TAG: Final = re.compile(
-    r"(?P<tag>(?!(?:CEF|LEEF):)[^\s:\[\]]{1,128}+)(?:\[(?P<pid>[^\]\s]{1,128}+)\](?: \((?P<sender>[^)\n]{1,300}+)\))?)?:(?: |\Z)"
+    r"(?P<tag>(?!(?:CEF|LEEF):)[^\s:\[\]]{1,128}+)"
+    r"(?:\[(?P<pid>[^\]\s]{1,128}+)\](?: \((?P<sender>[^)\n]{1,300}+)\))?)?:(?: |\Z)"
     r"|(?P<words>[^\s:\[\]]{1,128}+(?: [^\s:\[\]]{1,128}+){1,3}+)\[(?P<pid2>\d{1,10}+)\](?: \("
     r"(?P<sender2>[^)\n]{1,300}+)\))?:"
     r"(?: |\Z)"
@@ -60,6 +62,8 @@ _ELEMENT: Final = re.compile(
 )
 _PARAMETER: Final = re.compile(r' ([^\s=\]"]{1,128}+)= ?"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
 _CISCO: Final = re.compile(r"%[A-Z0-9_\-]{1,60}?-([0-7])-")
+_COMWARE: Final = re.compile(r"(%%\d\d[\w\-]{1,40}/([0-7])/[\w\-]{1,60})(?:\(\w\))?(?:\[\d{1,10}\])?: ?", re.ASCII)
+"""Huawei's and H3C's module, severity and brief name."""
 _ESCAPED: Final = re.compile(r'\\(["\\\]])')
 _NO_HOST: Final = "- "
 
@@ -101,6 +105,11 @@ def read_3164(line: str, times: Times) -> Record | None:
     _priority(record, time["priority"])
     if tag is not None:
         _program(record, tag)
+    elif (comware := _COMWARE.match(record.body or "")) is not None:
+        record.body = (record.body or "")[comware.end() :]
+        record.attributes["syslog.appname"] = comware[1]
+        if record.severity_number is None:
+            record.severity_text, record.severity_number = WORDS[int(comware[2])], SYSLOG_NUMBERS[comware[2]]
     elif syslog_programs.packet(record.body or ""):
         syslog_programs.tell(record, "kernel")
     record.timestamp = _moment(time, times)
@@ -121,7 +130,7 @@ def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Ma
         return named[1], after, at
     if line.startswith(": %", end):  # Cisco's firewalls
         return named[1], _TAG.match(line, end + 2), at
-    if line.startswith(("CEF:", "LEEF:"), end) or _MARK.match(line, end):
+    if line.startswith(("CEF:", "LEEF:", "%%"), end) or _MARK.match(line, end):
         return named[1], tag, end
     if is_relayed and tag is None and _NAMED_SO.match(named[1]):
         return named[1], None, end
@@ -157,6 +166,9 @@ def _routed(record: Record, sequence: int, host: str | None, priority: str | Non
 
 
 def _moment(time: re.Match[str], times: Times) -> Stamp | None:
+    if time["colons"] is not None:
+        date, _, clock = time["colons"].partition("-")
+        return times.iso(f"{date.replace(':', '-')}T{clock}")
     if time["second"] is not None:
         return times.iso(time["second"], time["part"], time["zone"])
     year = time["year"] or time["year2"]
