@@ -6,6 +6,7 @@ to the same device and inode. What stands in compressed or UTF-16 files `decoded
 
 import errno
 import os
+import resource
 import stat
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 # O_NONBLOCK: a FIFO put in place of the file between two looks must not block the thread.
+MOST_OPEN = 16_384  # each open file keeps about 2 KiB in the kernel
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -105,6 +107,12 @@ class Plain:
             self._descriptor = descriptor
         self._descriptors.used(self)
         return descriptor
+
+
+def descriptors_to_use() -> int:
+    """Half of the descriptors that this process may have: enough is left for connections, and for the directories."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return MOST_OPEN if limit == resource.RLIM_INFINITY else max(1, min(limit // 2, MOST_OPEN))
 
 
 class Descriptors:

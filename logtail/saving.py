@@ -16,6 +16,7 @@ from logtail.follower import Follower
 
 SAVE_SOON_S = 0.02
 SAVE_EVERY_S = 0.25
+SAVED_BYTES_PER_S = 1024 * 1024  # with thousands of files all of it is not written so often: changes go beside it
 
 
 class Saver:
@@ -47,6 +48,7 @@ class Saver:
         self._lock = asyncio.Lock()
         self._by_itself: asyncio.Task[None] | None = None
         self.under_way: set[asyncio.Task[bool]] = set()
+        self._whole_bytes = 0
         self._acked_bytes = 0
         self._saved_bytes = 0
         self.degraded = False
@@ -120,6 +122,7 @@ class Saver:
         raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
         try:
             if raw is not None:
+                self._whole_bytes = len(raw)
                 await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
                 self._follower.written()
         except OSError as error:
@@ -168,7 +171,7 @@ class Saver:
             self._log.error("checkpoint_write_failed", path=str(path), reason=error.strerror or str(error))
 
     async def _save_when_dirty(self, path: Path) -> None:
-        saved_at = float("-inf")
+        saved_at = whole_at = float("-inf")
         while True:
             await self._dirty.wait()
             # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
@@ -178,9 +181,13 @@ class Saver:
                     await self._hurry.wait()
             except TimeoutError:
                 pass
+            hurried = self._hurry.is_set()
             self._hurry.clear()
-            if self._monotonic() - saved_at < SAVE_EVERY_S and not self.degraded:
-                await self._save_changes(path)
-            else:
-                saved_at = self._monotonic()
+            now = self._monotonic()
+            if self.degraded or now - whole_at >= max(SAVE_EVERY_S, self._whole_bytes / SAVED_BYTES_PER_S):
+                saved_at = whole_at = now
                 await self.save()
+            else:
+                saved_at = saved_at if hurried else now
+                if self.unsaved_bytes:  # it stays dirty until all is written
+                    await self._save_changes(path)

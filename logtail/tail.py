@@ -18,12 +18,10 @@ from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower, Step
 from logtail.multiline import Multiline
-from logtail.opened import Open
+from logtail.opened import Open, descriptors_to_use
 from logtail.roll import Happening
 from logtail.saving import Saver
 from logtail.waiting import Waiting
-
-MOST_OPEN = 512  # of the 1,024 descriptors that a container commonly has
 
 
 class FollowSettings(TypedDict):
@@ -58,7 +56,7 @@ class Tail:
         poll_interval: float = 0.25,
         autosave: bool = True,
         saved: Callable[[], None] = lambda: None,
-        most_open: int = MOST_OPEN,
+        most_open: int | None = None,
         open_file: Open | None = None,
         log: Any,
         monotonic: Callable[[], float] = time.monotonic,
@@ -66,7 +64,8 @@ class Tail:
     ) -> None:
         """`autosave=False`: only `save` writes the checkpoint, for a caller whose `extra` must fit the offsets exactly.
         `utf16`: what has no byte order mark is UTF-16 too.
-        At most `most_open` files are open at once; `open_file` opens them in another way.
+        At most `most_open` files are open at once, by default as many as the process's limit allows; `open_file` opens
+        them in another way.
         `saved` is called after each try to write it, with or without success.
 
         `start_at` holds for the files found at the very first start, without a checkpoint; later ones begin at 0, and
@@ -79,7 +78,7 @@ class Tail:
             chunk_bytes=chunk_bytes,
             multiline=multiline,
             delete_after_ack=delete_after_ack,
-            open_file=open_file or Opener(most_open, utf16=utf16).open,
+            open_file=open_file or Opener(most_open or descriptors_to_use(), utf16=utf16).open,
             monotonic=monotonic,
             wall=wall,
         )

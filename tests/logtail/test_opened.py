@@ -4,12 +4,13 @@
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from logtail.decoded import Opener
-from logtail.opened import Condition, Opened
+from logtail.opened import Condition, Opened, descriptors_to_use
 
 from .conftest import Follow, append
 
@@ -237,3 +238,9 @@ async def test_a_file_that_vanished_while_its_descriptor_was_taken_back_is_said(
     assert len(await tail.lines(3)) == 3
     log.unlink()
     assert (await tail.event("file_gone"))["path"] == str(log)
+
+
+@pytest.mark.parametrize(("limit", "used"), [(1024, 512), (1_048_576, 16_384), (resource.RLIM_INFINITY, 16_384)])
+def test_half_of_the_descriptors_are_for_files(monkeypatch: pytest.MonkeyPatch, limit: int, used: int) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert descriptors_to_use() == used
