@@ -136,13 +136,25 @@ class Times:
 
     def milliseconds_column(self, column: Sequence[bytes]) -> list[bytes] | None:
         """Many numbers of 13 digits, milliseconds since 1970, as JSON texts; `None` if one is beyond reach."""
+        prefixes = self._seconds_of(column, b".")
+        return None if prefixes is None else [prefixes[text[:10]] + text[10:] + b'Z"' for text in column]
+
+    def seconds_column(self, column: Sequence[bytes]) -> list[bytes] | None:
+        """The same for numbers of ten digits and a fraction, seconds since 1970."""
+        prefixes = self._seconds_of(column, b"")
+        if prefixes is None:
+            return None
+        return [prefixes[text[:10]] + (b"" if text[10:] == b".0" else text[10:]) + b'Z"' for text in column]
+
+    def _seconds_of(self, column: Sequence[bytes], behind: bytes) -> dict[bytes, bytes] | None:
+        """By the first ten digits, how the JSON text of such a moment begins."""
         prefixes = {}
         for second in {text[:10] for text in column}:
             stamp = self.epoch(int(second))
             if stamp is None:
                 return None
-            prefixes[second] = b'"%b.' % stamp.text[:-1].encode()
-        return [prefixes[text[:10]] + text[10:] + b'Z"' for text in column]
+            prefixes[second] = b'"%b%b' % (stamp.text[:-1].encode(), behind)
+        return prefixes
 
     def text(self, text: str) -> Stamp | None:
         """Any ISO 8601 moment, as loggers write it into JSON."""

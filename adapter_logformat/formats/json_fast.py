@@ -297,6 +297,9 @@ def _is_text(chunk: bytes) -> bool:
 
 def _token_stamps(column: Sequence[bytes], times: Times, *, epoch: bool) -> Sequence[bytes] | None:
     """Times as tokens of their JSON; `None` where one is no moment."""
+    if epoch and b"." in column[0]:
+        # Only as a double is written may it be taken as it is.
+        return times.seconds_column(column) if texts(list(map(float, column))) == column else None
     if epoch:
         return times.milliseconds_column(column)
     seconds = (second[1:].decode() for second in json_plain.seconds(column))
@@ -337,6 +340,9 @@ def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | No
     if _only(column, int) and min(column) >= 10**12 and max(column) < 10**13:
         milliseconds = times.milliseconds_column(texts(column))
         return None if milliseconds is None else (milliseconds, "")
+    if _only(column, float) and min(column) >= 10**9 and max(column) < 10**10:
+        seconds = times.seconds_column(texts(column))
+        return None if seconds is None else (seconds, "")
     stamps = list(map(json_app.moment, column, repeat(times)))
     if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
         return None

@@ -85,7 +85,7 @@ def _token(
     """The pattern of a value like this one, and what is to be asked of all of them."""
     if kind == "time":
         if not isinstance(value, str):
-            return rb"[1-9]\d{12}", None
+            return (rb"[1-9]\d{9}\.\d{1,9}" if isinstance(value, float) else rb"[1-9]\d{12}"), None
         return rb'"[^"]{%d}"' % len(value), _of_form(b'"' + value.encode().translate(_DIGITS) + b'"')
     if kind == "trace":
         digits = json_app.TRACE_DIGITS[target]

@@ -22,6 +22,7 @@ _NUMBER: Final = (
 _SCALAR: Final = b"(?:" + _STRING + b"|" + _NUMBER + b"|true|false|null)"
 _ISO: Final = rb'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}+Z"'
 _MILLISECONDS: Final = rb"[1-9]\d{12}"
+_SECONDS: Final = rb"[1-9]\d{9}\.\d{1,9}"
 _ISO_TEXT: Final = re.compile(_ISO[1:-1].decode(), re.ASCII)
 _PLAIN_KEY: Final = re.compile(r"[ !#-\[\]-~]+")
 MOST_KEYS: Final = 40
@@ -30,7 +31,8 @@ MOST_KEYS: Final = 40
 @dataclass(frozen=True, slots=True)
 class Shape:
     """`fields` are the keys in their order; `own` those whose values are not what the plan takes them for; `epoch`: the
-    time is a number of milliseconds; `plain`: the quicker form for chunks that are clean throughout."""
+    time is a number, of milliseconds or of seconds with a fraction; `plain`: the quicker form for chunks that are clean
+    throughout."""
 
     pattern: re.Pattern[bytes]
     fields: tuple[str, ...]
@@ -64,7 +66,7 @@ def learn(line: bytes, fields: Mapping[str, object]) -> Shape | None:
             return None
         if kind == "trace" and token is not None and not _is_id(value, json_app.TRACE_DIGITS[target]):
             own.append(key)
-        epoch = epoch or (kind == "time" and isinstance(value, int))
+        epoch = epoch or (kind == "time" and not isinstance(value, str))
         members.append(b'"%b"%b(%b)' % (re.escape(key.encode()), colon, token))
     pattern = re.compile(rb"^\{" + comma.join(members) + rb"\}\n", re.MULTILINE)
     if not pattern.fullmatch(line + b"\n"):
@@ -78,6 +80,8 @@ def _token(kind: str, target: str, value: object) -> bytes | None:
     if kind == "time":
         if isinstance(value, str):
             return _ISO if _ISO_TEXT.fullmatch(value) else None
+        if isinstance(value, float):
+            return _SECONDS if 10**9 <= value < 10**10 else None
         return _MILLISECONDS if type(value) is int and 10**12 <= value < 10**13 else None
     if kind == "level":
         return _STRING if isinstance(value, str) else _INTEGER if type(value) is int else None
