@@ -28,6 +28,7 @@ _LAYOUTS: Final = (
     rf"(?:(?: (?P<zone2>UTC|GMT|[A-Z]{{3,4}}))? (?P<year2>(?:19|20)\d\d))?{_ZONE}",
     rf"(?P<day>\d{{1,2}})\.(?P<month>\d{{1,2}})\.(?P<year>\d{{4}})(?:[T_\-]|,? | -- ){_CLOCK}{_ZONE}",
     rf"(?P<month>\d{{1,2}})/(?P<day>\d{{1,2}})/(?P<year>\d{{4}})(?:[T_\-]|,? | -- ){_CLOCK}{_HALF}{_ZONE}",
+    rf"(?P<day>\d\d)-(?P<month>\d\d)-(?P<year>(?:19|20)\d\d)(?:[T_]|,? ){_CLOCK}{_HALF}{_ZONE}",
     rf"(?P<year>\d\d)[-/](?P<month>\d\d)[-/](?P<day>\d\d) {_CLOCK}{_HALF}{_ZONE}",
     rf"(?P<year>\d\d)(?P<month>[01]\d)(?P<day>[0-3]\d) (?:{_CLOCK}|(?P<packed>[012]\d[0-5]\d[0-5]\d))",
     rf"(?P<month>[01]?\d)[-./](?P<day>[0-3]?\d) {_CLOCK}{_ZONE}",
@@ -45,7 +46,8 @@ _WITH_DATE: Final = re.compile(
     _BEGIN + "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", layout) + "()" for layout in _LAYOUTS[:-1]) + ")" + _END
 )
 """All but the clock alone, in one: the group that is set has the layout's number, counted from one."""
-_US: Final = 6
+_UNSURE: Final = (6, 7)
+"""Layouts whose day and month may have changed places."""
 _CLOCK_ALONE: Final = len(_LAYOUTS) - 1
 LATEST_CLOCK: Final = 12
 """A clock without a date that begins further in belongs to the message."""
@@ -57,7 +59,7 @@ class Found(NamedTuple):
     begin: int
     end: int
     pieces: dict[str, str | None]
-    is_us: bool
+    is_unsure: bool
     counts_milliseconds: bool
     """What follows the seconds stands behind a colon: no decimal places but a number of milliseconds."""
 
@@ -81,7 +83,7 @@ class Found(NamedTuple):
         month, day = told["month"] or "", told["day"] or ""
         clock = told.get("clock") or told.get("packed") or ""
         year, guessed = told.get("year") or told.get("year2"), ""
-        if self.is_us and told.get("half") is None:
+        if self.is_unsure and told.get("half") is None:
             if int(month) > 12:
                 month, day = day, month
             elif int(day) <= 12 and day != month:
@@ -109,7 +111,7 @@ def find(text: str) -> Found | None:
 
 
 def _found(match: re.Match[str], number: int) -> Found:
-    return Found(match.start(), match.end(), match.groupdict(), number == _US, _behind_colon(match))
+    return Found(match.start(), match.end(), match.groupdict(), number in _UNSURE, _behind_colon(match))
 
 
 def _behind_colon(found: re.Match[str]) -> bool:

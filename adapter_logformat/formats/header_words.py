@@ -55,11 +55,18 @@ PLACE: Final = re.compile(
 _LINE_BEHIND: Final = re.compile(r"(?P<name>.+):(?P<line>\d{1,7})")
 
 A_FILE: Final = (
-    rf"[\w\-]++\.(?:{_SOURCE}|ya?ml|json|toml|xml|conf|cfg|ini|txt|log|csv|html?|css|sql|md|sh|bat|env|lock|pid|sock"
-    r"|tar|t?gz|zip|jar|war|dll|so|pem|crt|key|db|sqlite|tmp|bak|pdf|png|jpe?g|service|properties)(?![\w.$\-])"
+    rf"(?:v\d++\.\d|[\w\-]++\.(?=[a-z\d]{{1,10}}+(?![\w.$\-]))(?:{_SOURCE}"
+    r"|ya?ml|json|toml|xml|conf|cfg|ini|txt|log|csv|html?|css|sql|md|sh|bat|env|lock|pid|sock"
+    r"|tar|t?gz|zip|jar|war|dll|so|pem|crt|key|db|sqlite|tmp|bak|pdf|png|jpe?g|service|properties)(?![\w.$\-]))"
 )
-"""What is named as a file is, not as a logger."""
+"""What is named as a file or a version is, not as a logger."""
+NOT_BEHIND: Final = (
+    r"(?<!\.\d)(?<!\.(?:py|js|go|sh|rb|rs|ts|md))(?<!\.(?:yml|xml|log|txt|cfg|ini|csv|jar|zip|php|com|org|net))"
+    r"(?<!\.(?:yaml|json|conf|toml|html))"
+)
+"""The same and hosts, asked behind a name: quicker, and enough where a colon follows."""
 _FILE: Final = re.compile(A_FILE)
+_DOMAIN: Final = (".com", ".org", ".net", ".local", ".internal", ".lan")
 _COMPONENT: Final = re.compile(r"root|__\w+__|[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)")
 _THROWN: Final = re.compile(r".*(?:Exception|Error|Throwable|Warning|Failure)")
 _THREAD: Final = re.compile(
@@ -70,7 +77,7 @@ _THREAD: Final = re.compile(
 def is_logger(name: str, after_level: bool) -> bool:
     """Names of modules and classes. A single word is one only behind a level, and if it is written as no word of a
     message is (`HttpServer`, `my_module`); `failed`, `Result`, `config.yaml` and what is thrown are not."""
-    if _FILE.fullmatch(name) or _THROWN.fullmatch(name):
+    if _FILE.match(name) or name.endswith(_DOMAIN) or _THROWN.fullmatch(name):
         return False
     return DOTTED.fullmatch(name.partition("#")[0]) is not None or (
         after_level and _COMPONENT.fullmatch(name) is not None

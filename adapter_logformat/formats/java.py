@@ -4,7 +4,7 @@ traces join their record. Application servers and java.util.logging are in `java
 
 from typing import Final
 
-from adapter_logformat.formats.header_words import A_FILE
+from adapter_logformat.formats.header_words import NOT_BEHIND
 from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import JAVA as SCALE
@@ -84,7 +84,7 @@ LAYOUTS: Final = (
         title="Spark and old Hadoop: `%d{yy/MM/dd HH:mm:ss} %p %c{1}: %m`",
         rank=82,
         pattern=rf"(?P<year>\d\d)/(?P<month>\d\d)/(?P<day>\d\d) {CLOCK} {_LEVEL} {{1,3}}(?:{_THREAD} {{1,2}})?"
-        rf"(?:(?P<logger>(?=[\w$\-]*+\.|[A-Z])(?!{A_FILE})[A-Za-z_$][\w.$\-]*+)(?<!Exception)(?<!Error)"
+        rf"(?:(?P<logger>(?=[\w$\-]*+\.|[A-Z])[A-Za-z_$][\w.$\-]*+)(?<!Exception)(?<!Error){NOT_BEHIND}"
         rf"(?:\([^)\s]*+\))?:(?!:) ?|{_THROWN})(?P<body>.*)",
         sample="17/06/09 20:10:40 INFO executor.CoarseGrainedExecutorBackend: Registered signal handlers for [TERM]",
         scale=SCALE,
@@ -181,7 +181,7 @@ LAYOUTS: Final = (
         # With neither dot, thread nor dash the word before a colon is the message's own: `Result: 5`, `https://…`.
         r"(?:(?=[A-Za-z_$][\w$]*+\.)"
         r"|(?=[A-Z]|root\b)(?(thread)|(?(thread2)|(?=[\w.$]++(?::\d{1,9}+)?(?: {1,80}\[[^\]\n]*+\])? {1,80}-))))"
-        rf"(?:(?P<logger>(?!AMQ\d)(?!{A_FILE})[A-Za-z_$][\w.$]*+)(?<!\.py)(?<!Exception)(?<!Error)(?::(?P<line>\d{{1,9}}+))?"
+        rf"(?:(?P<logger>(?!AMQ\d)[A-Za-z_$][\w.$]*+)(?<!Exception)(?<!Error){NOT_BEHIND}(?::(?P<line>\d{{1,9}}+))?"
         r"(?: {1,80}\[(?P<context>[^\]\n]++)?\](?= - ))?(?::(?= |$) {0,6}| {1,80}--? )|"
         rf"{_THROWN})(?P<body>.*)",
         yields=r"\d{4}-\S{5}T\S{8,18}(?:Z|[+\-]\d\d:?\d\d) \[[A-Z]{4,5}\] ",  # hclog

@@ -5,7 +5,7 @@ between colons or bars, and with the place in the code; tracebacks join their re
 from collections.abc import Mapping
 from typing import Final
 
-from adapter_logformat.formats.header_words import A_FILE
+from adapter_logformat.formats.header_words import NOT_BEHIND
 from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, iso_time, parts_time
 from adapter_logformat.multiline import TEXT
 from adapter_logformat.severity import PYTHON as SCALE
@@ -50,7 +50,7 @@ LAYOUTS: Final = (
         rf" (?:- )?(?=[\[A-Z]))?\[?{_LEVEL} {{0,8}}\]?"
         r"(?:(?: in (?P<module>\w++)| \[(?P<logger2>[A-Za-z_][\w.\-]*+)\]"
         # Any other single word before a colon is the message's own: `Result: 5`, `https://…`.
-        rf"| (?P<logger3>root|__main__|(?!{A_FILE})[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++)(?=:(?: |$)))?"
+        rf"| (?P<logger3>root|__main__|[A-Za-z_][\w\-]*+(?:\.[\w\-]++)++){NOT_BEHIND}(?=:(?: |$)))?"
         r":(?!:) {0,4}| - | )"
         rf"(?:[\[(]?{_PY}(?::(?P<function>[A-Za-z_]\w*+))?[\])]?(?:: | - | {{1,8}}))?"
         # What is no message, but the header of another layout going on: the end of somebody else's bracket, a module of
