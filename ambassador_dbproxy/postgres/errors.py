@@ -34,11 +34,19 @@ class ServerError:
     message: str
 
 
-def fatal(sqlstate: str, message: str, *, hint: str = "") -> bytes:
+def fatal(sqlstate: str, message: str) -> bytes:
     """An ErrorResponse of severity FATAL, which ends the session at the client."""
-    fields = [("S", "FATAL"), ("V", "FATAL"), ("C", sqlstate), ("M", message), ("H", hint)]
+    fields = [("S", "FATAL"), ("V", "FATAL"), ("C", sqlstate), ("M", message)]
     body = b"".join(code.encode() + _text(value) for code, value in fields if value)
     return encode(b"E", body + b"\0")
+
+
+def with_hint(body: bytes, hint: str) -> bytes:
+    """The server's ErrorResponse, each field as it was sent, and `hint` where it gives none of its own."""
+    fields = [field for field in body.split(b"\0") if field]
+    if not any(field.startswith(b"H") for field in fields):
+        fields.append(b"H" + hint.encode())
+    return encode(b"E", b"\0".join(fields) + b"\0\0")
 
 
 def read_error(body: bytes) -> ServerError:

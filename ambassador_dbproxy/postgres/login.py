@@ -64,12 +64,12 @@ class LoginFailed(Exception):
 
 
 class ServerRefused(Exception):
-    """The server answered the login with an error. `raw` is the ErrorResponse as it was sent."""
+    """The server answered the login with an error. `body` is that of the ErrorResponse as it was sent."""
 
-    def __init__(self, error: ServerError, raw: bytes) -> None:
+    def __init__(self, error: ServerError, body: bytes) -> None:
         super().__init__(f"{error.sqlstate} {error.message}")
         self.error = error
-        self.raw = raw
+        self.body = body
 
 
 class UpstreamLogin:
@@ -128,7 +128,7 @@ class UpstreamLogin:
         """Take one message of the server, decide by the table, and say what to do next."""
         if message.kind == b"E":
             self.state = LoginState.REFUSED
-            raise ServerRefused(read_error(message.body), message.encode())
+            raise ServerRefused(read_error(message.body), message.body)
         if message.kind == b"R":
             return self._authentication(message)
         if message.kind not in _ALLOWED.get(self.state, b""):

@@ -153,7 +153,6 @@ async def _pass_answer(app: Conversation, from_app: MessageReader, server: Serve
 
 def _login_refused(refusal: ServerRefused, route: Route) -> Refused:
     """The server's own verdict, with a hint that says whose password it was about."""
-    error = refusal.error
     hint = f"This login was made by the database ambassador, as the user configured for {route.name}."
-    answer = errors.fatal(error.sqlstate or errors.INVALID_AUTHORIZATION, error.message, hint=hint)
-    return Refused(Reason.LOGIN, f"{route.name}: the server refused the login: {error.message}", answer)
+    text = f"{route.name}: the server refused the login: {refusal.error.message}"
+    return Refused(Reason.LOGIN, text, errors.with_hint(refusal.body, hint))

@@ -81,6 +81,11 @@ async def test_a_missing_database_is_the_servers_own_error(
         await psycopg.AsyncConnection.connect(dsn(through))
 
 
+async def test_a_refused_parameter_comes_with_the_servers_own_hint(through: Any) -> None:
+    with pytest.raises(psycopg.OperationalError, match="Available values: debug5"):
+        await psycopg.AsyncConnection.connect(dsn(through), options="-c client_min_messages=shouting")
+
+
 async def test_copy_in_and_out(through: Any) -> None:
     rows = b"".join(b"%d\t%s\n" % (n, b"x" * (n % 500)) for n in range(40_000))
     async with await psycopg.AsyncConnection.connect(dsn(through), autocommit=True) as connection:

@@ -242,7 +242,7 @@ def test_a_refusal_keeps_the_servers_words() -> None:
     with pytest.raises(ServerRefused) as caught:
         login().receive(error)
     assert caught.value.error.sqlstate == "28P01"
-    assert caught.value.raw == error.encode()
+    assert caught.value.body == error.body
 
 
 def test_the_greeting_is_bounded() -> None:
