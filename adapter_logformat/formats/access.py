@@ -33,7 +33,7 @@ _HEAD: Final = re.compile(
 _CHAIN: Final = re.compile(r"[0-9a-fA-F.:]{2,60}+(?:, ?[0-9a-fA-F.:]{2,60}+){1,20}+(?= )")
 """What a proxy's own log may have in the place of the client: those it was forwarded for."""
 _QUOTED: Final = re.compile(r'"((?:[^"\\]++|\\.){0,9999}+)"', re.ASCII)
-_STATUS: Final = re.compile(r" (\d{3}|-) (\d{1,18}+|-)(?= |$)", re.ASCII)
+_STATUS: Final = re.compile(r" (\d{3}|[0-]) (\d{1,18}+|-)(?= |$)", re.ASCII)
 _UNESCAPED_END: Final = re.compile(r'" (?:\d{3}|-) (?:\d{1,18}+|-)(?= |$)', re.ASCII)
 _PAIR: Final = re.compile(r' "((?:[^"\\]++|\\.){0,9999}+)" "((?:[^"\\]++|\\.){0,9999}+)"(?= |$)', re.ASCII)
 _ODD_PAIR: Final = re.compile(
@@ -58,7 +58,8 @@ _PORTED: Final = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3}):(\d{1,5})|\[([0-9a-fA-F:
 """A client's address with its port, or in brackets."""
 LARGEST_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]+", re.ASCII)
-_PROTOCOL: Final = re.compile(r"HTTP/(\d(?:\.\d)?)", re.ASCII)
+_PROTOCOL: Final = re.compile(r"(HTTP|RTSP|SIP|ICY|XDBC)/(\d(?:\.\d)?)", re.ASCII)
+"""Scanners and players speak other protocols to the port of HTTP."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
 _ESCAPE: Final = re.compile(r'(?:\\x[0-9a-fA-F]{2})++|\\["\\nrtbfv]', re.ASCII)
 _SIMPLE: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
@@ -113,7 +114,7 @@ def parse(line: str, times: Times) -> tuple[Record, str] | None:
     if user not in ("-", "", '""'):
         attributes["user.name"] = unescape(user)
     put_request(request, attributes)
-    if status[1] != "-":
+    if status[1] not in ("-", "0"):
         attributes["http.response.status_code"] = int(status[1])
         record.severity_number = of_status(int(status[1]))
     if status[2] != "-":
@@ -216,8 +217,8 @@ def put_request(request: str, attributes: dict[str, object]) -> None:
     else:
         attributes["url.full"] = target
     if version is not None:
-        attributes["network.protocol.name"] = "http"
-        attributes["network.protocol.version"] = version[1]
+        attributes["network.protocol.name"] = version[1].lower()
+        attributes["network.protocol.version"] = version[2]
 
 
 def extras(text: str) -> list[str]:

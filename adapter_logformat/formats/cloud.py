@@ -39,6 +39,7 @@ _S3_TAIL: Final = ("version_id", "host_id", "signature_version", "cipher_suite",
 def _balancer(record: Record, found: Mapping[str, str | None]) -> bool:
     attributes = record.attributes
     put_request(record.body or "", attributes)
+    attributes["client.address"] = (found["client"] or "").strip("[]")
     if found["status"] != "-":
         record.severity_number = of_status(int(found["status"] or 0))
     times = [found[f"took{at}"] or "-1" for at in (1, 2, 3)]
@@ -50,7 +51,8 @@ def _balancer(record: Record, found: Mapping[str, str | None]) -> bool:
 
 
 def _network(record: Record, found: Mapping[str, str | None]) -> bool:
-    _tail(record.attributes, found["tail"] or "", _NLB_TAIL)
+    record.attributes["client.address"] = (found["client"] or "").strip("[]")
+    _tail(record.attributes, (found["tail"] or "").replace('","', ","), _NLB_TAIL)
     return True
 
 

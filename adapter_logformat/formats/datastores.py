@@ -1,15 +1,17 @@
-"""Stores and the pools before them: ClickHouse, PgBouncer, Couchbase, SAP HANA, Ceph, and what Redis' MONITOR prints.
+"""Stores and the pools before them: ClickHouse, PgBouncer, Couchbase, SAP HANA, Ceph, Aerospike, Scylla, Db2, Oracle,
+and what Redis' MONITOR prints.
 MySQL and Redis' own log are in `database`, PostgreSQL is in `postgres`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, iso_time, parts_time
-from adapter_logformat.multiline import ALONE, LINES, TEXT
-from adapter_logformat.record import Record
+from adapter_logformat.grammar import HMS, ISO, YMD, Field, Layout, is_number, iso_time, parts_time
+from adapter_logformat.multiline import ALONE, LINES, TEXT, Rule
+from adapter_logformat.record import OWN_PREFIX, Record, Stamp
 from adapter_logformat.severity import CRIT, DEBUG, ERROR, FATAL, INFO, NOTICE, TRACE, WARN, WORDS
+from adapter_logformat.timestamps import Times
 
 _LOGGER: Final[Field] = ("otel.scope.name", str)
 _THREAD: Final[Field] = ("thread.id", int)
@@ -41,6 +43,57 @@ def _pool(record: Record, _: Mapping[str, str | None]) -> bool:
     attributes[f"{side}.address"], attributes[f"{side}.port"] = found["host"].strip("[]"), int(found["port"])
     record.body = found["body"]
     return True
+
+
+_DB2_KEYS: Final = "PID|TID|PROC|INSTANCE|NODE|DB|APPHDL|APPID|AUTHID|HOSTNAME|EDUID|EDUNAME|FUNCTION"
+_DB2_PAIR: Final = re.compile(rf"(?:^|(?<=\s))({_DB2_KEYS})\s*: (.*?)(?=\s+(?:{_DB2_KEYS})\s*:|\s*$)")
+_DB2_TARGETS: Final = {
+    "TID": "thread.id", "PROC": "app.program", "DB": "db.namespace", "AUTHID": "user.name",
+    "EDUNAME": "thread.name", "FUNCTION": "code.function.name", "PID": "process.pid",
+}  # fmt: skip
+_ORACLE_PAIR: Final = re.compile(
+    r"^([A-Z][A-Z ]{1,30}?) ?:\[\d{1,9}\] '(.*?)'(?=\n[A-Z][A-Z ]{1,30} ?:\[|\Z)", re.DOTALL | re.MULTILINE
+)
+_ORACLE_TARGETS: Final = {
+    "ACTION": "db.query.text", "DATABASE USER": "user.name", "CLIENT ADDRESS": "client.address",
+}  # fmt: skip
+_ORACLE_CODE: Final = re.compile(r"ORA-\d{5}\b")
+LONGEST_AUDIT: Final = 1 << 16
+
+
+def _db2_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    """Behind the time stand the minutes by which it is ahead."""
+    hours, minutes = divmod(int((found["ahead"] or "")[1:]), 60)
+    zone = f"{(found['ahead'] or '')[0]}{hours:02d}{minutes:02d}"
+    return times.parts(found["year"], found["month"] or "", found["day"] or "", found["clock"] or "",
+                       found["fraction"], zone)  # fmt: skip
+
+
+def _db2(record: Record, _: str, lines: Sequence[str]) -> None:
+    """Figures of the header up to the first line that has none; what follows is the message."""
+    at = 0
+    while at < len(lines) and (found := _DB2_PAIR.findall(lines[at])):
+        for key, value in found:
+            name = _DB2_TARGETS.get(key, OWN_PREFIX + key.lower())
+            if key == "HOSTNAME":
+                record.resource["host.name"] = value
+            elif value:
+                is_id = key in ("PID", "TID") and is_number(value)
+                record.attributes[name] = int(value) if is_id else value
+        at += 1
+    record.body = "\n".join(lines[at:]) or None
+
+
+def _oracle(record: Record, _: str, lines: Sequence[str]) -> None:
+    """What stands below the time: messages, or the pairs of an audit trail."""
+    text = record.body = "\n".join(lines)
+    if text.startswith("LENGTH") and len(text) <= LONGEST_AUDIT:
+        for key, value in _ORACLE_PAIR.findall(text):
+            name = _ORACLE_TARGETS.get(key, OWN_PREFIX + key.lower().replace(" ", "_"))
+            if value:
+                record.attributes[name] = value
+    elif (code := _ORACLE_CODE.search(text, 0, LONGEST_AUDIT)) is not None:
+        record.attributes["db.response.status_code"] = code[0]
 
 
 def _monitored(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -138,6 +191,61 @@ LAYOUTS: Final = (
         time=iso_time,
         rule=LINES,
         absent=frozenset({"-", ""}),
+    ),
+    Layout(
+        name="aerospike",
+        title="Aerospike: `time GMT: LEVEL (module): (file:line) message`",
+        rank=86,
+        pattern=rf"(?P<month>[A-Z][a-z]{{2}}) (?P<day>\d\d) (?P<year>\d{{4}}) {HMS} (?P<zone>[A-Z]{{3,4}}): "
+        r"(?P<level>CRITICAL|WARNING|INFO|DEBUG|DETAIL) \((?P<logger>[\w\-:]{1,60}+)\): "
+        r"(?:\((?P<file>[\w./\-]{1,100}+):(?P<line>\d{1,9}+)\) )?(?P<body>.*)",
+        sample="Nov 20 2026 08:51:00 GMT: INFO (info): (ticker.c:168) NODE-ID bb902b0a8c04202 CLUSTER-SIZE 1",
+        scale={"CRITICAL": FATAL, "WARNING": WARN, "INFO": INFO, "DEBUG": DEBUG, "DETAIL": TRACE},
+        fields={"logger": _LOGGER, "file": _FILE, "line": _LINE},
+        time=parts_time,
+        rule=LINES,
+    ),
+    Layout(
+        name="scylla",
+        title="Scylla and Seastar: `LEVEL time [shard n] logger - message`",
+        rank=86,
+        pattern=rf"(?P<level>TRACE|DEBUG|INFO|WARN|ERROR) {{1,2}}{ISO} "
+        r"\[shard {1,3}(?P<shard>\d{1,5}+)(?::\s*\w+)?\] (?P<logger>[\w.\-]{1,100}+) - (?P<body>.*)",
+        sample="INFO  2026-11-20 08:51:00,083 [shard 1] compaction - Compacting 4 tables",
+        scale=WORDS,
+        fields={"shard": ("app.shard", int), "logger": _LOGGER},
+        time=iso_time,
+        rule=TEXT,
+    ),
+    Layout(
+        name="db2_diag",
+        title="Db2's db2diag.log: a header, figures and the message below",
+        rank=86,
+        pattern=r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)-(?P<clock>\d\d\.\d\d\.\d\d)\.(?P<fraction>\d{6})"
+        r"(?P<ahead>[+-]\d{3}) (?P<record>[A-Z]\d{1,18}[A-Z]\d{1,9}) {1,20}LEVEL: (?P<level>[A-Z][a-z]{2,10})(?P<body>)"
+        r"(?: \(.{0,30}\))?\s{0,9}",
+        sample="2026-11-20-08.51.00.193659+060 E15259E495            LEVEL: Event",
+        scale={"EVENT": INFO, "INFO": INFO, "WARNING": WARN, "ERROR": ERROR, "SEVERE": CRIT, "CRITICAL": FATAL},
+        fields={"record": ("app.record_id", str)},
+        time=_db2_time,
+        rule=Rule(rf"(?:{_DB2_KEYS}|MESSAGE|CHANGE|RETCODE|CALLED|IMPACT|DATA #\d+|START|STOP|CALLSTCK)\s*:.*|[ \t].*",
+                  joins_unknown=True, folds=True),
+        fold=_db2,
+    ),
+    Layout(
+        name="oracle",
+        title="Oracle's alert log and audit trail: a time alone in its line, the rest below",
+        rank=80,
+        pattern=r"(?:(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\.(?P<fraction>\d{6})(?P<zone>[+-]\d\d:\d\d)"
+        r"|[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2}) (?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d) (?P<year>\d{4})"
+        r"(?: (?P<ahead>[+-]\d\d:\d\d))?)(?P<body>)",
+        sample="2026-11-20T08:51:00.339827-05:00",
+        scale={},
+        fields={},
+        time=lambda times, found: iso_time(times, found) if found["second"] else times.parts(
+            found["year"], found["month"] or "", found["day"] or "", found["clock"] or "", None, found["ahead"]),
+        rule=Rule(r"[ \t].*|Warning: .*|ORA-\d{5}.*|Errors in .*", joins_unknown=True, folds=True),
+        fold=_oracle,
     ),
     Layout(
         name="redis_monitor",

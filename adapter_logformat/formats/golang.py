@@ -76,8 +76,9 @@ LAYOUTS: Final = (
         r"|(?<=\[)(?:trace|debug|info|warn|warning|error|fatal)(?=\]))"
         r"(?:[+\-]\d{1,2})?(?:\]:?|:|(?P<bare>)(?= )) {1,4}"
         r"(?:<(?P<file2>[\w./\-]{1,200}?\.go):(?P<line2>\d{1,9}+)> )?)?(?P<body>.*)",
-        # chi, Gitea
-        yields=r"\d{4}/\d\d/\d\d [\d:.]{8,18} (?:(?:\[[^\]\n]{1,200}+\] )?\"[A-Z]{3,9} |[\w./\-]{1,200}+:\d{1,9}:\S)",
+        # chi, Gitea, Squid
+        yields=r"\d{4}/\d\d/\d\d [\d:.]{8,18} (?:(?:\[[^\]\n]{1,200}+\] )?\"[A-Z]{3,9} "
+        r"|[\w./\-]{1,200}+:\d{1,9}:\S|kid\d\| )",
         sample="2026/11/20 08:51:00 main.go:12: listening on :8080",
         scale={**WORDS, **_LONG},
         fields={"file": _FILE, "line": _LINE, "file2": _FILE, "line2": _LINE},

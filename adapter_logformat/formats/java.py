@@ -2,11 +2,14 @@
 traces join their record. Application servers and java.util.logging are in `java_server`.
 """
 
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from adapter_logformat.formats.header_words import NOT_BEHIND
 from adapter_logformat.grammar import CLOCK, ISO, Field, Format, Layout, clock_time, iso_time, parts_time
-from adapter_logformat.multiline import TEXT
+from adapter_logformat.multiline import TEXT, Rule
+from adapter_logformat.record import Record
 from adapter_logformat.severity import JAVA as SCALE
 
 _LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
@@ -16,6 +19,18 @@ _THROWN: Final = r"(?=[A-Za-z_$][\w.$]*+(?:(?<=Exception)|(?<=Error)): )"
 """What a message without a logger before it may begin with, though it is named as loggers are."""
 _THREAD_FIELD: Final[Field] = ("thread.name", str)
 _LOGGER_FIELD: Final[Field] = ("otel.scope.name", str)
+
+_LOGGER_BEHIND: Final = re.compile(r"(.*?)[ \t]?\(([\w$]++(?:\.[\w$]++)++)\)")
+
+
+def _settings(record: Record, lines: Sequence[str]) -> None:
+    """What `(logger)` ends is the last line of the message."""
+    found = _LOGGER_BEHIND.fullmatch(lines[-1]) if lines else None
+    if found is not None:
+        record.attributes["otel.scope.name"] = found[2]
+        lines = [*lines[:-1], *([found[1]] if found[1].strip() else ())]
+    record.body = "\n".join([record.body or "", *lines])
+
 
 LAYOUTS: Final = (
     Layout(
@@ -66,6 +81,18 @@ LAYOUTS: Final = (
         fields={"logger": _LOGGER_FIELD},
         time=iso_time,
         rule=TEXT,
+    ),
+    Layout(
+        name="kafka_config",
+        title="The settings that Kafka and its clients list: a line for each, the logger behind the last one",
+        rank=83,
+        pattern=rf"(?=\[[^\]\n]{{19}},\d{{3}}\])\[{ISO}\] {_LEVEL} {{1,6}}(?P<body>[A-Z]\w{{1,60}}+ values: {{0,2}})",
+        sample="[2026-11-20 08:51:00,107] INFO KafkaConfig values: ",
+        scale=SCALE,
+        fields={},
+        time=iso_time,
+        rule=Rule(r"[ \t].*", folds=True),
+        fold=lambda record, _, lines: _settings(record, lines),
     ),
     Layout(
         name="logback",

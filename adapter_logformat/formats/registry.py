@@ -50,9 +50,17 @@ FAMILIES = (
            r"|\d\d [A-Z][a-z]{2} \d|# (?:Time|User@Host|Query_time): |\d{4}-\d\d-\d\dT\S{8,40}(?:\t|  )|\t\t {0,12}\d"
            r"|\d{1,18} [A-Z][a-z]{3,6}(?: DB)?\t|\[\d{1,10}:[MSCX]\] |[/A-Z][^,]{1,250}+, Version: "),
     Family("datastores",
-           ("clickhouse", "pgbouncer", "couchbase", "sap_hana", "ceph", "ceph_cluster", "redis_monitor"),
+           ("clickhouse", "pgbouncer", "couchbase", "sap_hana", "ceph", "ceph_cluster", "redis_monitor", "aerospike",
+            "scylla", "db2_diag", "oracle"),
            r"\d{4}[-/.]\d\d[-/.]\d\d[T ]\S{8,32} (?:[A-Z+\-]\S{1,5} )?(?:\[ ?\d{1,10} ?\] [{A-Z]|\d{1,10} [A-Z]"
-           r"|[\da-f]{12,16} |[a-z]{3,6}\.)|\[[a-z]\w{0,40}:[a-z]{4,8},\d{4}-|\[\d{1,10}\]\{|\d{9,11}\.\d{6} \["),
+           r"|[\da-f]{12,16} |[a-z]{3,6}\.)|\[[a-z]\w{0,40}:[a-z]{4,8},\d{4}-|\[\d{1,10}\]\{|\d{9,11}\.\d{6} \["
+           r"|[A-Z][a-z]{2} \d\d \d{4} |[A-Z]{4,5} {1,2}\d{4}-\S{5} \S{8,18} \[shard|\d{4}-\d\d-\d\d-\d\d\."
+           r"|\d{4}-\d\d-\d\dT[\d:.]{15}[+\-]\d\d:\d\d$|[A-Z][a-z]{2} [A-Z][a-z]{2} [\d :]{16}(?: [+\-]\d\d:\d\d)?$"),
+    Family("services",
+           ("glusterfs", "supervisord", "squid_cache", "lighttpd_error", "vsftpd", "xferlog", "calico"),
+           r"\[\d{4}-[^\]]{10,30}\] [A-Z] \[|\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d:\d\d"
+           r"(?:\| |: \(| kid\d|,\d{3} [A-Z]{4} |\S{0,8} \[[A-Z]{4,7}\]\[)"
+           r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [\d ]\d \d\d:\d\d:\d\d \d{4} (?:\[pid|\d)"),
     Family("cloud", ("aws_alb", "aws_nlb", "aws_elb", "aws_s3"),
            r"(?:[a-z0-9]{1,70}|tls \d\.\d) \d{4}-\d\d-\d\dT|\d{4}-\d\d-\d\dT\S{1,300}Z \S{1,300} \S{1,300}:\d"
            r"|\S{1,300} \S{1,300} \[\d"),
@@ -94,7 +102,7 @@ FAMILIES = (
     Family("operations", ("icinga", "nagios", "bacula", "exim"),
            r"\[\d{9,11}\] [A-Z]|\[\d{4}-[^\]]{5,40}\] [a-z]|\d\d-[A-Z][a-z]{2}|\d{4}-\d\d-\d\d.{9,40} \w{6}-\w{6}"),
     Family("java", ("spring_boot", "logback", "log4j", "kafka", "zookeeper", "spark", "hdfs", "log4j_location",
-                    "log4js", "log4j_bars", "log4j_simple"), r"\[?\d|[A-Z]{4,7}[ -]"),
+                    "log4js", "log4j_bars", "log4j_simple", "kafka_config"), r"\[?\d|[A-Z]{4,7}[ -]"),
     Family("java_server",
            ("java_util_logging", "tomcat", "jboss", "elasticsearch", "cassandra", "solr", "storm", "jvm"),
            r"\[?\d|[A-Z][a-z][a-z] \d|[A-Z]{4,7} "),
@@ -113,7 +121,7 @@ FAMILIES = (
            r"[\w.\-]{0,200}:\w|[A-Z]{4,5} ?\[\d\d-\d\d\||[A-Z]{4,6} {1,4}\| |\(node:\d|\d\d:\d\d:\d\d[.,]\d{3} \|-"
            rf"|\[[^\]]{{15,30}}\] [A-Z]{{3,8}}\[\d|\[?{_ISO}\]? (?:- )?(?:\[?[A-Z]{{4,8}} {{0,8}}\]? {{1,8}}\["
            r"|[TDIWEF] \[\d|\( {0,8}\d|\S{1,255} [A-Z]{4,6} \[)"
-           r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{6})?[+\-]\d{4} \["
+           r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{6})?(?:[+\-]\d{4}|Z) \["
            r"|\d\d-\d\d-\d\d \d\d:\d\d:\d\d \S{1,255} [A-Z]{4,6} \["),
     Family("klog", ("klog",), r"[IWEF]\d{4}"),
     Family("golang", ("go_std", "zap_console", "logrus_console", "zerolog_console", "hclog"),

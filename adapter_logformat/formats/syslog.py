@@ -23,7 +23,8 @@ _TIME: Final = re.compile(
     r"(?P<fraction>\d{1,9}+))?"
     r"(?: (?P<year2>\d{4})(?= )|(?: (?P<abbreviation>[A-Za-z]{3,5}))?:(?= %))?"
     r"|(?P<colons>\d{4}:\d\d:\d\d-\d\d:\d\d:\d\d)"  # Sophos UTM
-    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)?+) ",
+    r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<part>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:?\d\d)?+) "
+    r"(?!GMT: [A-Z]{4,8} \()",  # Aerospike
     re.ASCII,
 )
 _TAG: Final = re.compile(
