@@ -1,7 +1,8 @@
 """Which tests run beside each other where pytest-xdist spreads them over processes, as `make test` does.
 
 A file stays with one process, in its order. The files named here are a chain: none of them runs beside another. And no
-property is decided by how long an example takes, which on a busy machine says nothing.
+property is decided by how long an example takes, which on a busy machine says nothing, nor by chance: every run has the
+same examples, and `--hypothesis-profile=by_chance` looks for others.
 """
 
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+UNTIMED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("by_chance", **UNTIMED)
+settings.register_profile("repeatable", derandomize=True, **UNTIMED)
+settings.load_profile("repeatable")
 
 CHAIN = (
     "tests/containers/",  # one stage, and images that are built once
