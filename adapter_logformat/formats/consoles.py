@@ -9,7 +9,17 @@ from typing import Final
 
 from adapter_logformat.formats import pairs
 from adapter_logformat.formats.header_words import A_FILE
-from adapter_logformat.grammar import CLOCK, HMS, ISO, Field, Layout, clock_time, iso_time, parts_time
+from adapter_logformat.grammar import (
+    CLOCK,
+    HMS,
+    ISO,
+    Field,
+    Layout,
+    clock_time,
+    header_goes_on,
+    iso_time,
+    parts_time,
+)
 from adapter_logformat.multiline import TEXT, TEXT_MARKS, Rule
 from adapter_logformat.record import Record, Stamp
 from adapter_logformat.severity import DEBUG, ERROR, FATAL, INFO, JAVA, NOTICE, PYTHON, TRACE, WARN, WORDS
@@ -80,17 +90,18 @@ LAYOUTS: Final = (
     ),
     Layout(
         name="twisted",
-        title="Twisted: `time+zone [system] message`, `[module.Class#level] message`",
+        title="Twisted, Cowrie: `time+zone [system] message`, `[module.Class#level] message`",
         rank=82,
-        pattern=r"(?P<second>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{6}))?(?P<zone>[+-]\d{4}) "
-        r"\[(?:-|(?P<logger>[\w.]++)#(?P<level>debug|info|warn|error|critical)"
-        r"|(?P<system>(?!(?i:debug|info|notice|warn|warning|error|critical|fatal)\])[A-Za-z_][^\]\n]{0,200}+))\] "
+        pattern=r"(?P<second>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{6}))?"
+        r"(?P<zone>[+-]\d{4}|(?<=\.\d{6})Z) \[(?:-|(?P<logger>[\w.]++)#(?P<level>debug|info|warn|error|critical)"
+        r"|(?P<logger2>[a-z_]\w*+(?:\.\w++)++)|(?P<system>[A-Za-z_][\w.() \-]{0,100}+,[^\]\n]{1,100}+))\] "
         r"(?P<body>.*)",
         sample="2026-11-20T08:51:00+0100 [twisted.web.server.Site#info] Starting factory",
         scale=PYTHON,
-        fields={"logger": _LOGGER, "system": ("app.system", str)},
+        fields={"logger": _LOGGER, "logger2": _LOGGER, "system": ("app.system", str)},
         time=iso_time,
         rule=TEXT,
+        finish=lambda record, found: not header_goes_on(record.body or ""),
     ),
     Layout(
         name="python_boxed",
@@ -144,7 +155,7 @@ LAYOUTS: Final = (
         pattern=rf"{ISO} (?P<level>[TDIWEF]) \[(?P<pid>\d{{1,10}}+):(?P<thread>[^\]\n]{{0,200}}?)"
         r"(?: (?P<file>[\w./\-]{1,200}+):(?P<line>\d{1,9}+))?\]"
         r"(?: (?P<tags>\[[^\]\n]{0,200}+\](?: \[[^\]\n]{0,200}+\])*+))?(?: (?P<named>\{[^}\n]{0,400}+\}))?"
-        r"(?: \((?P<took>[\d.,]{1,20}+[mμu]?s)\))? (?P<logger>[A-Z][\w:]*+)(?: -- (?P<body>.*))?",
+        r"(?: \((?P<took>[\d.,]{1,20}+[mμu]?s)\))? (?P<logger>[A-Z][\w:]*+) -- (?P<body>.*)",
         sample="2026-11-20 08:51:00.123456 I [35940:puma 001] [7f3a] (1.2ms) Shop::Cart -- added -- {:item=>7}",
         scale={"T": TRACE, "D": DEBUG, "I": INFO, "W": WARN, "E": ERROR, "F": FATAL},
         fields={

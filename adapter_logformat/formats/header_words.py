@@ -16,7 +16,7 @@ LEVEL: Final = re.compile(
     rf"(?P<marked>{_MIXED}):(?=\s|\Z)"
 )
 NO_LEVEL: Final = re.compile(
-    r"(?:LOG|CONFIG|NOTICE|ALERT|FAILURE|FINE)(?!:)|[A-Z]+(?:[,;]|\s*=|\s{2,}[\d.,]++(?:\s|\Z))"
+    r"(?:LOG|CONFIG|NOTICE|ALERT|FAILURE|FINE)\b(?!:)|[A-Z]++(?:[,;]|\s*=|\s{2,}[\d.,]++(?:\s|\Z))"
 )
 """Words that no time stands before: a title, a table's row, a setting."""
 LETTER: Final = re.compile(r"\[(?P<letter>[TDIWEF])\](?=[ :\[])")
