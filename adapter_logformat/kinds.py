@@ -12,14 +12,15 @@ from typing import Final
 
 from adapter_logformat.template import Template, mark, marked, typed_number, typed_real, typed_text
 
-TEXT, EMPTY, WHOLE, REAL, TRUE, FALSE, NULL, OTHER = "text", "empty", "whole", "real", "true", "false", "null", "other"
-"""`OTHER` is what no hole stands for: objects, lists, integers that 64 bits may not hold."""
+TEXT, EMPTY, WHOLE, REAL, TRUE, FALSE, NULL = "text", "empty", "whole", "real", "true", "false", "null"
+OBJECT, OTHER = "object", "other"
+"""What no hole stands for. `OTHER` are lists and integers that 64 bits may not hold."""
 LONGEST_WHOLE: Final = 18
 """Digits that 64 bits hold whatever they are."""
 MOST_MIXTURES: Final = 64
 """Ways in which the kinds of several columns may meet; each is proved before any is woven."""
 _OF_FIRST: Final = {
-    ord('"'): TEXT, ord("t"): TRUE, ord("f"): FALSE, ord("n"): NULL, ord("{"): OTHER, ord("["): OTHER,
+    ord('"'): TEXT, ord("t"): TRUE, ord("f"): FALSE, ord("n"): NULL, ord("{"): OBJECT, ord("["): OTHER,
     **dict.fromkeys(b"-0123456789", WHOLE),
 }  # fmt: skip
 _HOLES: Final[Mapping[str, Callable[[int], object]]] = {

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from adapter_logformat.kinds import EMPTY, OTHER, TEXT, Dress, dressed, hole, kinds, told_apart
+import msgspec
+
+from adapter_logformat.kinds import EMPTY, OBJECT, OTHER, TEXT, Dress, dressed, hole, kinds, told_apart
 from adapter_logformat.moments import SOME_TIME, Moments
 from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record
@@ -19,6 +21,7 @@ OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
 """The numbers of the first columns; the other members of a record follow from `FIRST` on."""
 LOOMS_KEPT: Final = 256
 MOST_COLUMNS: Final = 99
+_OBJECT_TEXT: Final = '{"a":1}'
 
 Tokens = Sequence[bytes]
 Levels = Mapping[Any, tuple[bytes, bytes]]
@@ -29,10 +32,11 @@ Make = Callable[[Callable[[int], Any]], Record]
 
 @dataclass(frozen=True, slots=True)
 class _Cloth:
-    """`dressed`: the columns in which kinds meet. `body`: the column that must hold no newline; `flags`: the one of
-    trace flags that are converted."""
+    """`objects`: the columns with objects, which are written as text; `dressed`: those in which kinds meet. `body`: the
+    one that must hold no newline; `flags`: the one of trace flags that are converted."""
 
     loom: Loom
+    objects: Sequence[int]
     dressed: Mapping[int, Dress]
     body: int | None
     flags: int | None
@@ -47,6 +51,7 @@ class Weaver:
         self._copies = b'"of":[true]' in render(some(attributes={"of": [True]}), SOME_TIME)
         self._empty = TEXT if b"of" in render(some(attributes={"of": ""}), SOME_TIME) else EMPTY
         self._cuts_bodies = b'"a"' in render(some(body="a\nb"), SOME_TIME)
+        self._takes_objects = b'"{\\"a\\":[1]}"' in render(some(attributes={"of": {"a": [1]}}), SOME_TIME)
         self._moments = Moments(render)
         self._number = spelling(lambda number: (some(severity_number=number), SOME_TIME), typed_number(NUMBER), render)
         self._flags = spelling(lambda text: (some(trace_flags=text), SOME_TIME), typed_text(FIRST), render)
@@ -61,7 +66,7 @@ class Weaver:
             return self._as_they_are(shape, make, observed, threads, levels, rows)
         all_kinds = tuple(kinds(column, empty=self._empty) for column in threads[FIRST:])
         stamps = self._moments.column(threads[STAMP])
-        if stamps is None or len(threads) > MOST_COLUMNS or any(OTHER in each for each in all_kinds):
+        if stamps is None or len(threads) > MOST_COLUMNS or any(map(self._is_beyond, all_kinds)):
             return None
         key = shape, all_kinds
         if key not in self._looms:
@@ -69,17 +74,19 @@ class Weaver:
         cloth: _Cloth | None = self._looms[key]
         if cloth is None or (cloth.body is not None and b"\\n" in b"".join(threads[cloth.body])):
             return None
+        tokens = list(threads[FIRST:])
+        for number in cloth.objects:
+            tokens[number - FIRST] = list(map(_as_text, threads[number]))
+        for number, dress in cloth.dressed.items():
+            tokens[number - FIRST] = dressed(tokens[number - FIRST], dress, empty=self._empty)
         numbers = {level: self._number(int(number)) for level, (_, number) in levels.items()}
         columns: list[Threads] = [
             self._moments.observed(observed), stamps, [levels[level][0] for level in threads[LEVEL]],
-            list(map(numbers.__getitem__, threads[LEVEL])), *threads[FIRST:],
+            list(map(numbers.__getitem__, threads[LEVEL])), *tokens,
         ]  # fmt: skip
-        for number, dress in cloth.dressed.items():
-            columns[number] = dressed(threads[number], dress, empty=self._empty)
         if cloth.flags is not None:
-            tokens = threads[cloth.flags]
-            flags = {token: self._flags(token[1:-1].decode()) for token in set(tokens)}
-            columns[cloth.flags] = list(map(flags.__getitem__, tokens))
+            flags = {token: self._flags(token[1:-1].decode()) for token in set(threads[cloth.flags])}
+            columns[cloth.flags] = list(map(flags.__getitem__, threads[cloth.flags]))
         return cloth.loom.weave(columns, rows)
 
     def _as_they_are(
@@ -102,7 +109,12 @@ class Weaver:
             self._looms.clear()
         self._looms[key] = loom
 
-    def _cloth(self, make: Make, all_kinds: Sequence[Sequence[str]]) -> _Cloth | None:
+    def _is_beyond(self, kinds: Sequence[str]) -> bool:
+        return OTHER in kinds or (OBJECT in kinds and not self._takes_objects)
+
+    def _cloth(self, make: Make, found_kinds: Sequence[Sequence[str]]) -> _Cloth | None:
+        objects = [number for number, each in enumerate(found_kinds, FIRST) if OBJECT in each]
+        all_kinds = [tuple(sorted({TEXT if kind is OBJECT else kind for kind in each})) for each in found_kinds]
         values: dict[int, Any] = {STAMP: typed_text(STAMP), LEVEL: typed_text(LEVEL), NUMBER: typed_number(NUMBER)}
         alone = {number: each[0] for number, each in enumerate(all_kinds, FIRST) if len(each) == 1}
         mixed = {number: each for number, each in enumerate(all_kinds, FIRST) if len(each) > 1}
@@ -112,8 +124,14 @@ class Weaver:
             holes = values | {number: hole(kind, number) for number, kind in chosen.items()}
             return self._render(make(holes.__getitem__), typed_text(OBSERVED))
 
+        def is_text(number: int) -> bool:
+            """Does an object stand where a text would, as the text that it is?"""
+            holes = values | {number: hole(each[0], number) for number, each in mixed.items()}
+            told = self._render(make((holes | {number: _OBJECT_TEXT}).__getitem__), SOME_TIME)
+            return told == self._render(make((holes | {number: {"a": 1}}).__getitem__), SOME_TIME)
+
         told = told_apart(mixed, written)
-        if told is None:
+        if told is None or not all(map(is_text, objects)):
             return None
         template, dresses = told
         if not self._moments.copies and STAMP not in template.order and template.order.count(OBSERVED) > 1:
@@ -126,4 +144,10 @@ class Weaver:
             quoted.add(STAMP)
         if self._flags("01") == b"01":
             flags = None
-        return _Cloth(Loom(template.unquoted(quoted - {flags})), dresses, body if self._cuts_bodies else None, flags)
+        return _Cloth(
+            Loom(template.unquoted(quoted - {flags})), objects, dresses, body if self._cuts_bodies else None, flags
+        )
+
+
+def _as_text(token: bytes) -> bytes:
+    return msgspec.json.encode(token.decode()) if token[:1] == b"{" else token

@@ -1,7 +1,6 @@
 """Columns of JSON values woven through what a profile writes: the same bytes as record by record, whatever meets."""
 
-import json
-
+import msgspec
 import pytest
 
 from adapter_logformat.kinds import kinds
@@ -18,7 +17,7 @@ CONVERTING = ("ecs", "gelf", "otlp")
 def woven(profile: str, columns: dict[str, list[object]]) -> bytes | None:
     """Rows of attributes, with one time, level and body."""
     threads: list[list[bytes]] = [[], [], [], [], []]
-    threads += [[json.dumps(value).encode() for value in column] for column in columns.values()]
+    threads += [[msgspec.json.encode(value) for value in column] for column in columns.values()]
     rows = len(threads[FIRST + 1])
     threads[STAMP], threads[LEVEL] = [f'"{TIME}"'.encode()] * rows, [b"info"] * rows
     threads[FIRST] = [b'"m"'] * rows
@@ -53,8 +52,20 @@ def test_columns_of_any_kinds_come_out_as_record_by_record(profile: str, columns
     assert woven(profile, columns) == one_by_one(profile, columns)
 
 
+@pytest.mark.parametrize("profile", ["ecs", "gelf"])
+@pytest.mark.parametrize("column", [[{"a": 1}, {}], [{"a": ["é"]}, "x"], [{}, ""], [None, {"a": 'b"'}], [{}, True]])
+def test_objects_that_become_text_are_woven_as_such(profile: str, column: list[object]) -> None:
+    columns: dict[str, list[object]] = {"app.a": column, "app.b": [1, 2]}
+    assert woven(profile, columns) == one_by_one(profile, columns)
+
+
+def test_an_object_that_stands_elsewhere_than_a_text_would_is_left_to_the_slow_path() -> None:
+    assert woven("ecs", {"url.path": [{"a": 1}, {"a": 2}]}) is None
+    assert woven("otlp", {"app.a": [{"a": 1}, {}]}) is None
+
+
 @pytest.mark.parametrize("profile", CONVERTING)
-@pytest.mark.parametrize("column", [[{"a": 1}, {}], [[1], [2]], [2**63, 2**64]])
+@pytest.mark.parametrize("column", [[[1], [2]], [2**63, 2**64]])
 def test_what_no_hole_stands_for_is_left_to_the_slow_path(profile: str, column: list[object]) -> None:
     assert woven(profile, {"app.a": column}) is None
 
