@@ -20,14 +20,23 @@ def fresh() -> Iterator[Path]:
     """A new directory, removed at the end. Any user may pass through it, none but the owner may list it."""
     base = Path(tempfile.gettempdir())
     sweep(base)
-    directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-    directory.chmod(0o711)  # PostgreSQL runs as another user when the demo runs as root
-    lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    directory, lock = _claimed(base)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _claimed(base: Path) -> tuple[Path, int]:
+    """A new directory and its lock. One that another run swept away before it was locked is made again."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
+        directory.chmod(0o711)  # PostgreSQL runs as another user when the demo runs as root
+        lock = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return directory, lock
         os.close(lock)
 
 

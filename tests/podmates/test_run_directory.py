@@ -1,5 +1,6 @@
 """A fresh directory for every run; what a killed run left behind is swept away by the next one."""
 
+import fcntl
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,21 @@ def test_what_a_killed_run_left_is_swept_away(base: Path) -> None:
     assert left.is_dir()
     with run_directory.fresh():
         assert not left.exists()
+
+
+def test_one_that_is_swept_away_before_it_is_locked_is_made_again(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock, swept = fcntl.flock, []
+
+    def sweep_first(lock: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", flock)
+        swept.extend(run_directory.sweep(base))
+        flock(lock, how)
+
+    monkeypatch.setattr(fcntl, "flock", sweep_first)
+    with run_directory.fresh() as directory:
+        assert [directory] != swept != []
+        assert directory.is_dir()
+    assert list(base.iterdir()) == []
 
 
 def test_what_is_not_ours_is_left_alone(base: Path) -> None:
