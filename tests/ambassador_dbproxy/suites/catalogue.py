@@ -76,6 +76,16 @@ def _mysqlclient_defaults(place: Place) -> Mapping[str, str]:
     return {"tests/default.cnf": "\n".join(lines) + "\n"}
 
 
+def _mariadb(place: Place) -> Mapping[str, str]:
+    return {
+        "TEST_DB_HOST": "127.0.0.1",
+        "TEST_DB_PORT": str(place.port),
+        "TEST_DB_USER": place.user,
+        "TEST_DB_PASSWORD": place.password,
+        "TEST_DB_DATABASE": "test",
+    }
+
+
 def _aiomysql(place: Place) -> Sequence[str]:
     # Over TCP these tests insist on TLS to the server that they talk with.
     return ["tests", f"--mysql-unix-socket={place.socket}"]
@@ -142,6 +152,7 @@ SUITES = {
         requires=("uvloop", "sqlalchemy<1.4"),
     ),
     "mysqlclient": Suite("mysqlclient", "mysql", lambda _: ["tests"], files=_mysqlclient_defaults),
+    "mariadb": Suite("mariadb", "mysql", lambda _: ["testing/test/integration"], _mariadb, without=("mariadb",)),
     "redis": Suite("redis", "redis", _redis, requires=("redis[circuit-breaker,jwt,ocsp,otel]", "numpy", "mock")),
     "sqlalchemy-psycopg": _sqlalchemy_with("postgresql+psycopg", "psycopg[binary]"),
     "sqlalchemy-psycopg-async": _sqlalchemy_with("postgresql+psycopg_async", "psycopg[binary]"),
