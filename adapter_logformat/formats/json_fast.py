@@ -4,32 +4,31 @@ A group in which any value is not of the plain kind its key promises (an error o
 rendered record by record with the slow path's own functions, so the bytes are the same.
 """
 
-import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import compress, repeat
+from itertools import compress
 from typing import Any, Final
 
 import msgspec
 
 from adapter_logformat.blocks import texts
-from adapter_logformat.formats import json_app, json_plain
+from adapter_logformat.formats import json_app
+from adapter_logformat.formats.json_columns import holes, moments, only, token_moments, trace_fits
 from adapter_logformat.formats.json_shapes import Shape, learn
 from adapter_logformat.formats.json_shapes import columns as shapes_columns
 from adapter_logformat.grammar import Odd, Run
 from adapter_logformat.moments import SOME_TIME
 from adapter_logformat.profiles import Render
-from adapter_logformat.record import OWN_PREFIX, Record, Stamp
+from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times
-from adapter_logformat.weaver import FIRST, LEVEL, LOOMS_KEPT, NUMBER, STAMP, Levels, Weaver
+from adapter_logformat.weaver import FIRST, LEVEL, LOOMS_KEPT, STAMP, Levels, Weaver
 from adapter_logformat.wrappers import is_docker
 
 LEARN_EVERY: Final = 8
 """Chunks decoded between two attempts to learn a shape, so that a file without one costs no more than before."""
 FEW: Final = 4
 """Below so many objects of one shape a template does not pay."""
-_HEX: Final = re.compile("[0-9a-fA-F]+")
 PLAIN: Final = ("body", "attribute", "resource")
 _NESTED: Final = (b'"{\\"', b"\\u0022", b"\\u007b", b"\\u007B")
 """How `{"` may be written at the beginning of a JSON string."""
@@ -143,7 +142,7 @@ class JsonFast:
             woven.append(() if kind in ("time", "level") else column)
             if kind == "time":
                 assumed = ""
-                stamps = _token_stamps(column, times, epoch=shape.epoch)
+                stamps = token_moments(column, times, epoch=shape.epoch)
                 if stamps is None:
                     return None
                 woven[STAMP] = stamps
@@ -225,21 +224,21 @@ class JsonFast:
             columns.append(())
             if kind == "own" and self._makes_keys(column):
                 return None
-            if kind == "own" or (kind in PLAIN and _only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
+            if kind == "own" or (kind in PLAIN and only(column, json_app.ATTRIBUTE_TYPES.get(target, str))):
                 columns[-1] = texts(column)
             elif kind == "trace":
-                fits = _trace(column, json_app.TRACE_DIGITS[target])
+                fits = trace_fits(column, json_app.TRACE_DIGITS[target])
                 if fits is None or (not fits and self._makes_keys(column)):
                     return None
                 columns[-1] = texts(list(map(str.lower, column)) if fits else column)
                 if not fits:
                     own.append(key)
             elif kind == "time":
-                stamps = _stamps(column, times)
+                stamps = moments(column, times)
                 if stamps is None:
                     return None
                 columns[STAMP], assumed = stamps
-            elif kind == "level" and (_only(column, str) or _only(column, int)):
+            elif kind == "level" and (only(column, str) or only(column, int)):
                 levels = {level: self._level(plan, level) for level in set(column)}
                 if None in levels.values():
                     return None
@@ -260,7 +259,7 @@ class JsonFast:
         columns: Sequence[Sequence[Any]], levels: Levels, count: int,
     ) -> bytes | None:  # fmt: skip
         shape = (plan.dialect, fields, assumed, own)
-        return self._weaver.weave(shape, partial(_holes, plan, assumed, own), observed, columns, levels, count)
+        return self._weaver.weave(shape, partial(holes, plan, assumed, own), observed, columns, levels, count)
 
     def _same_plan(self, levels: Sequence[object] | None) -> bool:
         """The plan leans on the kind of the level; all of them must be of one kind."""
@@ -281,10 +280,6 @@ class JsonFast:
         return known
 
 
-def _only(column: Sequence[object], kind: type) -> bool:
-    return set(map(type, column)) == {kind}
-
-
 def _is_text(chunk: bytes) -> bool:
     if chunk.isascii():
         return True
@@ -293,18 +288,6 @@ def _is_text(chunk: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _token_stamps(column: Sequence[bytes], times: Times, *, epoch: bool) -> Sequence[bytes] | None:
-    """Times as tokens of their JSON; `None` where one is no moment."""
-    if epoch and b"." in column[0]:
-        # Only as a double is written may it be taken as it is.
-        return times.seconds_column(column) if texts(list(map(float, column))) == column else None
-    if epoch:
-        return times.milliseconds_column(column)
-    seconds = (second[1:].decode() for second in json_plain.seconds(column))
-    good = all(times.iso(second, None, "Z") == (second + "Z", "") for second in seconds)
-    return column if good else None
 
 
 def _interleaved(woven: list[bytes], gaps: Sequence[bytes], others: list[bytes]) -> bytes:
@@ -319,56 +302,6 @@ def _interleaved(woven: list[bytes], gaps: Sequence[bytes], others: list[bytes])
         if number < len(woven) - 1:
             out.append(woven[number])
     return b"\n".join([*out, b""])
-
-
-def _trace(column: Sequence[Any], digits: int) -> bool | None:
-    """Are all of them ids of a trace, or (`False`) none; `None` where that cannot be said of all alike."""
-    if not _only(column, str):
-        return False if not any(isinstance(value, str) for value in column) else None
-    if digits not in set(map(len, column)):
-        return False
-    ids = "".join(column)
-    if len(ids) == digits * len(column) and _HEX.fullmatch(ids) and set(map(len, column)) == {digits}:
-        return None if "0" * digits in column else True
-    return None
-
-
-def _stamps(column: Sequence[Any], times: Times) -> tuple[list[bytes], str] | None:
-    """The times of a column as JSON, and what was assumed of all alike; `None` where that cannot be said."""
-    if _only(column, str) and times.are_utc(column):
-        return texts(column), ""
-    if _only(column, int) and min(column) >= 10**12 and max(column) < 10**13:
-        milliseconds = times.milliseconds_column(texts(column))
-        return None if milliseconds is None else (milliseconds, "")
-    if _only(column, float) and min(column) >= 10**9 and max(column) < 10**10:
-        seconds = times.seconds_column(texts(column))
-        return None if seconds is None else (seconds, "")
-    stamps = list(map(json_app.moment, column, repeat(times)))
-    if None in stamps or len({stamp.assumed for stamp in stamps if stamp}) != 1:
-        return None
-    return texts([stamp.text for stamp in stamps if stamp]), stamps[0].assumed if stamps[0] else ""
-
-
-def _holes(plan: json_app.Plan, assumed: str | None, own: Sequence[str], hole: Callable[[int], Any]) -> Record:
-    """A record of this plan with a hole in place of every value, the keys in the order of the slow path. The keys in
-    `own` have values that are not what the plan takes them for, and stay the app's."""
-    record = Record(plan.dialect)
-    for number, (key, (kind, target)) in enumerate(plan.targets.items(), FIRST):
-        if key in own:
-            record.attributes[OWN_PREFIX + key] = hole(number)
-        elif kind == "time":
-            record.timestamp = Stamp(hole(STAMP), assumed or "")
-        elif kind == "level":
-            record.severity_text, record.severity_number = hole(LEVEL), hole(NUMBER)
-        elif kind == "body":
-            record.body = hole(number)
-        elif kind == "resource":
-            record.resource[target] = hole(number)
-        elif kind == "trace":
-            setattr(record, target, hole(number))
-        else:
-            record.attributes[target] = hole(number)
-    return record
 
 
 class _Special(Exception):
