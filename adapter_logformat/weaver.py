@@ -49,7 +49,8 @@ class Weaver:
         self._render = render
         some = partial(Record, "")
         self._copies = b'"of":[true]' in render(some(attributes={"of": [True]}), SOME_TIME)
-        self._empty = TEXT if b"of" in render(some(attributes={"of": ""}), SOME_TIME) else EMPTY
+        drops_empty = render(some(attributes={"of": ""}), SOME_TIME) == render(some(), SOME_TIME)
+        self._empty = EMPTY if drops_empty else TEXT
         self._cuts_bodies = b'"a"' in render(some(body="a\nb"), SOME_TIME)
         self._takes_objects = b'"{\\"a\\":[1]}"' in render(some(attributes={"of": {"a": [1]}}), SOME_TIME)
         self._moments = Moments(render)

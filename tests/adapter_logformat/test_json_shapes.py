@@ -71,7 +71,8 @@ WOVEN = st.sampled_from(PROFILES)
 @given(st.lists(lines(), min_size=2, max_size=4), WOVEN)
 @settings(max_examples=80)
 def test_chunks_of_learned_shapes_come_out_as_if_decoded(chunks: list[list[str]], profile: str) -> None:
-    fast, slow = Stream(Options(profile=profile)), Slow(Options(profile=profile))
+    options = Options(profile=profile, attributes={"log.file.path": "/logs/of/a/shop.log"})
+    fast, slow = Stream(options), Slow(options)
     for chunk in [chunks[0], *chunks]:
         raw = "".join(line + "\n" for line in chunk).encode("utf-8", "replace")
         assert fast.feed(raw, NOW) == slow.feed(raw, NOW)
