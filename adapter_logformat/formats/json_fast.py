@@ -44,7 +44,7 @@ class JsonFast:
 
     def __init__(self, render: Render) -> None:
         self._render = render
-        self._opens = b"{" not in render(Record("", attributes={"of": {"an": "object"}}), SOME_TIME)[1:]
+        self._opens = b'"of.an":' in render(Record("", attributes={"of": {"an": "object"}}), SOME_TIME)
         """The profile opens objects into keys of the record."""
         self._weaver = Weaver(render)
         self._levels: dict[tuple[str, object], tuple[bytes, bytes]] = {}
