@@ -1,4 +1,4 @@
-"""What remembers: versioned JSON, replaced atomically (temporary file, fsync, rename, fsync directory).
+"""What remembers: versioned JSON with a checksum, replaced atomically (temporary file, fsync, rename, fsync directory).
 
 Beside it lies a small file of what changed since, written often and without fsync: it outlives the process, not the
 machine, and counts only on top of the very checkpoint it was made for. A checkpoint that cannot be used is put beside
@@ -7,6 +7,7 @@ itself under another name, never overwritten. When to save, and what to do witho
 
 import contextlib
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from logtail.identity import Identity, Mark
 
 VERSION = 1
 MOST_CHANGES_BYTES = 64 * 1024
+_BEFORE, _AFTER = b'{"crc32":"', b'00000000"'  # the first member: of all that follows it, as eight hexadecimal digits
+_FRONT = _BEFORE + _AFTER
+_ENCODER = msgspec.json.Encoder()
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +90,7 @@ def load(path: Path) -> Checkpoint | None:
     except OSError as error:
         raise CheckpointUnusable(path, error.strerror or str(error), _quarantine(path)) from error
     try:
+        _check(raw)
         version = msgspec.json.decode(raw, type=_Version).version
         if version != VERSION:
             raise CheckpointUnusable(path, f"version {version}, this program knows {VERSION}", _quarantine(path))
@@ -102,6 +107,7 @@ def _with_changes(saved: Checkpoint, path: Path) -> Checkpoint:
         return saved
     for record in reversed(records):
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+            _check(record)
             changes = msgspec.json.decode(record, type=Changes)
             if changes.on == saved.token:
                 entries = {(each.device, each.inode): each for each in saved.files}
@@ -126,18 +132,27 @@ def _quarantine(path: Path) -> Path | None:
     return None
 
 
-def encode(content: Checkpoint | Changes) -> bytes:
-    return msgspec.json.encode(content)
+def encode(content: Checkpoint | Changes) -> bytearray:
+    """One JSON object. In place, since there may be megabytes of it."""
+    raw = bytearray(_FRONT)
+    _ENCODER.encode_into(content, raw, len(_FRONT))
+    raw[len(_BEFORE) : len(_BEFORE) + 8] = b"%08x" % zlib.crc32(memoryview(raw)[len(_FRONT) + 1 :])
+    raw[len(_FRONT)] = ord(",")  # for the brace that the content began with
+    return raw
 
 
-def write(path: Path, raw: bytes) -> None:
+def _check(raw: bytes) -> None:
+    """DecodeError where the checksum is another. Without one (older versions wrote none) it passes."""
+    if raw.startswith(_BEFORE):
+        checksum = b"%08x" % zlib.crc32(memoryview(raw)[len(_FRONT) + 1 :])
+        if raw[len(_BEFORE) : len(_BEFORE) + 8] != checksum:
+            raise msgspec.DecodeError("its checksum does not agree")
+
+
+def write(path: Path, raw: bytes | bytearray) -> None:
     """Replace the file so that a crash at any moment leaves the old or the new one whole; OSError when it cannot."""
     temporary = path.with_name(path.name + ".tmp")
-    descriptor = _write(temporary, raw)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _write(temporary, raw, sync=True)
     os.replace(temporary, path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -146,7 +161,7 @@ def write(path: Path, raw: bytes) -> None:
         os.close(directory)
 
 
-def write_changes(path: Path, raw: bytes) -> None:
+def write_changes(path: Path, raw: bytes | bytearray) -> None:
     """Put down the changes beside the checkpoint `path`: kept when this process is killed; OSError when it cannot.
 
     Each record replaces the ones before it. It is appended, since a new file each time costs ten times as much; a
@@ -155,27 +170,31 @@ def write_changes(path: Path, raw: bytes) -> None:
     descriptor = os.open(_changes_path(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         if os.fstat(descriptor).st_size + len(raw) < MOST_CHANGES_BYTES:
-            _write_all(descriptor, b"\n%b\n" % raw)
+            _write_all(descriptor, b"\n" + raw + b"\n")
             return
     finally:
         os.close(descriptor)
     temporary = _changes_path(path).with_name(path.name + ".changes.tmp")
-    os.close(_write(temporary, raw))
+    _write(temporary, raw, sync=False)
     os.replace(temporary, _changes_path(path))
 
 
-def _write(path: Path, raw: bytes) -> int:
-    """A new file with `raw` in it, still open."""
+def _write(path: Path, raw: bytes | bytearray, *, sync: bool) -> None:
+    """A new file with `raw` in it; none when it cannot be written: it would take the last of a full volume's space."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, raw)
-    except BaseException:
-        os.close(descriptor)
+        if sync:
+            os.fsync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
         raise
-    return descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _write_all(descriptor: int, raw: bytes) -> None:
+def _write_all(descriptor: int, raw: bytes | bytearray) -> None:
     rest = memoryview(raw)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -188,7 +188,7 @@ class Follower:
         self._lookout.look()
         return Step(save_first=self._arrivals.unsaved, look_s=self._lookout.took_s, happenings=self._roll.told())
 
-    def snapshot(self) -> bytes | None:
+    def snapshot(self) -> bytearray | None:
         """The checkpoint as it must be written now; None when it would be the one before."""
         self._arrivals.unsaved = False
         return self._positions.snapshot()
@@ -197,7 +197,7 @@ class Follower:
         """The last snapshot is on the disk."""
         self._positions.written()
 
-    def changes(self) -> bytes | None:
+    def changes(self) -> bytearray | None:
         """What was acknowledged since the last snapshot; None when that takes another one."""
         return self._positions.changes()
 

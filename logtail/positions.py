@@ -47,7 +47,7 @@ class Positions:
             if life.gone and life.acks.in_flight == 0:
                 del self._roll.by_generation[generation]
 
-    def snapshot(self) -> bytes | None:
+    def snapshot(self) -> bytearray | None:
         """The checkpoint as it must be written now; None when it would be the one before."""
         self.take_acks()
         self._roll.remember_touched()
@@ -66,7 +66,7 @@ class Positions:
         """The last snapshot is on the disk; until this is said, the next one is to be written whatever it holds."""
         self._written = self._to_write
 
-    def changes(self) -> bytes | None:
+    def changes(self) -> bytearray | None:
         """What was acknowledged since the last snapshot. None when that takes another one, since `extra` is new."""
         self.take_acks()
         if self.extra is not self._extra_in_snapshot:

@@ -1,6 +1,9 @@
 """The checkpoint file: what is written is read again, and what cannot be read is put aside, not overwritten."""
 
+import contextlib
+import errno
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -119,3 +122,43 @@ def test_changes_cut_short_are_left_out(tmp_path: Path) -> None:
     newer = msgspec.structs.replace(ENTRY, offset=4713)
     write_changes(path, encode(Changes(on=7, files=[newer])))
     assert load(path) == Checkpoint(token=7, files=[newer])
+
+
+def test_no_damaged_byte_passes_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    for at in range(len(WHOLE)):
+        content = bytearray(WHOLE)
+        content[at] ^= 1 << at % 8
+        path.write_bytes(content)
+        if at < len('{"crc32":"'):
+            with contextlib.suppress(CheckpointUnusable):
+                assert load(path) == Checkpoint(files=[ENTRY]), "the name of the checksum alone was damaged"
+        else:
+            with pytest.raises(CheckpointUnusable):
+                load(path)
+        for each in tmp_path.iterdir():
+            each.unlink()
+
+
+def test_a_damaged_record_of_changes_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    write(path, encode(Checkpoint(token=5, files=[ENTRY])))
+    ahead = msgspec.structs.replace(ENTRY, offset=4712)
+    write_changes(path, encode(Changes(on=5, files=[ahead])).replace(b"4712", b"9712"))
+    assert load(path) == Checkpoint(token=5, files=[ENTRY])
+
+
+def test_a_checkpoint_of_a_version_that_wrote_no_checksum_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(msgspec.json.encode(Checkpoint(files=[ENTRY])))
+    assert load(path) == Checkpoint(files=[ENTRY])
+
+
+def test_what_could_not_be_written_takes_no_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "state.json", WHOLE)
+    assert list(tmp_path.iterdir()) == []
