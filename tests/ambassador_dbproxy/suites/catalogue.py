@@ -141,6 +141,7 @@ SUITES = {
         requires=("uvloop", "distro"),
     ),
     "pg8000": Suite("pg8000", "postgres", lambda _: ["test"], _postgres, requires=("pytz",)),
+    "pygresql": Suite("pygresql", "postgres", lambda _: ["tests"], _postgres, without=("pg", "pgdb")),
     "pymysql": Suite(
         "pymysql", "mysql", lambda _: ["pymysql/tests"], files=_pymysql_databases, tests_of="0.10.1", requires=()
     ),
