@@ -228,4 +228,5 @@ async def test_a_missing_file_at_the_start_is_the_operators_mistake(
     shipper = await ship(ready=False, sink=sink(secure, tls=tls, url="https://localhost:1/in"))
     assert await shipper.status() == 64
     told = shipper.of("cannot_start")[0]
-    assert (told["setting"], told["reason"]) == (f"sink.tls.{name}", f"cannot read {tmp_path}/gone.pem")
+    reason = f"cannot read {tmp_path}/gone.pem: No such file or directory"
+    assert (told["setting"], told["reason"]) == (f"sink.tls.{name}", reason)
