@@ -3,9 +3,10 @@
 from logtail import reader
 from logtail.chunk import Chunk
 from logtail.decoded import Undecodable
-from logtail.follow import State
+from logtail.follow import Fact, State
 from logtail.identity import Verdict, recognise
 from logtail.life import Life
+from logtail.names import find_name
 from logtail.opened import Open
 from logtail.roll import Roll
 
@@ -20,6 +21,8 @@ class Trouble:
         self._roll.dequeue(life)
         life.held = False
         damaged = isinstance(error, Undecodable)
+        if not damaged and self._is_elsewhere(life):
+            return
         self._roll.problem(life, "damaged" if damaged else "read_failed", why=error.strerror)
         if damaged:
             life.size = life.offset
@@ -49,6 +52,20 @@ class Trouble:
             life.file.look()
         except OSError:
             self._gone(life)
+
+    def _is_elsewhere(self, life: Life) -> bool:
+        """Was it renamed before a look saw that, and its descriptor taken back? Its inode tells where it is now."""
+        if life.state is State.UNLINKED or _can_be_read(life):
+            return False
+        before = life.path
+        if find_name(self._roll, life) in (None, before) or not _can_be_read(life):
+            return False
+        life.raw_size = -1  # the next look goes on with it
+        if life.state is State.FOLLOWING:
+            life.learn(Fact.RENAMED)
+            self._roll.counts["rotations"] += 1
+            self._roll.tell("info", "file_rotated", path=before, now=life.path, offset=life.offset)
+        return True
 
     def _gone(self, life: Life) -> None:
         self._roll.tell("warning", "file_gone", path=life.path, offset=life.offset)

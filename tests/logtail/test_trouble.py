@@ -6,6 +6,8 @@ import gzip
 import os
 from pathlib import Path
 
+import pytest
+
 from .conftest import ByHand, Follow, Following, append
 from .test_opened import Weather
 
@@ -137,6 +139,28 @@ def test_a_damaged_file_whose_name_is_anothers_when_its_descriptor_was_taken_bac
     assert [tail.chunk(), tail.chunk()] == [b"three\n", b""]
     assert [each["reason"] for each in tail.of("file_not_followed")] == ["damaged"]
     assert [each["now"] for each in tail.of("file_rotated")] == [str(log.with_name("app.log.1"))]
+    tail.follower.close()
+
+
+@pytest.mark.parametrize("include", ["*.log", "*"])
+def test_a_file_renamed_before_a_look_saw_it_is_read_on_though_its_descriptor_was_taken_back(
+    log: Path, include: str
+) -> None:
+    log.parent.mkdir()
+    log.write_bytes(b"".join(b"%07d\n" % number for number in range(1024)))  # two pieces
+    log.with_name("other.log").write_bytes(log.read_bytes())
+    tail = ByHand(log.with_name(include), most_open=1)
+    read = tail.chunk() + tail.chunk()  # of each one; the second took the first one's descriptor
+    for path in (log, log.with_name("other.log")):
+        path.rename(path.with_name(path.name + ".1"))
+    log.touch()
+    while piece := tail.chunk():
+        read += piece
+    assert len(read) == 2 * 8192
+    assert (tail.of("file_gone"), tail.of("file_not_followed")) == ([], [])
+    rotated = {(each["path"], each["now"]) for each in tail.of("file_rotated")}
+    assert rotated == {(str(path), f"{path}.1") for path in (log, log.with_name("other.log"))}
+    assert len(tail.of("file_rotated")) == tail.follower.stats().rotations == 2
     tail.follower.close()
 
 
