@@ -140,17 +140,18 @@ class Reader:
         if piece is None and filled == want:
             buffer, filled = self._read_long(file, offset + skipped, want)
             piece = lines.take(buffer, filled, self._max_line, midline=midline, finished=finished)
+        alone = skipped if padding else 0  # the mark goes with the first line only: alone it tells no file from another
         if piece is None:
             if file.damaged:
                 raise Undecodable
-            return Reading(b"", skipped, padding) if skipped else None
+            return Reading(b"", alone, padding) if alone else None
         content = bytes(memoryview(buffer)[: piece.length])
         if self._multiline is None or piece.broken or finished or offset + skipped + piece.length <= settled:
             return Reading(content, skipped, padding, piece.broken)
         # A record that fills the buffer alone is cut between two of its lines.
         complete = self._multiline.complete(content) or (len(content) if filled >= want else 0)
         if not complete:
-            return Reading(b"", skipped, padding, held=True)
+            return Reading(b"", alone, padding, held=True)
         return Reading(content[:complete], skipped, padding)
 
     def _read_whole(self, file: Opened, offset: int, want: int) -> bytes | None:

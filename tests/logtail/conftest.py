@@ -14,6 +14,7 @@ from logtail.chunk import Chunk
 from logtail.decoded import Opener
 from logtail.discovery import Discovery
 from logtail.follower import Follower
+from logtail.multiline import Multiline
 from logtail.tail import Tail
 
 PATIENCE_S = 60
@@ -99,13 +100,13 @@ class Following:
 class ByHand:
     """A follower whose steps a test takes one by one: its time stands still, so it looks when all was read only."""
 
-    def __init__(self, *include: Path, most_open: int = 8) -> None:
+    def __init__(self, *include: Path, most_open: int = 8, multiline: Multiline | None = None) -> None:
         self.follower = Follower(
             Discovery([str(each) for each in include], []),
             start_at="beginning",
             max_line_bytes=1024,
             chunk_bytes=4096,
-            multiline=None,
+            multiline=multiline,
             delete_after_ack=False,
             open_file=Opener(most_open).open,
             monotonic=lambda: 0.0,

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Follow, append
+from logtail.multiline import Multiline
+
+from .conftest import ByHand, Follow, append
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -46,6 +48,28 @@ async def test_alone_it_is_no_line(follow: Follow, log: Path) -> None:
     assert (chunk.start, chunk.data) == (3, b"one\n")
     log.with_name("b.log").write_bytes(BOM_UTF8)
     assert [chunk.data for chunk in await tail.drained()] == [b"", b""]
+
+
+@pytest.mark.parametrize("before", [b"", b"half", b"one\n"], ids=["alone", "half a line", "a record that may go on"])
+def test_what_is_written_anew_without_one_is_read_from_its_beginning(log: Path, before: bytes) -> None:
+    log.parent.mkdir()
+    log.write_bytes(BOM_UTF8 + before)
+    tail = ByHand(log, multiline=Multiline(start="[a-z]") if before.endswith(b"\n") else None)
+    assert tail.chunk() == b""
+    log.write_bytes(b"first line\nsecond\n")
+    assert tail.chunk().startswith(b"first line\n")
+    tail.follower.close()
+
+
+async def test_so_is_what_was_written_anew_between_two_starts(follow: Follow, log: Path) -> None:
+    log.write_bytes(BOM_UTF8 + b"half")
+    tail = await follow()
+    await tail.look()
+    await tail.tail.close()
+    log.write_bytes(b"first line\n")
+    tail = await follow()
+    chunk = await tail.chunk()
+    assert (chunk.start, chunk.data) == (0, b"first line\n")
 
 
 async def test_half_of_it_is_a_line_like_any_other(follow: Follow, log: Path) -> None:
