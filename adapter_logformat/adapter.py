@@ -156,6 +156,9 @@ class Adapter:
     def measured(self) -> Iterator[Family]:
         return self._measures.families(int(self._context.clock() * 1_000_000_000))
 
+    def unmeasured(self) -> int:
+        return self._measures.dropped
+
     def redacting(self) -> tuple[str, ...]:
         return tuple(wanted.detect or wanted.name for wanted in self._settings.redact)
 

@@ -204,7 +204,10 @@ class Lane:
         if record.error:
             self.tally.unparsed[record.error] += 1
         if self.options.measures is not None:
-            self.options.measures.record(record)
+            try:
+                self.options.measures.record(record)
+            except Exception as error:  # what is counted of a record is worth less than the record
+                self.tally.bug(error)
         self._out.append(rendered)
 
     def _is_weak(self, format: Format, record: Record) -> bool:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
+from math import inf, isfinite
 from typing import Final
 
 import msgspec
@@ -89,6 +90,8 @@ class Measures:
         self._max_series = max_series
         self._idle_ns = int(idle_s * _NS)
         self._now_ns = 0
+        self.dropped = 0
+        """Values that were not added, as a double cannot hold them or the sum."""
         self._paths = [(path, _path_regex(path)) for path in paths]
         self._known_paths: dict[str, str] = {}
         labels = ("method", "status", *(("path",) if paths else ()))
@@ -190,10 +193,18 @@ class Measures:
 
     def _add(self, family: Family, labels: tuple[str, ...], amount: float) -> None:
         cell = family.cells.get(labels)
+        if cell is None and len(family.cells) >= self._max_series and labels:
+            labels = (OVERFLOW,) * len(labels)
+            cell = family.cells.get(labels)
+        try:
+            amount = float(amount)
+        except OverflowError:
+            amount = inf
+        if not isfinite(amount + (cell[0] if cell is not None else 0)):
+            self.dropped += 1
+            return
         if cell is None:
-            if len(family.cells) >= self._max_series and labels:
-                labels = (OVERFLOW,) * len(labels)
-            cell = family.cells.setdefault(labels, [0.0] * (len(family.buckets) + 2) if family.buckets else [0.0])
+            cell = family.cells[labels] = [0.0] * (len(family.buckets) + 2) if family.buckets else [0.0]
         family.touched[labels] = self._now_ns
         if family.buckets or amount >= 0:  # a counter never goes down
             cell[0] += amount

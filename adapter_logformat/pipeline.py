@@ -134,17 +134,16 @@ class Stream:
             whole = whole[end:]
         while whole:
             current = self._lane.detector.current
-            fast = self._fast_of(current) if current is not None else None
-            roomy = fast is not None and _fits(whole, limit)
-            pieces = self._pieces_of(fast, whole) if fast is not None and roomy else None
+            pieces = self._pieces_of(current, whole) if current is not None and _fits(whole, limit) else None
             if pieces is not None and self._may(pieces):
                 whole = self._quickly(pieces, whole, limit)
             else:
                 whole = self._slowly(whole, limit, current)
 
-    def _pieces_of(self, fast: Fast, whole: bytes) -> Sequence[Run | Odd] | None:
+    def _pieces_of(self, current: Format, whole: bytes) -> Sequence[Run | Odd] | None:
         try:
-            return fast(whole, self._lane.times, self._lane.observed)
+            fast = self._fast_of(current)
+            return fast(whole, self._lane.times, self._lane.observed) if fast is not None else None
         except Exception as error:  # line by line only one of them fails
             self.tally.bug(error)
             return None
@@ -163,8 +162,7 @@ class Stream:
                     lane.finish()
                     lane.detector.confirm()
                     self._out.append(piece.written)
-                    if self._options.measures is not None:
-                        self._options.measures.run(piece.told or piece.written, piece.records)
+                    self._measure(piece)
                     self.tally.lines += piece.lines
                     self.tally.records.update(piece.records)
                     obeyed += piece.lines
@@ -181,6 +179,13 @@ class Stream:
                 if lane.detector.current is not current:
                     return whole[_after_lines(whole, at, obeyed) :]
         return b""
+
+    def _measure(self, run: Run) -> None:
+        if self._options.measures is not None:
+            try:
+                self._options.measures.run(run.told or run.written, run.records)
+            except Exception as error:  # what is counted of a record is worth less than the record
+                self.tally.bug(error)
 
     def _slowly(self, lines: bytes, limit: int, current: Format | None) -> bytes:
         """Line by line, until the stream's format changes to one that may have a fast form; returns the rest."""

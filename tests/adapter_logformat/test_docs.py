@@ -33,7 +33,7 @@ class AtZero:
 
     def __getattr__(self, name: str) -> Any:
         values: dict[str, Any] = {"tail_stats": TailStats(), "output_counts": {"errors": 0, "rotations": 0}}
-        return lambda: values.get(name, 0 if name == "is_blocked" else [])
+        return lambda: values.get(name, 0 if name in ("is_blocked", "unmeasured") else [])
 
 
 def current(page: str) -> str:

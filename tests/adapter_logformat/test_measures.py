@@ -92,6 +92,60 @@ def test_series_are_bounded_and_idle_ones_are_forgotten() -> None:
     assert family.cells == {("a",): [2], (OVERFLOW,): [2]}
 
 
+@pytest.mark.parametrize("profile", ["otel", "ecs"])
+@pytest.mark.parametrize("kind", [Stream, Slow])
+def test_a_value_that_no_double_holds_is_dropped_and_its_record_is_not(kind: type[Stream], profile: str) -> None:
+    measures = Measures([Rule("sum", value="app.n"), Rule("spread", value="app.n", buckets=(5.0,)), Rule("seen")])
+    measures.at(NOW)
+    stream = kind(Options(measures=measures, profile=profile))
+    line = '{"level":"info","time":"2026-11-20T08:51:00.123Z","msg":"hello","n":%s}\n'
+    raw = (line % "1" * 29 + line % ("1" * 400)).encode()
+    written = [stream.feed(raw, NOW), stream.feed(raw, NOW), stream.flush(NOW)]
+    assert b"".join(written).count(b"\n") == 60
+    assert stream.tally.unparsed == {}
+    assert {family.name: family.cells[()] for family in measures.families(NOW)} == {
+        "sum": [58], "spread": [58, 58, 0], "seen": [60],
+    }  # fmt: skip
+    assert measures.dropped == 4
+
+
+def test_a_sum_never_grows_beyond_what_a_double_holds() -> None:
+    measures = Measures([Rule("sum", value="app.n")])
+    measures.at(NOW)
+    for value in (1e308, 1e308, float("inf"), float("nan")):
+        measures.record(Record("json", attributes={"app.n": value}))
+    (family,) = measures.families(NOW)
+    assert (family.cells, measures.dropped) == ({(): [1e308]}, 3)
+
+
+@pytest.mark.parametrize("kind", [Stream, Slow])
+def test_a_size_that_no_double_holds_costs_no_request(kind: type[Stream]) -> None:
+    line = (
+        '{{"ts":1531171074.63,"level":"info","logger":"http.log.access","msg":"handled request","request":{{"method":'
+        '"GET","uri":"/a","proto":"HTTP/2.0","remote_ip":"1.2.3.4","host":"h"}},"status":200,"duration":0.1,"size":{}}}\n'
+    )
+    measures = Measures(access_log=True)
+    found = counted((line.format(5) * 3 + line.format("9" * 400) + line.format(10**20)) * 2, measures, kind)
+    assert found["http_requests"] == {("GET", "2xx"): [10]}
+    assert found["http_response_bytes"] == {("GET", "2xx"): [2e20]}
+    assert measures.dropped == 2
+
+
+@pytest.mark.parametrize("kind", [Stream, Slow])
+def test_a_measure_that_fails_costs_no_record(kind: type[Stream], bugs_are_told: None) -> None:
+    class Failing(Measures):
+        def record(self, record: Record) -> None:
+            raise KeyError
+
+        def run(self, written: bytes, formats: Mapping[str, int]) -> None:
+            raise KeyError
+
+    stream = kind(Options(measures=Failing(access_log=True)))
+    raw = LINE.format("GET /a", 200, 5).encode() * 20
+    assert (stream.feed(raw, NOW) + stream.feed(raw, NOW) + stream.flush(NOW)).count(b'"combined"') == 40
+    assert any(bug.startswith("KeyError") for bug in stream.tally.bugs)
+
+
 REQUESTS = st.tuples(
     st.sampled_from([
         "GET /a", "POST /users/7?a=b", "GET /\\x22", "", "FROB /a", "GET /a b", 'GET /"http.response.status_code":200',

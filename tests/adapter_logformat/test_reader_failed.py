@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from adapter_logformat.grammar import Format
+from adapter_logformat.grammar import Fast, Format
 from adapter_logformat.options import BUG, Tally
 from adapter_logformat.pipeline import Options, Stream
+from adapter_logformat.profiles import Render
 from adapter_logformat.record import Record
 from adapter_logformat.timestamps import Times
 
@@ -40,3 +41,14 @@ def test_one_line_does_not_keep_the_others_from_being_read(
     assert "secret" not in told
     assert "Error at " in told
     assert tally.untold_bugs() == []
+
+
+def test_a_fast_form_that_cannot_be_built_leaves_all_lines_to_the_slow_path(bugs_are_told: None) -> None:
+    def fast(render: Render) -> Fast:
+        raise ValueError("no template")
+
+    shaky = Format("shaky", "fails", 90, lambda line, times: Record("shaky", body=line), "x", fast=fast)
+    stream = Stream(Options(own=[shaky]))
+    written = stream.feed(b"one\n", NOW) + stream.feed(b"two\nthree\n", NOW) + stream.flush(NOW)
+    assert [json.loads(line)["body"] for line in written.splitlines()] == ["one", "two", "three"]
+    assert any(bug.startswith("ValueError") for bug in stream.tally.bugs)
