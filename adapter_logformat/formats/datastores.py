@@ -46,18 +46,22 @@ def _pool(record: Record, _: Mapping[str, str | None]) -> bool:
 
 
 _DB2_KEYS: Final = "PID|TID|PROC|INSTANCE|NODE|DB|APPHDL|APPID|AUTHID|HOSTNAME|EDUID|EDUNAME|FUNCTION"
-_DB2_PAIR: Final = re.compile(rf"(?:^|(?<=\s))({_DB2_KEYS})\s*: (.*?)(?=\s+(?:{_DB2_KEYS})\s*:|\s*$)")
+_DB2_KEY: Final = re.compile(rf"(?<!\S)({_DB2_KEYS})\s*+:(?!\S)")
 _DB2_TARGETS: Final = {
     "TID": "thread.id", "PROC": "app.program", "DB": "db.namespace", "AUTHID": "user.name",
     "EDUNAME": "thread.name", "FUNCTION": "code.function.name", "PID": "process.pid",
 }  # fmt: skip
-_ORACLE_PAIR: Final = re.compile(
-    r"^([A-Z][A-Z ]{1,30}?) ?:\[\d{1,9}\] '(.*?)'(?=\n[A-Z][A-Z ]{1,30} ?:\[|\Z)", re.DOTALL | re.MULTILINE
-)
+_ORACLE_KEY: Final = re.compile(r"([A-Z][A-Z ]{1,30}+):\[\d{1,9}\] '")
 _ORACLE_TARGETS: Final = {
     "ACTION": "db.query.text", "DATABASE USER": "user.name", "CLIENT ADDRESS": "client.address",
 }  # fmt: skip
 _ORACLE_CODE: Final = re.compile(r"ORA-\d{5}\b")
+_ORACLE_MARK: Final = re.compile(
+    r"(?:ORA|TNS)-\d{5}|^(?:Errors in |Thread \d|LENGTH ?:|(?:LGWR|SMON|PMON|ARC\w|CKPT|RECO|LNS)\b)|\b(?:ORACLE|SCN)\b"
+    r"|\b(?i:alter (?:database|system|user)|log (?:switch|sequence)|archived? log|redo|tablespace|instance)\b",
+    re.MULTILINE,
+)
+"""What the server says of itself; below a time as `date` writes it anything else is anybody's."""
 LONGEST_AUDIT: Final = 1 << 16
 
 
@@ -70,30 +74,61 @@ def _db2_time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
 
 
 def _db2(record: Record, _: str, lines: Sequence[str]) -> None:
-    """Figures of the header up to the first line that has none; what follows is the message."""
+    """Figures of the header up to the first line that begins with none; what follows is the message."""
     at = 0
-    while at < len(lines) and (found := _DB2_PAIR.findall(lines[at])):
-        for key, value in found:
-            name = _DB2_TARGETS.get(key, OWN_PREFIX + key.lower())
-            if key == "HOSTNAME":
-                record.resource["host.name"] = value
-            elif value:
-                is_id = key in ("PID", "TID") and is_number(value)
-                record.attributes[name] = int(value) if is_id else value
+    while at < len(lines) and _DB2_KEY.match(lines[at]):
+        keys = list(_DB2_KEY.finditer(lines[at]))
+        ends = [key.start() for key in keys[1:]] + [len(lines[at])]
+        for key, end in zip(keys, ends, strict=True):
+            _db2_figure(record, key[1], lines[at][key.end() : end].strip())
         at += 1
     record.body = "\n".join(lines[at:]) or None
 
 
-def _oracle(record: Record, _: str, lines: Sequence[str]) -> None:
+def _db2_figure(record: Record, key: str, value: str) -> None:
+    if value and key == "HOSTNAME":
+        record.resource["host.name"] = value
+    elif value:
+        is_id = key in ("PID", "TID") and is_number(value)
+        record.attributes[_DB2_TARGETS.get(key, OWN_PREFIX + key.lower())] = int(value) if is_id else value
+
+
+def _oracle(record: Record, first: str, lines: Sequence[str]) -> None:
     """What stands below the time: messages, or the pairs of an audit trail."""
     text = record.body = "\n".join(lines)
-    if text.startswith("LENGTH") and len(text) <= LONGEST_AUDIT:
-        for key, value in _ORACLE_PAIR.findall(text):
-            name = _ORACLE_TARGETS.get(key, OWN_PREFIX + key.lower().replace(" ", "_"))
-            if value:
-                record.attributes[name] = value
+    if first[:1].isalpha() and _ORACLE_MARK.search(text[:LONGEST_AUDIT]) is None:
+        _dated(record, lines)
+    elif text.startswith("LENGTH") and len(text) <= LONGEST_AUDIT:
+        _audit(record, lines)
     elif (code := _ORACLE_CODE.search(text, 0, LONGEST_AUDIT)) is not None:
         record.attributes["db.response.status_code"] = code[0]
+
+
+def _dated(record: Record, lines: Sequence[str]) -> None:
+    """What `date` wrote, and a script's lines below it: the first may tell their level."""
+    from adapter_logformat.formats import generic  # only such records need it
+
+    record.format = "generic"
+    told = generic.read(lines[0], Times()) if lines else None
+    if told is not None and told.timestamp is None and told.severity_text is not None:
+        record.severity_text, record.severity_number = told.severity_text, told.severity_number
+        record.attributes |= told.attributes
+        record.body = "\n".join([told.body or "", *lines[1:]])
+
+
+def _audit(record: Record, lines: Sequence[str]) -> None:
+    """`KEY:[length] 'value'`; a value may have more lines, up to the next key."""
+    pairs: list[tuple[str, list[str]]] = []
+    for line in lines:
+        if (found := _ORACLE_KEY.match(line)) is not None:
+            pairs.append((found[1].rstrip(), [line[found.end() :]]))
+        elif pairs:
+            pairs[-1][1].append(line)
+    for key, value in pairs:
+        text = "\n".join(value).rstrip()
+        if len(text) > 1 and text.endswith("'"):
+            name = _ORACLE_TARGETS.get(key, OWN_PREFIX + key.lower().replace(" ", "_"))
+            record.attributes[name] = text[:-1]
 
 
 def _monitored(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -168,7 +203,8 @@ LAYOUTS: Final = (
         name="ceph",
         title="Ceph's daemons: `time thread level message`",
         rank=85,
-        pattern=rf"{ISO} (?P<thread>[\da-f]{{12,16}}+) {{1,2}}(?P<level>-1|\d{{1,2}}) (?P<body>.*)",
+        pattern=rf"{ISO} (?P<thread>(?:7f|ffff)[\da-f]{{8,14}}+) (?= \d |-1 |\d\d ) ?(?P<level>-1|\d{{1,2}}) "
+        r"(?P<body>.*)",
         sample="2026-11-20T08:51:00.123+0100 7f26c2813700  1 mon.a@0(leader).log v15 check_sub sending message to mgr",
         scale=_CEPH,
         fields={"thread": ("app.thread", str)},

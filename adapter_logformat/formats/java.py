@@ -13,7 +13,7 @@ from adapter_logformat.record import Record
 from adapter_logformat.severity import JAVA as SCALE
 
 _LEVEL: Final = r"(?P<level>TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|FATAL|SEVERE|CONFIG|FINE(?:R|ST)?)"
-_THREAD: Final = r"\[ {0,40}(?P<thread>[^\]\n]*+)\]"
+_THREAD: Final = r"\[ {0,40}+(?P<thread>[^\]\n]*+)\]"
 _LOGGER: Final = r"(?P<logger>[\w.$/\-\[\]@]++)"
 _THROWN: Final = r"(?=[A-Za-z_$][\w.$]*+(?:(?<=Exception)|(?<=Error)): )"
 """What a message without a logger before it may begin with, though it is named as loggers are."""

@@ -54,9 +54,9 @@ LAYOUTS: Final = (
         title="Spring Boot with the ids of a trace: `[trace-span]` before the logger, or Sleuth's behind the level",
         rank=86,
         pattern=rf"{ISO} {{1,6}}{_LEVEL} (?:\[(?P<application>[^,\]\n]*+),(?P<trace>[0-9a-f]*+),(?P<span>[0-9a-f]*+)"
-        r"(?:,(?P<exported>true|false)?)?\] (?P<pid>\d{1,10}+) --- \[ {0,40}(?P<thread>[^\]\n]*+)\]"
+        r"(?:,(?P<exported>true|false)?)?\] (?P<pid>\d{1,10}+) --- \[ {0,40}+(?P<thread>[^\]\n]*+)\]"
         r"|(?P<pid2>\d{1,10}+) --- (?:\[(?P<application2>[^\]\n]*+)\] (?=\[[^\]\n]*+\] \[))?"
-        r"\[ {0,40}(?P<thread2>[^\]\n]*+)\] "
+        r"\[ {0,40}+(?P<thread2>[^\]\n]*+)\] "
         r"\[ {0,60}(?P<trace2>[0-9a-f]*+)[\-, ]?(?P<span2>[0-9a-f]*+) {0,60}\]) "
         r"(?P<logger>[^\s:]++) {0,40}: ?(?P<body>.*)",
         sample="2026-11-20 08:51:00.123  INFO [shop,0af7651916cd43dd8448eb211c80319c,b7ad6b7169203331,true] 12345 --- "

@@ -1,5 +1,8 @@
-"""Whatever a line holds, the time to read it grows with its length and no faster: for every format of the catalogue."""
+"""Whatever a line holds, the time to read it grows with its length and no faster: for every format of the catalogue,
+its first lines and those below them.
+"""
 
+import re
 import time
 
 import pytest
@@ -18,6 +21,22 @@ SHORT, LONG = 1 << 15, 1 << 20
 SHORT_S, LONG_S = 0.05, 0.25
 """A reader that is not linear needs seconds to hours for such lines; the rest is room for a busy machine. What a long
 line costs where nothing else runs is some 30 ms."""
+
+SLOW_S = 0.5
+"""For 32 KiB where quadratic readers need ten seconds: it decides between shapes, not between times."""
+TOKEN = re.compile(r"(?<=\W)(?=\w)|(?<=\w)(?=\W)|(?<=\W)(?=\W)")
+MOST_TOKENS = 24
+FOLDING = [format for format in FORMATS if format.fold is not None]
+BELOW = {
+    "db2_diag": ["PID : ", "NODE : 0 DB : ", "MESSAGE : "],
+    "oracle": ["LENGTH: 1\n" + "A B :[7] 'x\n" * 480, "LENGTH : '7'\nACTION :[7] '", "ORA-", "Errors in "],
+    "postgres": ["2026-11-20 08:51:00.123 UTC [1234] bob@shop DETAIL:  ", "2026-11-20 08:51:00.123 UTC [1234] "],
+    "mysql_slow": ["# User@Host: ", "# Query_time: ", "# explain: ", "SET timestamp="],
+    "java_util_logging": ["INFO: ", "SEVERE: x\njava.lang.Error: "],
+    "kafka_config": ["\ta = ", "\ta = b (c."],
+    "postgres_csv": ['"', ',"'],
+}
+"""How the lines below a header begin, where the format itself gives them their place."""
 
 
 def cost(line: str) -> float:
@@ -58,3 +77,27 @@ def test_a_line_of_a_mebibyte(at: int) -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_nothing_but_one_thing(part: str) -> None:
     assert cost(part * ((LONG - 1) // len(part))) < LONG_S
+
+
+@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
+def test_something_long_before_each_word(format: Format) -> None:
+    sample = format.sample
+    places = [found.start() for found in TOKEN.finditer(sample)]
+    for turn, at in enumerate(places[:: -(-len(places) // MOST_TOKENS) or 1]):
+        for part in (" ", PARTS[turn % len(PARTS)]):
+            line = sample[:at] + part * (SHORT // len(part)) + sample[at:]
+            assert cost(line) < SLOW_S, (part, line[:100])
+
+
+@pytest.mark.parametrize("format", [each for each in FORMATS if "[" in each.sample], ids=lambda format: format.name)
+def test_a_mebibyte_of_padding_in_brackets(format: Format) -> None:
+    before, bracket, behind = format.sample.partition("[")
+    assert cost(before + bracket + " " * (LONG - 2048) + behind) < LONG_S
+
+
+@pytest.mark.parametrize("format", FOLDING, ids=lambda format: format.name)
+def test_long_lines_below_a_header(format: Format) -> None:
+    for begin in ["", " ", "\t", *BELOW.get(format.name, [])]:
+        for part in PARTS:
+            for end in ("", "x"):
+                assert cost(f"{format.sample}\n{begin}{part * (SHORT // len(part))}{end}") < SLOW_S, (begin, part)
