@@ -12,9 +12,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
+
+from adapter_logformat.unique import unique
 
 Detector = Literal["email", "ipv4", "ipv6", "card", "bearer", "aws_key", "jwt"]
 Action = Literal["mask", "hash", "drop"]
@@ -149,21 +151,24 @@ class Redactor:
             return line
         found = Counter[str]()
         record = msgspec.json.decode(line)
-        record = self._object(record, rules, found, MADE.get(next(iter(record), ""), {}))
+        left: list[tuple[Any, _Made]] = [(record, MADE.get(next(iter(record), ""), {}))]
+        while left:  # not by recursion: an app may nest as deep as it likes
+            values, made = left.pop()
+            if isinstance(values, dict):
+                left += self._object(values, rules, found, made)
+            else:
+                kept = [(each, self._value(each, rules, found)) for each in values]
+                values[:] = [after for before, after in kept if after is not None or before is None]
+                left += [(each, made) for each in values if isinstance(each, dict | list)]
         if not found:
             return line
         self._counts.update(found)
         return msgspec.json.encode(record) + b"\n"
 
-    def _value(self, value: object, rules: Sequence[_Search], found: Counter[str], made: _Made) -> object:
-        """The value without what was found; `None` for text of which nothing is left."""
+    def _value(self, value: object, rules: Sequence[_Search], found: Counter[str]) -> object:
+        """The value without what was found; `None` for text of which nothing is left. Lists and objects are kept."""
         if isinstance(value, str):
             return self._text(value, rules, found)
-        if isinstance(value, dict):
-            return self._object(value, rules, found, made)
-        if isinstance(value, list):
-            kept = [(each, self._value(each, rules, found, made)) for each in value]
-            return [after for before, after in kept if after is not None or before is None]
         if isinstance(value, int) and not isinstance(value, bool):
             text = str(value)
             left = self._text(text, rules, found)
@@ -171,19 +176,24 @@ class Redactor:
         return value
 
     def _object(
-        self, value: dict[str, object], rules: Sequence[_Search], found: Counter[str], made: _Made
-    ) -> dict[str, object]:
+        self, values: dict[str, object], rules: Sequence[_Search], found: Counter[str], made: _Made
+    ) -> list[tuple[Any, _Made]]:
+        """Takes it out of the keys and values; the lists and objects among these are left to be looked at."""
         kept: dict[str, object] = {}
-        for key, before in value.items():
+        tried: dict[str, int] = {}
+        left: list[tuple[Any, _Made]] = []
+        for key, before in values.items():
             inner = made.get(key, {})
-            after = before if inner is None else self._value(before, rules, found, inner)
+            after = before if inner is None else self._value(before, rules, found)
             if after is None and before is not None:
                 continue
             name = key if key in self._clean_keys else self._name(key, rules, found)
-            while name in kept:
-                name += "_"
-            kept[name] = after
-        return kept
+            kept[unique(name, kept, tried)] = after
+            if inner is not None and isinstance(after, dict | list):
+                left.append((after, inner))
+        values.clear()
+        values.update(kept)
+        return left
 
     def _name(self, key: str, rules: Sequence[_Search], found: Counter[str]) -> str:
         """What becomes of a key; one in which nothing was found is remembered, as most records have the same."""

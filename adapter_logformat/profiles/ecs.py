@@ -1,14 +1,17 @@
 """Profile `ecs`: the Elastic Common Schema 8, nested objects with its names and types.
 
 Semantic-convention names that ECS spells otherwise are renamed; names that are ECS's as well are kept; what ECS has no
-field for goes, as text, under `labels`, whose keys have no dots and whose values are keywords.
+field for goes, as text, under `labels`, whose keys have no dots and whose values are keywords. So does what finds its
+field taken by another value of the record.
 """
 
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from adapter_logformat.record import OBSERVED, OWN_PREFIX, Record
+from adapter_logformat.unique import unique
 
 _encode = msgspec.json.Encoder().encode
 VERSION: Final = "8.17.0"
@@ -91,26 +94,26 @@ def render(record: Record, observed: str) -> bytes:
         event["original"] = record.original
     line["event"] = event
     labels: dict[str, str] = {}
+    label = partial(_label, labels, {})
     for values in (record.attributes, record.resource):
         for key, value in values.items():
             target = RENAMED.get(key)
-            if target is None or target.startswith("labels.") or not _fits(target, value):
-                _label(labels, key, value)
-            else:
-                _put(line, target, _single(value))
+            fits = target is not None and not target.startswith("labels.") and _fits(target, value)
+            if target is None or not fits or not _put(line, target, _single(value)):
+                label(key, value)
     if record.trace_id:
         line["trace"] = {"id": record.trace_id}
     if record.span_id:
         line["span"] = {"id": record.span_id}
     if record.trace_flags:
-        _label(labels, "trace_flags", record.trace_flags)
+        label("trace_flags", record.trace_flags)
     if record.error:
-        _label(labels, "parse_error", record.error)
+        label("parse_error", record.error)
     if record.truncated:
-        _label(labels, "log_truncated", True)
+        label("log_truncated", True)
     assumed = OBSERVED if stamp is None else stamp.assumed
     if assumed:
-        _label(labels, "timestamp_assumed", assumed)
+        label("timestamp_assumed", assumed)
     if labels:
         line["labels"] = labels
     return _encode(line) + b"\n"
@@ -124,19 +127,21 @@ def _single(value: object) -> object:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _put(line: dict[str, object], path: str, value: object) -> None:
+def _put(line: dict[str, object], path: str, value: object) -> bool:
+    """False where another value is already."""
     *parents, last = path.split(".")
     at = line
     for name in parents:
         inner = at.setdefault(name, {})
         assert isinstance(inner, dict)  # no path in RENAMED goes through a leaf of another one
         at = inner
-    at.setdefault(last, value)
+    if last in at:
+        return False
+    at[last] = value
+    return True
 
 
-def _label(labels: dict[str, str], key: str, value: object) -> None:
-    """Keys without dots (ECS, `labels`); of two that become alike the second gets another name."""
+def _label(labels: dict[str, str], tried: dict[str, int], key: str, value: object) -> None:
+    """Keys without dots (ECS, `labels`); of those that become alike the later ones get another name (`unique`)."""
     name = key.removeprefix(OWN_PREFIX).replace(".", "_") or key.replace(".", "_")
-    while name in labels:
-        name += "_"
-    labels[name] = value if isinstance(value, str) else _encode(value).decode()
+    labels[unique(name, labels, tried)] = value if isinstance(value, str) else _encode(value).decode()

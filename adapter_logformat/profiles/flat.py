@@ -2,7 +2,7 @@
 
 The keys of `otel`, with attributes as they are named and resource attributes behind `resource.`; objects of the app
 are opened into dotted keys, lists stay lists. Where two ways lead to one key the first one keeps it and the other is
-written as JSON text behind `flat.collision.`.
+written as JSON text behind `flat.collision.`, a third one with `_` at its end, and so on (`unique`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from adapter_logformat.record import OBSERVED, Record
+from adapter_logformat.unique import unique
 
 _encode = msgspec.json.Encoder().encode
 LEVELS = 16
@@ -38,11 +39,12 @@ def render(record: Record, observed: str) -> bytes:
     assumed = OBSERVED if stamp is None else stamp.assumed
     if assumed:
         line["timestamp.assumed"] = assumed
+    tried: dict[str, int] = {}
     for prefix, values in (("", record.attributes), ("resource.", record.resource)):
         for key, value in values.items():
             for path, leaf in _leaves(prefix + key, value, LEVELS):
                 if path in line:
-                    line[f"flat.collision.{path}"] = _encode(leaf).decode()
+                    line[unique(f"flat.collision.{path}", line, tried)] = _encode(leaf).decode()
                 else:
                     line[path] = leaf
     return _encode(line) + b"\n"

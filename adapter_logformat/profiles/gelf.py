@@ -2,7 +2,8 @@
 
 `version`, `host`, `short_message`, `full_message`, `timestamp` (seconds since 1970 as a number) and `level` (syslog's)
 are its own; every other field has an underscore before it, characters outside `[\\w.-]` become `_`, values are strings
-or numbers, and `_id` is not allowed (it becomes `_id_`).
+or numbers, and `_id` is not allowed (it becomes `_id_`). Of keys that become alike all but the first get
+another end (`unique`).
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Final
 import msgspec
 
 from adapter_logformat.record import OBSERVED, Record
+from adapter_logformat.unique import unique
 
 _encode = msgspec.json.Encoder().encode
 HOST_KEYS: Final = ("host.name", "container.id", "service.name")
@@ -52,12 +54,10 @@ def render(record: Record, observed: str) -> bytes:
         **{f"resource.{key}": value for key, value in record.resource.items()},
         **record.attributes,
     }
+    tried: dict[str, int] = {}
     for key, value in more.items():
         if value is not None and value != "":
-            name = _name(key)
-            while name in line:
-                name += "_"
-            line[name] = _scalar(value)
+            line[unique(_name(key), line, tried)] = _scalar(value)
     return _encode(line) + b"\n"
 
 

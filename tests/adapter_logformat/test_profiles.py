@@ -10,6 +10,7 @@ from adapter_logformat.profiles import PROFILES, load
 from adapter_logformat.profiles.gelf import epoch
 from adapter_logformat.profiles.otlp import nanoseconds
 from adapter_logformat.record import Record, Stamp
+from adapter_logformat.unique import unique as unique_name
 
 OBSERVED = "2026-11-20T08:51:01.000002Z"
 RECORD = Record(
@@ -52,6 +53,60 @@ def test_flat_loses_nothing_where_two_ways_lead_to_one_key() -> None:
     line = rendered("flat", Record("json", body="x", attributes={"app.a": {"b": 1}, "app.a.b": 2, "body": "own"}))
     assert (line["app.a.b"], line["flat.collision.app.a.b"]) == (1, "2")
     assert (line["body"], line["flat.collision.body"]) == ("x", '"own"')
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_keys_that_become_alike_stay_apart_and_short(profile: str) -> None:
+    keys = {"".join(" /!#$%&*"[number >> 3 * at & 7] for at in range(4)): number for number in range(500)}
+    keys |= {"._"[number & 1] * 4 + ".x_"[number % 3] + "._"[number >> 1 & 1]: number for number in range(12)}
+    line = load(profile)(Record("json", body="m", attributes={f"app.{key}": at for key, at in keys.items()}), OBSERVED)
+    json.loads(line, object_pairs_hook=unique)
+    assert len(line) < 60_000  # each one's key gets shorter than ten characters more
+
+
+class Asked(dict[str, int]):
+    """Names that are taken, and how often one of them was asked for."""
+
+    count = 0
+
+    def __contains__(self, key: object) -> bool:
+        self.count += 1
+        return super().__contains__(key)
+
+
+def test_names_are_told_apart_in_linear_time_whatever_they_are() -> None:
+    taken, tried = Asked(), dict[str, int]()
+    for name in ["a"] * 500 + [f"a_{number}" for number in range(500)] + ["a_", "a_"] * 250 + ["a"] * 500:
+        taken[unique_name(name, taken, tried)] = 1
+    assert len(taken) == 2000
+    assert list(taken)[:4] == ["a", "a_", "a_2", "a_3"]
+    assert taken.count < 4 * 2000
+
+
+def test_flat_loses_nothing_where_many_ways_lead_to_one_key() -> None:
+    many = {"app.a.b.c": 1, "app.a.b": {"c": 2}, "app.a": {"b.c": 3, "b": {"c": 4}}}
+    line = rendered("flat", Record("json", body="x", attributes=many))
+    assert {key: value for key, value in line.items() if "app." in key} == {
+        "app.a.b.c": 1, "flat.collision.app.a.b.c": "2", "flat.collision.app.a.b.c_": "3",
+        "flat.collision.app.a.b.c_2": "4",
+    }  # fmt: skip
+
+
+def test_ecs_loses_nothing_where_two_names_have_one_field() -> None:
+    attributes: dict[str, object] = {"source.address": "10.0.0.1", "network.peer.address": "10.0.0.2", "host.name": "a"}
+    line = rendered("ecs", Record("json", body="x", attributes=attributes, resource={"host.name": "b"}))
+    assert (line["source"], line["host"]) == ({"address": "10.0.0.1"}, {"hostname": "a"})
+    assert line["labels"] == {"network_peer_address": "10.0.0.2", "host_name": "b", "timestamp_assumed": "observed"}
+
+
+@pytest.mark.parametrize("inside", [b'{"a":%b}', b"[%b]"])
+def test_otlp_writes_what_is_nested_too_deep_as_text(inside: bytes) -> None:
+    before, after = inside.split(b"%b")
+    stream = Stream(Options(profile="otlp"))
+    deep = before * 600 + b"7" + after * 600
+    written = stream.feed(b'{"level":"info","msg":"m","a":' + deep + b"}\n", 1_795_161_060_000_000_000)
+    assert stream.tally.unparsed == {}
+    assert json.dumps((before * 584 + b"7" + after * 584).decode()).encode() in written
 
 
 def test_gelf_is_version_1_1() -> None:

@@ -72,6 +72,22 @@ def test_keys_are_text_too_and_stay_unique() -> None:
     )
 
 
+def test_keys_that_become_alike_are_numbered() -> None:
+    line = json.dumps({f"u{number}@b.org": number for number in range(300)}).encode() + b"\n"
+    made = json.loads(Redactor([Rule("email")], Counter())(line))
+    assert list(made.values()) == list(range(300))
+    assert list(made)[:4] + list(made)[-1:] == ["[email]", "[email]_", "[email]_2", "[email]_3", "[email]_299"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_values_are_looked_at_however_deep_they_are(profile: str) -> None:
+    deep = b'{"level":"info","msg":"m","a":' + b'[{"a":' * 400 + b'"bob@example.org"' + b"}]" * 400 + b"}\n"
+    stream = Stream(Options(profile=profile))
+    written = Redactor([Rule("email")], Counter())(stream.feed(deep, NOW) + stream.flush(NOW))
+    assert b"[email]" in written
+    assert b"bob" not in written
+
+
 LINES = [
     f'203.0.113.7 - bob@example.com [20/Nov/2026:08:51:00 +0000] "GET /?mail=a@b.org HTTP/1.1" 200 12 "-" "{JWT}"',
     '203.0.113.7 - - [20/Nov/2026:08:51:00 +0000] "GET /a HTTP/1.1" 200 12 "-" "curl/8"',
