@@ -91,7 +91,12 @@ _PYTHON_END: Final = re.compile(
 _RUST_AT: Final = re.compile(r"thread '[^']*+' (?:\(\d{1,19}+\) )?+panicked at .*:\d++:\d++:")
 _NODE_PLACE: Final = re.compile(r".*\.[cm]?[jt]sx?:\d++|node:.*")
 _CARETS: Final = re.compile(r"[ \t]*+[\^~]++[ \t]*+")
-_OF_ANOTHER: Final = re.compile(r"[\[<({]?\d|[\[<(]?(?:TRACE|DEBUG|INFO|WARN|ERROR)\b")
+_OF_ANOTHER: Final = re.compile(
+    r'[\[<({]?\d|[\[<(]?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b|\{ ?"|<|[IWEF]\d{4} '
+    r"|[\[<(]?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w{0,6},? (?:[A-Z]|\d)"
+    r"|[\[<(]?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6} {1,2}\d"
+    r"|(?:time|ts|timestamp|level|lvl|msg)=|[\w.]{1,60}+=\S{1,200}+ [\w.]{1,60}+="
+)
 """No part of a message that a trace was said to have."""
 DART_MESSAGE: Final = 6
 """Lines of what was thrown, before the first frame."""

@@ -39,6 +39,10 @@ _REMOTE: Final = re.compile(rf"(?:^:?|[\s:]){_ADDRESS}\((\d{{1,5}})\)")
 _HOST: Final = re.compile(rf" ?:(?:{_ADDRESS}|([A-Za-z][\w.\-]{{0,254}}+)):[^\s:]{{0,130}}@[^\s:]{{0,130}}:\[")
 """`:host:user@database:[pid]` without the port, as `%h` gives it."""
 _SESSION: Final = re.compile(r"(?:^|[\s:\-|\[])([0-9a-f]{8}\.[0-9a-f]{1,8})(?=$|[\s:\-|\]])")
+_PIECES: Final = (_NAMED, re.compile(r"\b\w{1,20}=[^\s,\]]*"), _REMOTE, _AT, _PID, _SESSION, re.compile(r"\[local\]"))
+_WORD: Final = re.compile(r"[^\s:,|\0]*[A-Za-z]{2}[^\s:,|\0]*")
+MOST_WORDS: Final = 4
+"""User, database, application and command without a name, beside pieces that are sure."""
 _UNKNOWN: Final = ("[unknown]", "", "[local]")
 
 _TIME: Final = rf"{YMD} {HMS}(?: (?P<zone>[A-Z]{{1,5}}|[+-]\d\d(?::?\d\d)?))?"
@@ -60,7 +64,7 @@ def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
     """What the common prefixes say of the session: `[pid]`, `user@db`, `user=…,db=…,app=…,client=…`, `host(port)`."""
     prefix, attributes = found["prefix"] or "", record.attributes
     session = _SESSION.search(prefix)
-    if len(prefix) > 1 and session is None and not re.search(r"[\[\]@=:(]", prefix) and prefix.strip(" >"):
+    if found["bracket"] is None and _is_prose(prefix):
         return False
     if session is not None:
         attributes["session.id"] = session[1]
@@ -86,6 +90,21 @@ def _prefix(record: Record, found: Mapping[str, str | None]) -> bool:
         # A part whose message was cut off or is in another file.
         record.severity_number = None
     return True
+
+
+def _is_prose(prefix: str) -> bool:
+    """Words are left beside what a session is known by, and they are too many, or stand where no prefix has any."""
+    pieces, text = 0, prefix
+    for piece in _PIECES:
+        text, count = piece.subn("\0", text)
+        pieces += count
+    text = text.strip(" :-|,>")
+    words = len(_WORD.findall(text))
+    if not words or (not pieces and not re.search(r"\s", text)):
+        return bool(words) and prefix[:1] != ":"
+    if text[0] == "\0" or pieces > 1:
+        return words > MOST_WORDS
+    return words > MOST_WORDS // 2 or text[-1] != "\0"
 
 
 def _sql_state(record: Record) -> None:
@@ -183,7 +202,7 @@ STDERR: Final = Layout(
     name="postgres",
     title="PostgreSQL stderr, with the usual values of log_line_prefix",
     rank=85,
-    pattern=rf"(?P<bracket>< ?)?{_TIME}(?P<cloud>(?= ?:{_CLOUD}))?(?P<prefix>[ :\-]?.{{0,300}}?(?(bracket)>|))"
+    pattern=rf"(?P<bracket>< ?)?{_TIME}(?P<cloud>(?= ?:{_CLOUD}))?(?P<prefix>[ :\-]?.{{0,300}}?(?(bracket)> ?|))"
     rf"(?P<level>{'|'.join((*SCALE, *PARTS))}):(?(cloud) {{1,2}}|  )(?P<body>.*)",
     sample='2026-11-20 08:51:00.123 UTC [1234] bob@shop ERROR:  relation "x" does not exist at character 15',
     scale=SCALE,

@@ -167,6 +167,24 @@ def test_a_traceback_joins_a_header_of_any_layout(name: str) -> None:
     assert following["log.format"] == name
 
 
+@pytest.mark.parametrize("begin", ["Unhandled exception:", "/srv/app.js:12", "node:internal/process/x:5"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Nov 20 08:51:01 web-1 app[7]: hello",
+        "Fri Nov 20 08:51:01 2026 hello",
+        '{"level":"info","msg":"x"}',
+        "level=info msg=hello",
+        "<13>app: hello",
+        "I1120 08:51:00.123456       1 a.go:1] hello",
+    ],
+)
+def test_what_may_begin_a_trace_takes_no_record_of_another(begin: str, line: str) -> None:
+    first, second = read(f"{begin}\n{line}\n")
+    assert first["body"] == begin
+    assert second["log.format"] != "raw"
+
+
 def test_a_user_may_say_what_starts_a_record() -> None:
     options = Options(start=r"\d{4}-")
     (first, second) = read("2026-11-20 08:51:00 ERROR a\nERROR:root:b\n{}\n2026-11-20 08:51:01 INFO c\n", options)
