@@ -1,13 +1,14 @@
 """What remembers: versioned JSON with a checksum, replaced atomically (temporary file, fsync, rename, fsync directory).
 
-Beside it lies a small file of what changed since, written often and without fsync: it outlives the process, not the
-machine, and counts only on top of the very checkpoint it was made for. A checkpoint that cannot be used is put beside
-itself under another name, never overwritten. When to save, and what to do without a disk, the tail decides.
+Beside it lies a file of what changed since, record by record, written often and without fsync: it outlives the process,
+not the machine, and counts only on top of the very checkpoint it was made for. A checkpoint that cannot be used is put
+beside itself under another name, never overwritten. When to save, and what to do without a disk, the tail decides.
 """
 
 import contextlib
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import msgspec
 from logtail.identity import Identity, Mark
 
 VERSION = 1
-MOST_CHANGES_BYTES = 64 * 1024
 _BEFORE, _AFTER = b'{"crc32":"', b'00000000"'  # the first member: of all that follows it, as eight hexadecimal digits
 _FRONT = _BEFORE + _AFTER
 _ENCODER = msgspec.json.Encoder()
@@ -100,20 +100,34 @@ def load(path: Path) -> Checkpoint | None:
 
 
 def _with_changes(saved: Checkpoint, path: Path) -> Checkpoint:
-    """With the last whole record of changes that belongs to it; none when there is none, as after a power cut."""
+    """With the records of changes that belong to it, the later ones on top; none after a power cut, perhaps."""
+    entries = {(each.device, each.inode): each for each in saved.files}
+    for changes in _records(path):
+        if changes is not None and changes.on == saved.token:
+            entries |= {(each.device, each.inode): each for each in changes.files}
+    return msgspec.structs.replace(saved, files=list(entries.values()))
+
+
+def damaged_changes(path: Path) -> int:
+    """How many records of changes beside the checkpoint `path` do not count, since they are not as they were written:
+    their files go on from where they were before, at a start."""
+    return sum(changes is None for changes in _records(path))
+
+
+def _records(path: Path) -> Iterator[Changes | None]:
+    """In the order they were written; None for a damaged one. One cut short by a kill has no newline and is none."""
     try:
-        records = _changes_path(path).read_bytes().split(b"\n")
+        *records, _ = _changes_path(path).read_bytes().split(b"\n")
     except OSError:
-        return saved
-    for record in reversed(records):
-        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return
+    for record in filter(None, records):
+        try:
             _check(record)
             changes = msgspec.json.decode(record, type=Changes)
-            if changes.on == saved.token:
-                entries = {(each.device, each.inode): each for each in saved.files}
-                entries |= {(each.device, each.inode): each for each in changes.files}
-                return msgspec.structs.replace(saved, files=list(entries.values()))
-    return saved
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield None
+        else:
+            yield changes
 
 
 def _changes_path(path: Path) -> Path:
@@ -152,7 +166,7 @@ def _check(raw: bytes) -> None:
 def write(path: Path, raw: bytes | bytearray) -> None:
     """Replace the file so that a crash at any moment leaves the old or the new one whole; OSError when it cannot."""
     temporary = path.with_name(path.name + ".tmp")
-    _write(temporary, raw, sync=True)
+    _write(temporary, raw)
     os.replace(temporary, path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -161,31 +175,26 @@ def write(path: Path, raw: bytes | bytearray) -> None:
         os.close(directory)
 
 
-def write_changes(path: Path, raw: bytes | bytearray) -> None:
-    """Put down the changes beside the checkpoint `path`: kept when this process is killed; OSError when it cannot.
+def write_changes(path: Path, raw: bytes | bytearray, *, anew: bool = False) -> None:
+    """Put down a record of changes beside the checkpoint `path`: kept when this process is killed; OSError when it
+    cannot. `anew`: the records before it go, which belong to checkpoints before.
 
-    Each record replaces the ones before it. It is appended, since a new file each time costs ten times as much; a
-    record cut short by a kill is no JSON and so no record.
+    It is appended, since a new file each time costs ten times as much.
     """
-    descriptor = os.open(_changes_path(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | (os.O_TRUNC if anew else 0)
+    descriptor = os.open(_changes_path(path), flags, 0o600)
     try:
-        if os.fstat(descriptor).st_size + len(raw) < MOST_CHANGES_BYTES:
-            _write_all(descriptor, b"\n" + raw + b"\n")
-            return
+        _write_all(descriptor, b"\n" + raw + b"\n")  # the first one in case that the record before was cut short
     finally:
         os.close(descriptor)
-    temporary = _changes_path(path).with_name(path.name + ".changes.tmp")
-    _write(temporary, raw, sync=False)
-    os.replace(temporary, _changes_path(path))
 
 
-def _write(path: Path, raw: bytes | bytearray, *, sync: bool) -> None:
+def _write(path: Path, raw: bytes | bytearray) -> None:
     """A new file with `raw` in it; none when it cannot be written: it would take the last of a full volume's space."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, raw)
-        if sync:
-            os.fsync(descriptor)
+        os.fsync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(path)

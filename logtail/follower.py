@@ -198,7 +198,7 @@ class Follower:
         self._positions.written()
 
     def changes(self) -> bytearray | None:
-        """What was acknowledged since the last snapshot; None when that takes another one."""
+        """What was acknowledged since the last call or snapshot, empty when nothing; None when it takes a snapshot."""
         return self._positions.changes()
 
     def generations(self) -> set[str]:

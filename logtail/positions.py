@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 from logtail import checkpoint
 from logtail.chunk import Source
-from logtail.life import Key
 from logtail.memory import Memory
 from logtail.roll import Roll
 
@@ -21,7 +20,6 @@ class Positions:
         self._token = 0
         self._written: object = None
         self._to_write: object = None
-        self._changed: dict[Key, checkpoint.Entry] = {}
         self.extra: Mapping[str, object] = {}
         self._extra_in_snapshot: Mapping[str, object] = self.extra
 
@@ -57,7 +55,6 @@ class Positions:
         if content == self._written:
             return None
         self._written, self._to_write = None, content
-        self._changed.clear()
         self._token = max(self._token + 1, int(self._wall() * 1_000_000))
         files = list(content[0])
         return checkpoint.encode(checkpoint.Checkpoint(token=self._token, files=files, extra=content[1]))
@@ -67,12 +64,12 @@ class Positions:
         self._written = self._to_write
 
     def changes(self) -> bytearray | None:
-        """What was acknowledged since the last snapshot. None when that takes another one, since `extra` is new."""
+        """What was acknowledged since the last call or snapshot. None when that takes a snapshot: `extra` is new."""
         self.take_acks()
         if self.extra is not self._extra_in_snapshot:
             return None
-        self._changed |= {(each.device, each.inode): each for each in self._roll.remember_touched()}
-        return checkpoint.encode(checkpoint.Changes(on=self._token, files=list(self._changed.values())))
+        changed = self._roll.remember_touched()
+        return checkpoint.encode(checkpoint.Changes(on=self._token, files=changed)) if changed else bytearray()
 
     def generations(self) -> set[str]:
         return {*self._roll.by_generation, *(each.generation for each in self._roll.memory.closed(()))}

@@ -17,6 +17,12 @@ from logtail.follower import Follower
 SAVE_SOON_S = 0.02
 SAVE_EVERY_S = 0.25
 SAVED_BYTES_PER_S = 1024 * 1024  # with thousands of files all of it is not written so often: changes go beside it
+ROOM_FOR_CHANGES = 64 * 1024  # that much of older ones is left beside a newer checkpoint
+
+
+def rest_after(written_bytes: int) -> float:
+    """Seconds until as much may be written again, unless it is hurried."""
+    return max(SAVE_EVERY_S, written_bytes / SAVED_BYTES_PER_S)
 
 
 class Saver:
@@ -35,7 +41,7 @@ class Saver:
         log: Any,
         monotonic: Callable[[], float],
     ) -> None:
-        self._path = path
+        self.path = path
         self._follower = follower
         self._worker = worker
         # A thread of its own, so that a slow fsync does not hold up reading.
@@ -48,13 +54,17 @@ class Saver:
         self._lock = asyncio.Lock()
         self._by_itself: asyncio.Task[None] | None = None
         self.under_way: set[asyncio.Task[bool]] = set()
-        self._whole_bytes = 0
+        self._whole_at = float("-inf")
+        self._whole_bytes = self._changed_bytes = 0  # of the last one of each kind
+        self._beside_bytes = 0  # of all records of changes that lie there
+        self._anew = True  # what lies there belongs to checkpoints before, or may be cut short
         self._acked_bytes = 0
         self._saved_bytes = 0
         self.degraded = False
         """It could not be written the last time it was tried."""
         self.failures = 0
         self.unusable: checkpoint.CheckpointUnusable | None = None
+        self.damaged_changes = 0
 
     @property
     def unsaved_bytes(self) -> int:
@@ -63,11 +73,13 @@ class Saver:
     def load(self) -> checkpoint.Checkpoint | None:
         """What was saved, None at the very first start. Blocks. OperatorError for a directory that cannot be made."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OperatorError("state_dir", f"cannot make {self._path.parent}: {error.strerror}") from error
+            raise OperatorError("state_dir", f"cannot make {self.path.parent}: {error.strerror}") from error
         try:
-            return checkpoint.load(self._path)
+            saved = checkpoint.load(self.path)
+            self.damaged_changes = checkpoint.damaged_changes(self.path)
+            return saved
         except checkpoint.CheckpointUnusable as error:
             self.unusable = error
             # Not the first start: where it left the files is not known, so rather all of them again than a part never.
@@ -75,7 +87,7 @@ class Saver:
 
     def begin(self, ended: Callable[[], None]) -> None:
         """Save by itself from now on; `ended` is called when that ends, as by a bug that `check` raises."""
-        self._by_itself = asyncio.create_task(self._save_when_dirty(self._path), name="checkpoint")
+        self._by_itself = asyncio.create_task(self._save_when_dirty(self.path), name="checkpoint")
         self._by_itself.add_done_callback(lambda _: ended())
 
     def acked(self, size: int) -> None:
@@ -96,7 +108,7 @@ class Saver:
     async def save(self) -> bool:
         """Write all of it now; False when it could not be written."""
         # Shielded, so that what is said of a write under way when the caller is cancelled is what became of it.
-        saving = asyncio.create_task(self._save_all(self._path), name="checkpoint")
+        saving = asyncio.create_task(self._save_all(self.path), name="checkpoint")
         self.under_way.add(saving)
         saving.add_done_callback(self.under_way.discard)
         return await asyncio.shield(saving)
@@ -118,6 +130,7 @@ class Saver:
     async def _write_all(self, path: Path) -> bool:
         loop = asyncio.get_running_loop()
         self._dirty.clear()
+        self._whole_at = self._monotonic()
         acked_bytes = self._acked_bytes
         raw = await loop.run_in_executor(self._worker, self._follower.snapshot)
         try:
@@ -125,6 +138,7 @@ class Saver:
                 self._whole_bytes = len(raw)
                 await loop.run_in_executor(self._writer, checkpoint.write, path, raw)
                 self._follower.written()
+                self._anew = self._anew or self._beside_bytes >= ROOM_FOR_CHANGES
         except OSError as error:
             self._failed(path, error)
             return False
@@ -142,6 +156,7 @@ class Saver:
                 loop = asyncio.get_running_loop()
                 written = await loop.run_in_executor(self._worker, self._write_changes, path)
             except OSError as error:
+                self._anew = True
                 self._failed(path, error)
                 return
             if written:
@@ -151,8 +166,11 @@ class Saver:
 
     def _write_changes(self, path: Path) -> bool:
         raw = self._follower.changes()
-        if raw is not None:
-            checkpoint.write_changes(path, raw)
+        if raw:
+            checkpoint.write_changes(path, raw, anew=self._anew)
+            self._changed_bytes = len(raw)
+            self._beside_bytes = len(raw) + (0 if self._anew else self._beside_bytes)
+            self._anew = False
         return raw is not None
 
     def _succeeded(self, path: Path, acked_bytes: int) -> None:
@@ -171,11 +189,11 @@ class Saver:
             self._log.error("checkpoint_write_failed", path=str(path), reason=error.strerror or str(error))
 
     async def _save_when_dirty(self, path: Path) -> None:
-        saved_at = whole_at = float("-inf")
+        saved_at = float("-inf")
         while True:
             await self._dirty.wait()
             # Soon after a pause, since what is acknowledged but not saved is repeated after a crash; else by the beat.
-            wait_s = max(SAVE_SOON_S, saved_at + SAVE_EVERY_S - self._monotonic())
+            wait_s = max(SAVE_SOON_S, saved_at + rest_after(self._changed_bytes) - self._monotonic())
             try:
                 async with asyncio.timeout(wait_s):
                     await self._hurry.wait()
@@ -184,8 +202,8 @@ class Saver:
             hurried = self._hurry.is_set()
             self._hurry.clear()
             now = self._monotonic()
-            if self.degraded or now - whole_at >= max(SAVE_EVERY_S, self._whole_bytes / SAVED_BYTES_PER_S):
-                saved_at = whole_at = now
+            if self.degraded or now - self._whole_at >= rest_after(self._whole_bytes):
+                saved_at = now
                 await self.save()
             else:
                 saved_at = saved_at if hurried else now

@@ -112,6 +112,8 @@ class Tail:
         if (unusable := self._saver.unusable) is not None:
             moved_to = unusable.moved_to and str(unusable.moved_to)
             self._log.error("checkpoint_unusable", path=str(unusable.path), reason=unusable.why, moved_to=moved_to)
+        if damaged := self._saver.damaged_changes:
+            self._log.warning("checkpoint_changes_damaged", path=str(self._saver.path), records=damaged)
         found = await loop.run_in_executor(self._worker, self._follower.begin, saved)
         self._untold.extend(found)
         await self._waiting.watch()

@@ -9,7 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from logtail.checkpoint import Changes, Checkpoint, CheckpointUnusable, Entry, encode, load, write, write_changes
+from logtail.checkpoint import (
+    Changes,
+    Checkpoint,
+    CheckpointUnusable,
+    Entry,
+    damaged_changes,
+    encode,
+    load,
+    write,
+    write_changes,
+)
 
 ENTRY = Entry(
     path="/log/app.log",
@@ -92,25 +102,21 @@ def test_a_failed_write_leaves_the_old_one(tmp_path: Path) -> None:
     assert load(path) == Checkpoint(files=[ENTRY])
 
 
-def test_changes_lie_over_their_own_checkpoint_only_and_the_last_ones_count(tmp_path: Path) -> None:
+def test_changes_lie_over_their_own_checkpoint_only_and_the_later_ones_over_the_earlier(tmp_path: Path) -> None:
     path = tmp_path / "tail.json"
-    new, newer = (msgspec.structs.replace(ENTRY, offset=offset) for offset in (4712, 4713))
-    write(path, encode(Checkpoint(token=7, files=[ENTRY])))
-    write_changes(path, encode(Changes(on=6, files=[newer])))
-    assert load(path) == Checkpoint(token=7, files=[ENTRY])
+    other = msgspec.structs.replace(ENTRY, inode=8)
+    new, newer, newest = (msgspec.structs.replace(ENTRY, offset=offset) for offset in (4712, 4713, 4714))
+    write(path, encode(Checkpoint(token=7, files=[ENTRY, other])))
+    write_changes(path, encode(Changes(on=6, files=[newest])))
+    assert load(path) == Checkpoint(token=7, files=[ENTRY, other])
     write_changes(path, encode(Changes(on=7, files=[new])))
-    assert load(path) == Checkpoint(token=7, files=[new])
+    assert load(path) == Checkpoint(token=7, files=[new, other])
     write_changes(path, encode(Changes(on=7, files=[newer])))
-    assert load(path) == Checkpoint(token=7, files=[newer])
-
-
-def test_the_file_of_changes_stays_small(tmp_path: Path) -> None:
-    path = tmp_path / "tail.json"
-    write(path, encode(Checkpoint(token=7, files=[ENTRY])))
-    for offset in range(5000, 6000):
-        write_changes(path, encode(Changes(on=7, files=[msgspec.structs.replace(ENTRY, offset=offset)])))
-        assert (tmp_path / "tail.json.changes").stat().st_size < 64 * 1024
-    assert load(path) == Checkpoint(token=7, files=[msgspec.structs.replace(ENTRY, offset=5999)])
+    moved = msgspec.structs.replace(other, offset=9)
+    write_changes(path, encode(Changes(on=7, files=[moved])))
+    assert load(path) == Checkpoint(token=7, files=[newer, moved])
+    write_changes(path, encode(Changes(on=7, files=[new])), anew=True)
+    assert load(path) == Checkpoint(token=7, files=[new, other])
 
 
 def test_changes_cut_short_are_left_out(tmp_path: Path) -> None:
@@ -119,6 +125,7 @@ def test_changes_cut_short_are_left_out(tmp_path: Path) -> None:
     with (tmp_path / "tail.json.changes").open("ab") as file:
         file.write(b'{"on":7,"files":[{"pa')
     assert load(path) == Checkpoint(token=7, files=[ENTRY])
+    assert damaged_changes(path) == 0
     newer = msgspec.structs.replace(ENTRY, offset=4713)
     write_changes(path, encode(Changes(on=7, files=[newer])))
     assert load(path) == Checkpoint(token=7, files=[newer])
@@ -140,12 +147,16 @@ def test_no_damaged_byte_passes_unseen(tmp_path: Path) -> None:
             each.unlink()
 
 
-def test_a_damaged_record_of_changes_does_not_count(tmp_path: Path) -> None:
+def test_a_damaged_record_of_changes_does_not_count_and_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     write(path, encode(Checkpoint(token=5, files=[ENTRY])))
-    ahead = msgspec.structs.replace(ENTRY, offset=4712)
-    write_changes(path, encode(Changes(on=5, files=[ahead])).replace(b"4712", b"9712"))
-    assert load(path) == Checkpoint(token=5, files=[ENTRY])
+    assert damaged_changes(path) == 0
+    first, second = (msgspec.structs.replace(ENTRY, offset=offset) for offset in (4712, 4713))
+    write_changes(path, encode(Changes(on=5, files=[first])))
+    write_changes(path, encode(Changes(on=5, files=[second])).replace(b"4713", b"9713"))
+    write_changes(path, b"\0" * 100)
+    assert load(path) == Checkpoint(token=5, files=[first])
+    assert damaged_changes(path) == 2
 
 
 def test_a_checkpoint_of_a_version_that_wrote_no_checksum_is_read(tmp_path: Path) -> None:
