@@ -124,8 +124,8 @@ class Conversation(asyncio.Protocol):
         """
         self._machine = machine
         try:
-            if self._unread:
-                self._feed(machine, self.take_unread())
+            # Also when that is nothing: `machine` may keep bytes of which it was not hungry before.
+            self._feed(machine, self.take_unread())
             while machine.hungry:
                 await self._arrival()
         finally:

@@ -57,7 +57,7 @@ class Counting:
             raise ValueError(data)
         self.had += len(data)
         self.hungry = self.hungry and b"." not in data
-        return b"%d;" % self.had
+        return b"%d;" % self.had if data else b""
 
 
 class Spoken(asyncio.Transport):

@@ -3,6 +3,7 @@
 Each target says what must hold for any bytes; an exception that the module does not promise ends the run.
 """
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 with atheris.instrument_imports(include=["ambassador_dbproxy"]):
+    from ambassador_dbproxy.conversation import ConnectionEnded, Conversation
     from ambassador_dbproxy.postgres.channel_binding import tls_server_end_point
     from ambassador_dbproxy.postgres.errors import read_error
     from ambassador_dbproxy.postgres.login import LoginFailed, LoginState, ServerRefused, UpstreamLogin
@@ -35,14 +37,39 @@ def startup(data: bytes) -> None:
 def login(data: bytes) -> None:
     """No bytes of a server make it logged in without a verified signature, unless it asks for no password."""
     it = UpstreamLogin(user="u", password="p", require_auth=frozenset({"scram-sha-256"}), nonce="n", end_point=b"e")
+    conversation = Conversation()
+    conversation.connection_made(_Deaf())
+    conversation.data_received(data)
+    conversation.eof_received()  # so that nothing is waited for, and no loop is needed
     try:
-        it.feed(data)
-        if it.challenge is not None:
-            it.derived(b"s" * 32)
-            it.feed(b"")
+        _log_in(conversation, it).send(None)
     except (ProtocolViolation, LoginFailed, ServerRefused):
         return
+    except ConnectionEnded:
+        state = it.state
+        assert it.feed(b"") == b"", "words left unheard"
+        assert it.state is state, "words left unheard"
+    except StopIteration:
+        pass
     assert it.state not in (LoginState.AUTHENTICATED, LoginState.READY), "let in without a proof"
+
+
+async def _log_in(conversation: Conversation, it: UpstreamLogin) -> None:
+    """As `upstream` does, with a salt that is not known yet."""
+    await conversation.converse(it)
+    if it.challenge is not None:
+        conversation.send(it.derived(b"s" * 32))
+        await conversation.converse(it)
+
+
+class _Deaf(asyncio.Transport):
+    """Whatever is written is lost."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
 
 
 def tracking(data: bytes) -> None:
