@@ -113,8 +113,11 @@ class Conversation(asyncio.Protocol):
 
     async def receive(self) -> bytes:
         """Everything that has arrived, at least one byte; ConnectionEnded when nothing can come any more."""
-        while not self._unread:
-            await self._arrival()
+        try:
+            while not self._unread:
+                await self._arrival()
+        finally:
+            self._waiter = None
         return self.take_unread()
 
     async def converse(self, machine: Machine) -> None:
@@ -130,6 +133,7 @@ class Conversation(asyncio.Protocol):
                 await self._arrival()
         finally:
             self._machine = None
+            self._waiter = None  # an error in it leads back here, and what it leads to may hold a password
 
     def _feed(self, machine: Machine, data: bytes) -> None:
         if answer := machine.feed(data):

@@ -1,6 +1,8 @@
 """A limit in time for what is awaited, beside cancellations by others; a machine that answers by itself."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -118,3 +120,26 @@ async def test_what_a_machine_raises_is_passed_on_and_it_is_asked_no_more(unread
         await task
     assert transport.written == b""
     assert await conversation.receive() == b"a"
+
+
+@pytest.mark.parametrize("refused", [True, False])
+async def test_a_machine_that_raised_is_left_to_no_collector(refused: bool) -> None:
+    """It may hold a password."""
+    conversation, machine = Conversation(), Counting()
+    conversation.connection_made(Spoken())
+    kept = weakref.ref(machine)
+    gc.disable()
+    try:
+        task = asyncio.create_task(conversation.converse(machine))
+        await asyncio.sleep(0)
+        if refused:
+            conversation.data_received(b"!")
+        else:
+            conversation.connection_lost(None)
+        with pytest.raises((ValueError, ConnectionEnded)):
+            await task
+        del machine, task, conversation
+        await asyncio.sleep(0)  # the loop's last look at the task
+        assert kept() is None
+    finally:
+        gc.enable()
