@@ -7,6 +7,8 @@ profile makes of a kind, a time or a severity is seen in records that it rendere
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import prod
+from secrets import token_hex
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +22,11 @@ from adapter_logformat.template import Loom, Template, Threads, json_hole, spell
 OBSERVED, STAMP, LEVEL, NUMBER, FIRST = range(5)
 """The numbers of the first columns; the other members of a record follow from `FIRST` on."""
 LOOMS_KEPT: Final = 256
+FORMS_COUNTED: Final = 4096
+REPAYS: Final = 2
+"""A form is woven once it has come in so many times the records that have to be rendered before."""
+FIXED_COST: Final = 10
+"""What building a template costs besides the mixtures of kinds, in records rendered."""
 MOST_COLUMNS: Final = 99
 _OBJECT_TEXT: Final = '{"a":1}'
 
@@ -47,22 +54,25 @@ class Weaver:
 
     def __init__(self, render: Render) -> None:
         self._render = render
-        some = partial(Record, "")
-        self._copies = b'"of":[true]' in render(some(attributes={"of": [True]}), SOME_TIME)
-        drops_empty = render(some(attributes={"of": ""}), SOME_TIME) == render(some(), SOME_TIME)
+        some, key = partial(Record, ""), token_hex()  # none that every record has by the settings
+        self._copies = f'"{key}":[true]'.encode() in render(some(attributes={key: [True]}), SOME_TIME)
+        drops_empty = render(some(attributes={key: ""}), SOME_TIME) == render(some(), SOME_TIME)
         self._empty = EMPTY if drops_empty else TEXT
         self._cuts_bodies = b'"a"' in render(some(body="a\nb"), SOME_TIME)
-        self._takes_objects = b'"{\\"a\\":[1]}"' in render(some(attributes={"of": {"a": [1]}}), SOME_TIME)
+        self._takes_objects = b'"{\\"a\\":[1]}"' in render(some(attributes={key: {"a": [1]}}), SOME_TIME)
         self._moments = Moments(render)
         self._number = spelling(lambda number: (some(severity_number=number), SOME_TIME), typed_number(NUMBER), render)
         self._flags = spelling(lambda text: (some(trace_flags=text), SOME_TIME), typed_text(FIRST), render)
         self._looms: dict[Hashable, Any] = {}
+        self._counted: dict[int, int] = {}
+        """Records of forms that have no loom yet, by the hash of the form."""
 
     def weave(
         self, shape: Hashable, make: Make, observed: str, threads: Sequence[Tokens], levels: Levels, rows: int
     ) -> bytes | None:
         """`rows` records. `threads`: JSON texts by column, () where there is none; that of the level holds the keys of
-        `levels`, and that of the number nothing. `None`: one by one, as the profile has no form for all of them."""
+        `levels`, and that of the number nothing. `None`: one by one, as the profile has no form for all of them, or
+        they are too few yet to be worth a template."""
         if self._copies:
             return self._as_they_are(shape, make, observed, threads, levels, rows)
         all_kinds = tuple(kinds(column, empty=self._empty) for column in threads[FIRST:])
@@ -71,6 +81,8 @@ class Weaver:
             return None
         key = shape, all_kinds
         if key not in self._looms:
+            if not self._pays(key, rows, prod(map(len, all_kinds))):
+                return None
             self._keep(key, self._cloth(make, all_kinds))
         cloth: _Cloth | None = self._looms[key]
         if cloth is None or (cloth.body is not None and b"\\n" in b"".join(threads[cloth.body])):
@@ -92,8 +104,10 @@ class Weaver:
 
     def _as_they_are(
         self, shape: Hashable, make: Make, observed: str, threads: Sequence[Tokens], levels: Levels, rows: int
-    ) -> bytes:
+    ) -> bytes | None:
         if shape not in self._looms:
+            if not self._pays(shape, rows, 1):
+                return None
             template, between = Template.of(make(json_hole), typed_text(OBSERVED), self._render), b""
             if LEVEL in template.order:
                 template, between = template.spanning(LEVEL, NUMBER)
@@ -105,9 +119,21 @@ class Weaver:
         woven: bytes = loom.weave(columns, rows)
         return woven
 
+    def _pays(self, key: Hashable, rows: int, mixtures: int) -> bool:
+        """Have records enough come in this form? Whatever comes, templates then cost less than the records did."""
+        cost = REPAYS * (mixtures + FIXED_COST)
+        if rows >= cost:
+            return True
+        rows += self._counted.pop(hash(key), 0)
+        if rows < cost:
+            if len(self._counted) >= FORMS_COUNTED:
+                del self._counted[next(iter(self._counted))]
+            self._counted[hash(key)] = rows
+        return rows >= cost
+
     def _keep(self, key: Hashable, loom: object) -> None:
         if len(self._looms) >= LOOMS_KEPT:
-            self._looms.clear()
+            del self._looms[next(iter(self._looms))]
         self._looms[key] = loom
 
     def _is_beyond(self, kinds: Sequence[str]) -> bool:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from adapter_logformat import weaver
 from adapter_logformat.options import Tally
 from tests.mate_process import WAIT_S, MateProcess
 
 _BUG = Tally.bug
+REPAYS = weaver.REPAYS
 
 
 def _raise(tally: Tally, error: Exception) -> None:
@@ -25,6 +27,20 @@ def no_reader_fails() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Tally, "bug", _raise)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_few_records_are_woven() -> Iterator[None]:
+    """So that what is compared with the slow path comes from the fast one, without hundreds of lines."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weaver, "REPAYS", 0)
+        yield
+
+
+@pytest.fixture
+def templates_must_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outside of tests."""
+    monkeypatch.setattr(weaver, "REPAYS", REPAYS)
 
 
 @pytest.fixture

@@ -1,17 +1,40 @@
-"""Columns of JSON values woven through what a profile writes: the same bytes as record by record, whatever meets."""
+"""Columns of JSON values woven through what a profile writes: the same bytes as record by record, whatever meets, and
+without a record rendered for each."""
+
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from adapter_logformat.kinds import kinds
 from adapter_logformat.moments import Moments
+from adapter_logformat.pipeline import Options, Stream
 from adapter_logformat.profiles import PROFILES, load
 from adapter_logformat.record import Record, Stamp
-from adapter_logformat.weaver import FIRST, LEVEL, STAMP, Weaver
+from adapter_logformat.weaver import FIRST, LEVEL, LOOMS_KEPT, STAMP, Weaver
 
 OBSERVED = "2026-11-20T08:51:00.000000Z"
 TIME = "2026-11-20T08:51:00.5Z"
 CONVERTING = ("ecs", "gelf", "otlp")
+NOW = 1_795_161_060_000_000_000
+
+
+@pytest.fixture
+def renders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows by one with every record that any profile renders for a stream."""
+    rendered: list[str] = []
+
+    def counting(profile: str) -> Callable[[Record, str], bytes]:
+        render = load(profile)
+
+        def counted(record: Record, observed: str) -> bytes:
+            rendered.append(record.format)
+            return render(record, observed)
+
+        return counted
+
+    monkeypatch.setattr("adapter_logformat.lane.load", counting)
+    return rendered
 
 
 def woven(profile: str, columns: dict[str, list[object]]) -> bytes | None:
@@ -95,3 +118,77 @@ def test_a_column_of_times_is_written_as_each_of_them_is(profile: str, fraction:
 
 def test_a_time_whose_fraction_the_profile_drops_is_left_to_the_slow_path() -> None:
     assert Moments(load("gelf")).column([b'"1960-01-01T00:00:00.5Z"']) is None
+
+
+LINES = {
+    "json": b'{"level":"info","time":"2026-11-20T08:51:00.123Z","msg":"hello","own":7,"path":"/"}\n',
+    "blocks": b"2026-11-20 08:51:00.123  INFO 1 --- [main] c.e.Demo : hello\n",
+}
+
+
+@pytest.mark.parametrize("form", LINES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_chunk_of_a_known_form_is_written_without_rendering_its_records(
+    profile: str, form: str, renders: list[str], templates_must_pay: None
+) -> None:
+    stream = Stream(Options(profile=profile))
+    chunk = LINES[form] * 300
+    stream.feed(chunk, NOW)
+    stream.feed(chunk, NOW)
+    renders.clear()
+    assert stream.feed(chunk, NOW).count(b"\n") >= 299
+    assert len(renders) < 10
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_many_forms_of_few_records_cost_no_more_than_these_twice_over(
+    profile: str, renders: list[str], templates_must_pay: None
+) -> None:
+    stream = Stream(Options(profile=profile))
+    line = b'{"level":"info","time":"2026-11-20T08:51:00.123Z","msg":"m","a%d":%b,"b%d":%b}\n'
+    forms = [
+        b"".join(line % (form, each, form, each) for each in [b"1", b'"x"'] * 2) for form in range(LOOMS_KEPT + 44)
+    ]
+    stream.feed(forms[0], NOW)
+    renders.clear()
+    for _ in range(8):
+        for at in range(0, len(forms), 30):
+            stream.feed(b"".join(forms[at : at + 30]), NOW)
+    assert len(renders) < 2 * 8 * 4 * len(forms)
+
+
+def test_of_too_many_forms_only_the_oldest_is_forgotten(templates_must_pay: None) -> None:
+    rendered = []
+
+    def render(record: Record, observed: str) -> bytes:
+        rendered.append(record)
+        return load("ecs")(record, observed)
+
+    weaver = Weaver(render)
+    for form in range(LOOMS_KEPT + 1):
+        assert weave_one(weaver, form) is not None
+    rendered.clear()
+    assert all(weave_one(weaver, form) for form in range(1, LOOMS_KEPT + 1))
+    assert len(rendered) < 3 * LOOMS_KEPT  # the time of reading and the severity, as with any chunk
+    rendered.clear()
+    assert weave_one(weaver, 0) is not None
+    assert len(rendered) > 3
+
+
+def weave_one(weaver: Weaver, form: int) -> bytes | None:
+    def make(hole):  # type: ignore[no-untyped-def]
+        return Record("json", Stamp(hole(STAMP), ""), hole(LEVEL), hole(LEVEL + 1), hole(FIRST), {f"app.{form}": 1})
+
+    threads = [[], [f'"{TIME}"'.encode()] * 30, [b"info"] * 30, [], [b'"m"'] * 30]
+    return weaver.weave(form, make, OBSERVED, threads, {b"info": (b'"info"', b"9")}, 30)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("name", ["of", "", "app.a"])
+def test_attributes_of_the_settings_may_have_any_name(profile: str, name: str) -> None:
+    raw = b"".join(b'{"level":"info","time":"2026-11-20T08:51:00.1Z","msg":"m","a":%b}\n' % each
+                   for each in [b'"x"', b'""', b"[true]"] * 9)  # fmt: skip
+    stream = Stream(Options(profile=profile, attributes={name: "x"}))
+    written = stream.feed(raw, NOW) + stream.feed(raw, NOW)
+    one = Stream(Options(profile=profile, attributes={name: "x"}))
+    assert written == b"".join(one.feed(line, NOW) for line in (raw * 2).splitlines(keepends=True))
