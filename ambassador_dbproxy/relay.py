@@ -105,10 +105,12 @@ def join(app: tuple[Conversation, Leg], server: tuple[Conversation, Leg], on_los
 
 
 def _close_by_reset(transport: asyncio.Transport) -> None:
-    """Make the close that follows a reset, unless bytes are under way which that would take back.
+    """Close by a reset, unless bytes are unacknowledged, which that would take back: it is then left to be closed.
 
     A client that finds its connection reset knows that what it asks next was not done: MariaDB's wait_timeout ends
     sessions so, and drivers that reconnect by themselves do it for this, not for an end-of-file behind a question.
+    Last words right before a reset may come with an end-of-file, or be lost to a reset, as they may be directly: a
+    kernel has acknowledged what its app has not read yet.
     """
     if transport.is_closing() or transport.get_write_buffer_size():
         return
@@ -117,6 +119,7 @@ def _close_by_reset(transport: asyncio.Transport) -> None:
         (unacknowledged,) = _INTEGER.unpack(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_INTEGER.size)))
         if not unacknowledged:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _WITHOUT_LINGERING)
+            transport.abort()  # closing a TLS transport would say goodbye first
 
 
 def _ignore(_: Leg) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,14 +25,14 @@ async def server() -> AsyncIterator[Callable[..., Awaitable[str]]]:
     started: list[asyncio.Server] = []
     handling: set[asyncio.Task[None]] = set()
 
-    async def start(handler: Handler, port: int = 0) -> str:
+    async def start(handler: Handler, port: int = 0, context: ssl.SSLContext | None = None) -> str:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             handling.add(asyncio.current_task())  # type: ignore[arg-type]
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await handler(reader, writer)
             await close(writer)
 
-        started.append(await asyncio.start_server(handle, "127.0.0.1", port))
+        started.append(await asyncio.start_server(handle, "127.0.0.1", port, ssl=context))
         return f"127.0.0.1:{started[-1].sockets[0].getsockname()[1]}"
 
     yield start
@@ -52,6 +54,11 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.write(block)
         await writer.drain()
     writer.write(b"<end>")
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def settings(**hosts: str) -> dict[str, Any]:
@@ -99,19 +106,48 @@ async def test_half_close_of_the_server_lets_the_app_go_on(ambassador: Make, ser
 
 
 async def test_a_reset_of_the_server_is_one_for_the_app(ambassador: Make, server: Make) -> None:
-    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def say_ready_and_reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"ready")
         if await reader.read(2):
-            sock = writer.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            reset(writer)
 
-    through = await asyncio.to_thread(ambassador(settings(dev=await server(reset))).ready)
+    through = await asyncio.to_thread(ambassador(settings(dev=await server(say_ready_and_reset))).ready)
     reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
     assert await reader.readexactly(5) == b"ready"
     writer.write(b"go")
     with pytest.raises(ConnectionResetError):
         await asyncio.wait_for(reader.read(-1), WAIT_S)
+    await close(writer)
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_reset_of_the_app_is_one_for_the_server(
+    ambassador: Make, server: Make, certificates: Any, tmp_path: Path, encrypted: bool
+) -> None:
+    """Over TLS too, without the goodbye that would make an honest end of it."""
+    ended: asyncio.Queue[str] = asyncio.Queue()
+
+    async def echo_until_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not (words := await reader.read(100)):
+            return  # the ambassador's probe at its start
+        writer.write(words)
+        try:
+            await reader.read(-1)
+        except ConnectionResetError:
+            ended.put_nowait("reset")
+        else:
+            ended.put_nowait("closed")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.Authority(tmp_path).issue("server", "localhost"))
+    config = settings(dev=await server(echo_until_the_end, context=context if encrypted else None))
+    config["listeners"][0]["environments"]["dev"]["tls"] = {"mode": "require" if encrypted else "disable"}
+    through = await asyncio.to_thread(ambassador(config).ready)
+    reader, writer = await asyncio.open_connection("127.0.0.1", through.port)
+    writer.write(b"hello")
+    assert await reader.readexactly(5) == b"hello"  # which tells the ambassador that all it wrote has arrived
+    reset(writer)
+    assert await asyncio.wait_for(ended.get(), WAIT_S) == "reset"
     await close(writer)
 
 
