@@ -23,13 +23,13 @@ _READY_BYTES = 6  # ReadyForQuery, status byte included: the longest start of a 
 _READY, _ERROR, _DATA_ROW = b"ZED"
 _ASKING = frozenset(b"QSF")  # Query, Sync, FunctionCall: each is answered by one ReadyForQuery
 _EXTENDED = frozenset(b"PBEDCH")  # what belongs together until a Sync, and to one implicit transaction
-_SYNC, _TERMINATE = b"SX"
+_SYNC, _FLUSH, _TERMINATE = b"SHX"
 _ROWS = frozenset(b"Dd")  # DataRow, CopyData
 _COPYING = frozenset(b"dcf")  # CopyData, CopyDone, CopyFail
 _IDLE = ord("I")
 _KEPT = -1
-_QUERIED, _OPEN, _SYNCED = range(3)
-"""The app's latest words: a query; messages that a Sync is still to follow; that Sync."""
+_QUERIED, _OPEN = range(2)
+"""The app's latest words, but for Syncs: a query; messages that a Sync is to follow."""
 
 
 class Shape(NamedTuple):
@@ -38,7 +38,8 @@ class Shape(NamedTuple):
     head: bytes
     tail: bytes
     counts: int  # ReadyForQuery messages from the server, or messages of the app that ask for one
-    status: int  # of the last ReadyForQuery; of the app's chunk: what its latest words are
+    status: int  # of the last ReadyForQuery; of the app's chunk: what its latest words are, but for Syncs
+    syncs: int  # how many of them follow
 
 
 class Shapes:
@@ -66,6 +67,7 @@ class SessionTracker:
         "_server_shapes",
         "_server_skip",
         "_status",
+        "_syncs",
         "_walks",
         "lost",
         "said_goodbye",
@@ -83,6 +85,7 @@ class SessionTracker:
         self._on_error = on_error
         self._server_shapes, self._client_shapes = shapes.server, shapes.client
         self._latest = _QUERIED
+        self._syncs = 0  # behind the latest words
         self._walks = 0
 
     @property
@@ -93,7 +96,8 @@ class SessionTracker:
     @property
     def answered(self) -> bool:
         """True when everything that was asked has been answered and nothing is half sent."""
-        return not (self._asked or self._latest == _OPEN or self._client_skip or self._server_skip or self.lost)
+        is_open = self._latest == _OPEN and not self._syncs
+        return not (self._asked or is_open or self._client_skip or self._server_skip or self.lost)
 
     @property
     def between_messages(self) -> bool:
@@ -103,7 +107,7 @@ class SessionTracker:
     def server_bytes(self, chunk: bytes) -> None:
         """Look at a chunk on its way to the app."""
         if not self._server_skip and (shape := self._server_shapes.get(len(chunk))) is not None:
-            head, tail, counts, status = shape
+            head, tail, counts, status, _ = shape
             if chunk.startswith(head) and chunk.endswith(tail):
                 self.transactions += counts
                 self._status = status
@@ -114,10 +118,11 @@ class SessionTracker:
     def client_bytes(self, chunk: bytes) -> None:
         """Look at a chunk on its way to the server."""
         if not self._client_skip and (shape := self._client_shapes.get(len(chunk))) is not None:
-            head, tail, counts, latest = shape
+            head, tail, counts, latest, syncs = shape
             if chunk.startswith(head) and chunk.endswith(tail):
                 self._asked += counts
                 self._latest = latest
+                self._syncs = syncs
                 return
         self._walk_client(chunk)
 
@@ -180,15 +185,18 @@ class SessionTracker:
             if length < 4:
                 break
             if kind in _COPYING:
-                if self._latest == _SYNCED and self._asked:
-                    # While it copies, the server ignores a Sync; libpq sends one right behind the Execute.
-                    self._asked -= 1
-                    self._latest = _QUERIED if self._asked else _OPEN
+                if self._syncs and self._asked:
+                    # While it copies, the server ignores Syncs; libpq sends one right behind the Execute.
+                    self._asked -= min(self._syncs, self._asked)
+                    self._syncs = 0
+            elif kind == _SYNC:
+                self._asked += 1
+                self._syncs += 1
             elif kind in _ASKING:
                 self._asked += 1
-                self._latest = _SYNCED if kind == _SYNC else _QUERIED
-            elif kind in _EXTENDED:
-                self._latest = _OPEN
+                self._latest, self._syncs = _QUERIED, 0
+            elif kind in _EXTENDED and not (kind == _FLUSH and self._syncs):
+                self._latest, self._syncs = _OPEN, 0
             elif kind == _TERMINATE:
                 self.said_goodbye = True
         if not 4 <= length <= MAX_MESSAGE_BYTES:
@@ -199,7 +207,7 @@ class SessionTracker:
             self._client_skip = _KEPT
             return
         self._client_skip = at - end
-        if fresh and at == end:
+        if fresh and at == end > _HEAD_BYTES:  # what a lone Sync means depends on what was before
             self._learn(self._client_shapes, chunk, _client_shape)
 
     def _learn(self, shapes: dict[int, Shape], chunk: bytes, shape: Callable[[bytes], Shape | None]) -> None:
@@ -240,23 +248,27 @@ def _server_shape(chunk: bytes) -> Shape | None:
         return None
     status = chunk[readies[-1] + _HEAD_BYTES]
     row = next((each for each in messages if each[0] == _DATA_ROW), None)
-    return Shape(chunk, b"", len(readies), status) if row is None else _around(chunk, row, len(readies), status)
+    return Shape(chunk, b"", len(readies), status, 0) if row is None else _around(chunk, row, len(readies), status)
 
 
 def _client_shape(chunk: bytes) -> Shape | None:
-    """The shape around the longest message; None for COPY, of which nearly all is data."""
+    """The shape around the longest message; None for COPY, of which nearly all is data, and for Syncs alone, whose
+    meaning depends on what was before.
+    """
     messages = list(_messages(chunk))
-    kinds = [kind for kind, _, _ in messages]
-    if not _EXTENDED.union(_ASKING).issuperset(kinds):
+    kinds = bytes(kind for kind, _, _ in messages)
+    words = kinds.rstrip(b"SH")
+    if not words or not _EXTENDED.union(_ASKING).issuperset(kinds):
         return None
     longest = max(messages, key=lambda each: each[2] - each[1])
-    latest = _OPEN if kinds[-1] in _EXTENDED else _SYNCED if kinds[-1] == _SYNC else _QUERIED
-    return _around(chunk, longest, sum(kind in _ASKING for kind in kinds), latest)
+    behind = kinds[len(words) :]
+    latest = _OPEN if words[-1] in _EXTENDED or behind.startswith(b"H") else _QUERIED
+    return _around(chunk, longest, sum(kind in _ASKING for kind in kinds), latest, behind.count(b"S"))
 
 
-def _around(chunk: bytes, message: tuple[int, int, int], counts: int, status: int) -> Shape:
+def _around(chunk: bytes, message: tuple[int, int, int], counts: int, status: int, syncs: int = 0) -> Shape:
     _, at, end = message
-    return Shape(chunk[: at + _HEAD_BYTES], chunk[end:], counts, status)
+    return Shape(chunk[: at + _HEAD_BYTES], chunk[end:], counts, status, syncs)
 
 
 def _messages(chunk: bytes) -> Iterator[tuple[int, int, int]]:

@@ -82,6 +82,34 @@ def test_a_sync_beside_the_execute_of_a_copy_is_not_answered(step: int | None, d
     play([*copy, ("server", ERROR + ready(b"I"), True)], step)
 
 
+@pytest.mark.parametrize("between", [FLUSH, SYNC, FLUSH + SYNC, SYNC + FLUSH])
+@pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
+def test_no_sync_before_the_data_of_a_copy_is_answered(step: int | None, between: bytes) -> None:
+    copy: list[Step] = [
+        ("app", PARSE + SYNC, False),
+        ("app", between, False),
+        ("server", message(b"1") + COPY_IN, False),
+        ("app", ROWS + message(b"c") + SYNC, False),
+        ("server", DONE + ready(b"I"), True),
+    ]
+    play([*copy, *copy, ("app", QUERY, False), ("server", ready(b"I"), True)], step)
+    play([("app", PARSE + SYNC + between, False), *copy[2:]], step)
+
+
+@pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
+def test_a_copy_is_open_while_an_answer_before_it_is_due(step: int | None) -> None:
+    steps: list[Step] = [
+        ("app", PARSE + SYNC, False),
+        ("app", PARSE + SYNC, False),
+        ("app", ROWS, False),
+        ("server", DONE + ready(b"I"), False),
+        ("app", ROWS + message(b"c"), False),
+        ("app", SYNC, False),
+        ("server", DONE + ready(b"I"), True),
+    ]
+    play(steps, step)
+
+
 @pytest.mark.parametrize("step", [None, 1, 2, 5, 6])
 def test_a_copy_that_fails_is_over_whether_the_app_ends_it_or_not(step: int | None) -> None:
     """pgjdbc sends neither CopyDone nor CopyFail behind the server's error."""
