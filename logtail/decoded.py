@@ -103,6 +103,10 @@ class FromUtf16:
             self._inner = codecs.getincrementaldecoder(kind)(errors="replace")
         return self._inner.decode(raw).encode("utf-8", "replace")
 
+    def finish(self) -> bytes:
+        """What a character that was begun becomes where no more comes."""
+        return self._inner.decode(b"", final=True).encode("utf-8", "replace") if self._inner is not None else b""
+
 
 class Decoded:
     """The content of `raw` as `decoder` makes it.
