@@ -103,20 +103,31 @@ def _convert(chosen: argparse.Namespace) -> int:
         written_ns=chosen.now or 0,
     )
     now_ns = chosen.now if chosen.now is not None else time.time_ns()
+    names, status = chosen.files or ["-"], EXIT_CLEAN
     try:
         with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(_opened(name)) for name in chosen.files or ["-"]]
+            files = [stack.enter_context(_opened(name)) for name in names]
             redact = Redactor([Rule(name) for name in chosen.redact], Counter())
-            for file in files:
-                tally = convert([Unpacked(file)], sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
+            for name, file in zip(names, files, strict=True):
+                source = Unpacked(file)
+                tally = convert(source, sys.stdout.buffer, _as_old_as(file, options), now_ns, redact)
+                status = max(status, _tell_damage(name, source))
                 for bug in tally.untold_bugs():
                     print(f"adapter-logformat: a reader failed, please report it: {bug}", file=sys.stderr)
     except BrokenPipeError:
         raise
     except OSError as error:
-        print(f"adapter-logformat: {error.filename or 'input or output'}: {error.strerror}", file=sys.stderr)
+        print(f"adapter-logformat: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         return EXIT_OPERATOR_MISTAKE if error.filename else EXIT_IO
-    return EXIT_CLEAN
+    return status
+
+
+def _tell_damage(name: str, source: Unpacked) -> int:
+    """The exit status for what was read of it."""
+    if source.damage is None:
+        return EXIT_CLEAN
+    print(f"adapter-logformat: {name}: {source.damage.strerror}", file=sys.stderr)
+    return EXIT_IO
 
 
 def _as_old_as(file: BinaryIO, options: Options) -> Options:
@@ -134,12 +145,14 @@ def _explain(names: Sequence[str], zone: str) -> int:
     for name in names:
         try:
             with _opened(name) as file:
-                found = explain(Unpacked(file), _as_old_as(file, Options(zone=zone)), time.time_ns())
+                source = Unpacked(file)
+                found = explain(source, _as_old_as(file, Options(zone=zone)), time.time_ns())
         except OSError as error:
             print(f"adapter-logformat: {name}: {error.strerror}", file=sys.stderr)
-            status = EXIT_OPERATOR_MISTAKE
+            status = max(status, EXIT_OPERATOR_MISTAKE)
         else:
             print(*report(name, found), sep="\n")
+            status = max(status, _tell_damage(name, source))
     return status
 
 

@@ -3,7 +3,7 @@
 Reads its input in blocks and never holds a whole file. Opening files and the command line belong to `__main__`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from adapter_logformat.formats import registry
@@ -14,32 +14,31 @@ SAMPLE_CHARACTERS = 110
 
 
 class Readable(Protocol):
-    """Where lines come from."""
+    """Where lines come from. `damage`: why it ended before its end."""
+
+    damage: OSError | None
 
     def read(self, size: int, /) -> bytes:
-        """What there is now, about `size` bytes; nothing at the end."""
+        """What there is now, about `size` bytes; nothing at the end, and where nothing more can be read."""
 
 
 def convert(
-    sources: Iterable[Readable],
+    source: Readable,
     sink: BinaryIO,
     options: Options,
     now_ns: int,
     redact: Callable[[bytes], bytes] = lambda written: written,
 ) -> Tally:
-    """Every record of `sources`, in order, through `redact` to `sink`; each source is a stream of its own. All carry
-    `now_ns` as observed."""
-    tally = Tally()
-    for source in sources:
-        stream = Stream(options, tally)
-        while block := source.read(BLOCK_BYTES):
-            records = redact(stream.feed(block, now_ns))
-            if records:
-                sink.write(records)
-                sink.flush()
-        sink.write(redact(stream.flush(now_ns)))
+    """Every record of `source`, in order, through `redact` to `sink`. All carry `now_ns` as observed."""
+    stream = Stream(options)
+    while block := source.read(BLOCK_BYTES):
+        records = redact(stream.feed(block, now_ns))
+        if records:
+            sink.write(records)
+            sink.flush()
+    sink.write(redact(stream.flush(now_ns)))
     sink.flush()
-    return tally
+    return stream.tally
 
 
 def listing() -> str:

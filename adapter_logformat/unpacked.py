@@ -9,19 +9,29 @@ from logtail.decoded import GZIP_MAGIC, UTF16_MARKS, Decoder, FromUtf16, Gunzip,
 
 
 class Unpacked:
-    """The content of `source`. OSError where it is damaged or ends too early, after all that came before."""
+    """The content of `source`. What is damaged or ends too early is read as far as it goes; `damage` then tells why."""
 
     def __init__(self, source: BinaryIO) -> None:
         # read1 gives what a pipe has now, so that `tail -f | convert` does not wait for a full block.
         self._read = getattr(source, "read1", source.read)
         self._decoder: Decoder | None = None
         self._begun = False
-        self._damage: OSError | None = None
+        self.damage: OSError | None = None
 
     def read(self, size: int, /) -> bytes:
         """Some bytes; nothing at the end."""
-        if self._damage is not None:
-            raise self._damage
+        if self.damage is not None:
+            return b""
+        try:
+            return self._next(size)
+        except Undecodable as damage:
+            self.damage = damage
+            return damage.decoded
+        except OSError as damage:
+            self.damage = damage
+            return b""
+
+    def _next(self, size: int) -> bytes:
         if not self._begun:
             return self._first(size)
         if self._decoder is None:
@@ -47,14 +57,8 @@ class Unpacked:
                 if not raw:
                     if isinstance(decoder, Gunzip) and not decoder.complete:
                         raise OSError(errno.EIO, "the gzip data ends too early")
-                    return b""
-            try:
-                decoded = decoder.feed(raw)
-            except Undecodable as damage:
-                self._damage = damage
-                if not damage.decoded:
-                    raise
-                return damage.decoded
+                    return decoder.finish() if isinstance(decoder, FromUtf16) else b""
+            decoded = decoder.feed(raw)
             if decoded:
                 return decoded
             raw = b""

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 from tests.mate_process import ROOT, WAIT_S
@@ -49,12 +50,39 @@ def test_a_gzip_file_that_is_cut_short_or_damaged_is_read_as_far_as_it_goes_and_
     packed = gzip.compress(b"".join(LINE.replace(b"/1 ", b"/%d " % number) for number in range(2000)))
     broken = bytearray(packed)
     broken[-6] ^= 0xFF  # its checksum
-    for content, said in ((packed[:-300], b"ends too early"), (bytes(broken), b"damaged gzip")):
+    other = tmp_path / "b.log"
+    other.write_bytes(LINE * 3)
+    begun = len(zlib.decompressobj(31).decompress(packed[:-300]).splitlines())
+    assert 1000 < begun < 2000
+    for content, lines, said in ((packed[:-300], begun, b"ends too early"), (bytes(broken), 2000, b"damaged gzip")):
         (tmp_path / "a.gz").write_bytes(content)
-        done = run("convert", str(tmp_path / "a.gz"))
+        done = run("convert", str(tmp_path / "a.gz"), str(other))
         assert done.returncode == 74
+        assert b"a.gz: " in done.stderr
         assert said in done.stderr
-        assert done.stdout.count(b"\n") > 1000
+        assert done.stdout.count(b"\n") == lines + 3
+        told = run("explain", str(tmp_path / "a.gz"), str(other))
+        assert told.returncode == 74
+        assert said in told.stderr
+        assert b"a.gz: %d lines, %d records" % (lines, lines) in told.stdout
+        assert b"b.log: 3 lines, 3 records" in told.stdout
+
+
+def test_what_waits_to_be_joined_when_a_file_breaks_off_is_written(tmp_path: Path) -> None:
+    trace = (
+        b"2026-11-20 08:51:00,123 ERROR [main] a.b.C - boom\njava.lang.IllegalStateException: x\n\tat a.b.d(C.java:1)"
+    )
+    (tmp_path / "a.gz").write_bytes(gzip.compress(trace)[:-5])
+    done = run("convert", str(tmp_path / "a.gz"))
+    assert done.returncode == 74
+    assert json.loads(done.stdout)["attributes"]["exception.type"] == "java.lang.IllegalStateException"
+
+
+def test_a_character_of_utf_16_that_is_cut_in_two_is_no_end_without_a_trace() -> None:
+    for begun in (b"c", b"\x3d\xd8", b"\x3d\xd8\x00"):
+        record = json.loads(run("convert", stdin=b"\xff\xfe" + "ab".encode("utf-16-le") + begun).stdout)
+        assert record["body"] == "ab\ufffd"
+    assert json.loads(run("convert", stdin=b"\xff\xfe" + "ab".encode("utf-16-le")).stdout)["body"] == "ab"
 
 
 def test_each_file_is_a_stream_of_its_own(tmp_path: Path) -> None:
