@@ -8,11 +8,12 @@ import asyncio
 import contextlib
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 _EVENT = struct.Struct("iIII")  # inotify(7): the watch, the mask, a cookie, the length of the name that follows
-_IN_MODIFY, _IN_ISDIR, _IN_Q_OVERFLOW = 0x2, 0x40000000, 0x4000
+_IN_MODIFY, _IN_ISDIR, _IN_Q_OVERFLOW, _IN_IGNORED = 0x2, 0x40000000, 0x4000, 0x8000
+_OF_DIRECTORIES = _IN_ISDIR | _IN_Q_OVERFLOW | _IN_IGNORED
 MOST_EVENTS = 4096
 """For each time of hearing; it takes about two milliseconds. Of more it is only kept that there were some."""
 _MOST_READ = 65536
@@ -30,8 +31,10 @@ class Hints:
         self._inotify: Any = None
         self._mask: Any = None
         self._watches: dict[str, tuple[tuple[int, int], Any]] = {}
-        self._directories: dict[int, str] = {}
-        """By the number of their watch, which the kernel gives to no other."""
+        self._directories: dict[int, tuple[str, ...]] = {}
+        """The names by the number of their watch: it is one for all names of a directory, and never given again."""
+        self._dead: set[int] = set()
+        """Numbers of watches that the kernel has ended, or may have: what has their names now is watched anew."""
         self.armed = False
         self.written: set[str] = set()
         """Paths of files that were written to."""
@@ -50,8 +53,12 @@ class Hints:
         os.set_blocking(self._inotify.fd, False)  # it is not, whatever it promises: a read too many would never end
 
     def watch(self, directories: Iterable[str]) -> bool:
-        """Watch these directories and no others; False when one of them cannot be watched now."""
+        """Watch these directories and no others; False when one of them cannot be watched now.
+
+        Where one is new something `else_happened`: nobody was told of what was written to it until now.
+        """
         self.directories_changed = False
+        dead = self._dead.copy()  # the loop may hear of more meanwhile
         if self._inotify is None:
             try:
                 self._open()
@@ -65,11 +72,9 @@ class Hints:
                 continue  # not there yet
             wanted[directory] = (status.st_dev, status.st_ino)
         for directory, (key, watch) in list(self._watches.items()):
-            if wanted.get(directory) != key:
-                del self._watches[directory]
-                self._directories.pop(watch.wd, None)
-                with contextlib.suppress(OSError):  # the directory may be gone, and its watch with it
-                    self._inotify.rm_watch(watch)
+            if wanted.get(directory) != key or watch.wd in dead:
+                self._unwatch(directory)
+        self._dead -= dead
         complete = True
         for directory, key in wanted.items():
             if directory not in self._watches:
@@ -79,8 +84,19 @@ class Hints:
                     complete = False
                     continue
                 self._watches[directory] = (key, watch)
-                self._directories[watch.wd] = directory.rstrip("/")
+                self._directories[watch.wd] = (*self._directories.get(watch.wd, ()), directory)
+                self.else_happened = True
         return complete
+
+    def _unwatch(self, directory: str) -> None:
+        _, watch = self._watches.pop(directory)
+        others = tuple(each for each in self._directories[watch.wd] if each != directory)
+        if others:
+            self._directories[watch.wd] = others
+            return
+        del self._directories[watch.wd]
+        with contextlib.suppress(OSError):  # the directory may be gone, and its watch with it
+            self._inotify.rm_watch(watch)
 
     def arm(self) -> None:
         """Wake at the next event, or at once when there was one that was not heard yet."""
@@ -117,17 +133,28 @@ class Hints:
             count += 1
             number, mask, _, length = _EVENT.unpack_from(events, at)
             at += _EVENT.size + length
-            directory = self._directories.get(number)
-            if mask == _IN_MODIFY and length and directory is not None:
-                name = events[at - length : at].rstrip(b"\0")
-                self.written.add(f"{directory}/{os.fsdecode(name)}")
+            directories = self._directories.get(number)
+            if mask == _IN_MODIFY and length and directories is not None:
+                name = os.fsdecode(events[at - length : at].rstrip(b"\0"))
+                self.written.update(f"{each.rstrip('/')}/{name}" for each in directories)
             else:
-                self.else_happened = True
-                self.directories_changed |= mask & (_IN_ISDIR | _IN_Q_OVERFLOW) != 0
+                self._take_note(number, mask)
         if at < len(events):
             self.else_happened = True
-            self.directories_changed |= _tells_of_directory(events[at:])
+            for number, mask in _of_directories(events[at:]):
+                self._take_note(number, mask)
         return count
+
+    def _take_note(self, number: int, mask: int) -> None:
+        """Of an event that is no write to a file."""
+        if mask & _IN_IGNORED:
+            if number not in self._directories:
+                return  # it was ended by `watch`
+            self._dead.add(number)
+        elif mask & _IN_Q_OVERFLOW:
+            self._dead.update(list(self._directories))
+        self.else_happened = True
+        self.directories_changed |= mask & _OF_DIRECTORIES != 0
 
     def forget(self) -> None:
         """A look is about to be made, and will show all that was heard until now."""
@@ -141,14 +168,14 @@ class Hints:
             self._inotify = None
 
 
-def _tells_of_directory(events: bytes) -> bool:
-    """Is one of the events about a directory, or are some missing?"""
-    if b"\x40" not in events:  # in both masks, and rarely elsewhere: most events are not looked at one by one
-        return False
+def _of_directories(events: bytes) -> Iterator[tuple[int, int]]:
+    """Number and mask of those that are about a directory, or tell that some are missing."""
+    # In the masks, and rarely elsewhere: most events are not looked at one by one.
+    if b"\x40" not in events and b"\x80" not in events:
+        return
     at = 0
     while at + _EVENT.size <= len(events):
-        _, mask, _, length = _EVENT.unpack_from(events, at)
-        if mask & (_IN_ISDIR | _IN_Q_OVERFLOW):
-            return True
+        number, mask, _, length = _EVENT.unpack_from(events, at)
+        if mask & _OF_DIRECTORIES:
+            yield number, mask
         at += _EVENT.size + length
-    return False

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,8 @@ def heard(tmp_path: Path) -> Iterator[Hints]:
     hints = Hints(lambda: None)
     if not hints.watch([str(tmp_path)]):
         pytest.skip("the kernel grants no more watches now")
+    assert hints.else_happened, "before there was a watch"
+    hints.forget()
     yield hints
     hints.close()
 
@@ -111,6 +114,91 @@ def test_of_more_than_can_be_heard_it_is_kept_that_there_was_more(
     (tmp_path / "sub").mkdir()
     heard.hear()
     assert (heard.written, heard.else_happened, heard.directories_changed) == ({f"{tmp_path}/a"}, True, True)
+
+
+def test_a_directory_made_anew_is_watched_anew(heard: Hints, tmp_path: Path) -> None:
+    (tmp_path / "pod").mkdir()
+    both = [str(tmp_path), f"{tmp_path}/pod"]
+    assert heard.watch(both)
+    inode = (tmp_path / "pod").stat().st_ino
+    (tmp_path / "pod").rmdir()
+    (tmp_path / "pod").mkdir()
+    if (tmp_path / "pod").stat().st_ino != inode:
+        pytest.skip("this file system does not give an inode again at once")
+    heard.hear()
+    heard.watch(both)
+    heard.forget()
+    assert not heard.directories_changed
+    append(tmp_path / "pod/a", b"x")
+    heard.hear()
+    assert heard.written == {f"{tmp_path}/pod/a"}
+
+
+@pytest.mark.parametrize("most", [0, hints.MOST_EVENTS], ids=["of many events", "of few"])
+def test_the_end_of_a_watch_is_heard(heard: Hints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    pod = tmp_path / "pod"
+    pod.mkdir()
+    heard.hear()
+    heard.watch([str(pod)])  # not the directory that it is in
+    heard.forget()
+    heard.hear()
+    assert not heard.directories_changed, "the end of a watch that is wanted no more is nothing"
+    monkeypatch.setattr(hints, "MOST_EVENTS", most)
+    pod.rmdir()
+    heard.hear()
+    assert (heard.else_happened, heard.directories_changed) == (True, True)
+    heard.watch([str(pod)])
+    pod.mkdir()
+    assert heard.watch([str(pod)])
+    heard.forget()
+    monkeypatch.undo()
+    append(pod / "a", b"x")
+    heard.hear()
+    assert heard.written == {f"{pod}/a"}
+
+
+def test_a_directory_with_two_names_is_heard_of_under_both_and_under_the_one_that_is_left(
+    heard: Hints, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    link = tmp_path / "current"
+    link.symlink_to("one")
+    names = [str(link), f"{tmp_path}/one"]
+    heard.watch(names)
+    append(tmp_path / "one/a", b"x")
+    heard.hear()
+    assert heard.written == {f"{link}/a", f"{tmp_path}/one/a"}
+    link.unlink()
+    link.symlink_to("two")
+    heard.watch(names)
+    heard.forget()
+    append(tmp_path / "one/a", b"x")
+    append(tmp_path / "two/a", b"x")
+    heard.hear()
+    assert heard.written == {f"{link}/a", f"{tmp_path}/one/a"}
+    link.unlink()
+    heard.watch(names)
+    append(tmp_path / "one/b", b"x")
+    append(tmp_path / "two/b", b"x")
+    heard.hear()
+    assert f"{tmp_path}/one/b" in heard.written
+    assert f"{link}/b" not in heard.written
+
+
+def test_after_events_are_missing_all_is_watched_anew(heard: Hints, tmp_path: Path) -> None:
+    assert heard._take_in(struct.pack("iIII", -1, 0x4000, 0, 0), 1) == 1
+    assert (heard.else_happened, heard.directories_changed) == (True, True)
+    heard.forget()
+    assert heard.watch([str(tmp_path)])
+    assert heard.else_happened
+    heard.forget()
+    assert heard.watch([str(tmp_path)])
+    heard.hear()
+    assert not heard.else_happened
+    append(tmp_path / "a", b"x")
+    heard.hear()
+    assert heard.written == {f"{tmp_path}/a"}
 
 
 async def test_whoever_waits_is_woken_once_and_finds_what_happened(heard: Hints, tmp_path: Path) -> None:
