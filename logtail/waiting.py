@@ -82,7 +82,7 @@ class Waiting:
     def _due_in(self) -> float:
         look_s = min(self._looks_s)
         due_at = self._looked_at + pace.rest(look_s, self._poll_interval)
-        if not self._hints.else_happened:
+        if not (self._hints.else_happened or self._hints.directories_changed):
             due_at += pace.poll(look_s, self._poll_interval, hinted=True, calm=self._calm)
         return due_at - self._monotonic()
 
@@ -102,20 +102,16 @@ class Waiting:
     async def _wait_for_hint(self) -> None:
         while not await _comes(self._told_to_look, pace.SETTLE_S):
             self._hints.hear()
-            if self._hints.directories_changed:
-                await self.watch()
-                self._looked_at = float("-inf")
-                return
-            if self._hints.written:
-                return
             if (due_in_s := self._due_in()) <= 0:
                 break
+            if self._hints.written:
+                return
             self._hints.arm()
             if await _comes(self._awake, due_in_s):
                 if self._hints.armed:
                     return  # it was none
                 self._awake.clear()
-        if not self._hints.else_happened:
+        if self._hints.directories_changed or not self._hints.else_happened:
             await self.watch()
 
     async def watch(self) -> None:
