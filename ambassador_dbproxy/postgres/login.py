@@ -108,7 +108,7 @@ class UpstreamLogin:
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the server; returns what to send to it now."""
-        reader, answer = self._reader, b""
+        reader, answer, greeted = self._reader, b"", False
         reader.feed(data)
         while self.hungry and (message := reader.next_message()) is not None:
             action = self.receive(message)
@@ -116,7 +116,8 @@ class UpstreamLogin:
                 answer += action
             elif action is not None:
                 answer += self._meet(action)
-            elif self.state is _AUTHENTICATED:
+            elif self.state is _AUTHENTICATED and not greeted:
+                greeted = True  # once: behind each of many notices it would look at all that follows again
                 reader.pass_to(self.greet)
         return answer
 

@@ -250,6 +250,23 @@ def test_the_greeting_is_bounded() -> None:
         receive_all(login(), [OK, *[Message(b"N", b"x" * 60_000)] * 10])
 
 
+@pytest.mark.parametrize("message", [Message(b"N", b""), Message(b"S", b"")])
+def test_however_many_notices_there_are_what_follows_is_not_looked_at_behind_each(message: Message) -> None:
+    looked_at = 0
+
+    class Looking(UpstreamLogin):
+        def greet(self, unread: bytes) -> int:
+            nonlocal looked_at
+            looked_at += len(unread)
+            return super().greet(unread)
+
+    it = Looking(user="app", password=None, require_auth=frozenset(), nonce="abc")
+    stream = OK.encode() + (Message(b"N", b"").encode() + message.encode()) * 1000 + READY.encode()
+    it.feed(stream)
+    assert it.state is LoginState.READY
+    assert looked_at <= len(stream)
+
+
 @pytest.mark.parametrize("body", [b"", b"\0\0\0\1abc", b"\0\0\0\1" + b"k" * 257])
 def test_backend_keys_of_impossible_length(body: bytes) -> None:
     with pytest.raises(ProtocolViolation):
