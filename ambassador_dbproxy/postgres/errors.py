@@ -6,10 +6,13 @@ Texts are written by the callers and never hold a secret; here they are only mad
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from ambassador_dbproxy.postgres.wire import encode
 
 MAX_TEXT_CHARS = 1000
+MAX_PASSED_BYTES = 16384
+"""Of a server's error no more is passed on: libpq takes one of more than 30,000 bytes for something else."""
 
 CONNECTION_FAILURE = "08006"
 PROTOCOL_VIOLATION = "08P01"
@@ -23,6 +26,9 @@ INTERNAL_ERROR = "XX000"
 
 NOT_ACCEPTING = frozenset({ADMIN_SHUTDOWN, CRASH_SHUTDOWN, CANNOT_CONNECT_NOW})
 """Answers to a login that mean "this server is not up": worth waiting for, unlike a refusal."""
+
+
+_ALWAYS_THERE = (b"SFATAL", b"VFATAL", b"C" + INVALID_AUTHORIZATION.encode(), b"Mthe server refused the login")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +48,15 @@ def fatal(sqlstate: str, message: str) -> bytes:
 
 
 def with_hint(body: bytes, hint: str) -> bytes:
-    """The server's ErrorResponse, each field as it was sent, and `hint` where it gives none of its own."""
-    fields = [field for field in body.split(b"\0") if field]
-    if not any(field.startswith(b"H") for field in fields):
-        fields.append(b"H" + hint.encode())
-    return encode(b"E", b"\0".join(fields) + b"\0\0")
+    """The server's ErrorResponse to a login, each field as it was sent, and `hint` where it gives none of its own.
+
+    Of a malformed one at most MAX_PASSED_BYTES are passed on, and nothing behind its end; what every error has is
+    filled in.
+    """
+    fields = list(takewhile(bool, body[:MAX_PASSED_BYTES].split(b"\0")))
+    told = {field[:1] for field in fields}
+    missing = [field for field in (*_ALWAYS_THERE, b"H" + hint.encode()) if field[:1] not in told]
+    return encode(b"E", b"\0".join((*fields, *missing)) + b"\0\0")
 
 
 def read_error(body: bytes) -> ServerError:
