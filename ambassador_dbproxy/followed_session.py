@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any, ClassVar, Protocol
 
 from ambassador_dbproxy.presence import has_gone
-from ambassador_dbproxy.relay import Leg
+from ambassador_dbproxy.relay import Leg, ignore_loss
 from ambassador_dbproxy.routes import Route
 from ambassador_dbproxy.service import Floor, Upstream
 
@@ -203,7 +203,9 @@ class FollowedSession(ABC):
         """Both connections are gone."""
         self._floor.left(self)  # type: ignore[arg-type]
         # What leads round in a circle would wait for the collector, which takes longer than to cut it here.
-        del self._app.on_eof, self._app.on_lost, self._app.peer, self._server.on_lost
+        del self._app.on_eof, self._app.peer
+        # When both were lost before they were joined, the server's is told of behind this.
+        self._app.on_lost = self._server.on_lost = ignore_loss
 
 
 def discard(_: bytes) -> None:

@@ -37,7 +37,7 @@ class Leg(asyncio.Protocol):
         self.ended = conversation.lost
         self.peer: Leg = self
         self.forward: Callable[[bytes], None] = self.transport.write
-        self.on_lost: Callable[[Leg], None] = _ignore
+        self.on_lost: Callable[[Leg], None] = ignore_loss
 
     def data_received(self, data: bytes) -> None:
         self.received += len(data)
@@ -122,5 +122,5 @@ def _close_by_reset(transport: asyncio.Transport) -> None:
             transport.abort()  # closing a TLS transport would say goodbye first
 
 
-def _ignore(_: Leg) -> None:
-    pass
+def ignore_loss(_: Leg) -> None:
+    """The `on_lost` of a leg that belongs to no session, or to one that is over."""

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from ambassador_dbproxy import followed_session
+from ambassador_dbproxy.conversation import Conversation
 from ambassador_dbproxy.followed_session import USED, AppLeg, FollowedSession, ServerLeg
+from ambassador_dbproxy.relay import join
 
 
 class Transport:
@@ -145,6 +147,25 @@ async def test_an_app_is_looked_after_while_that_can_be_told(
     session.followed.answered = False
     await session._see_whether_gone()
     assert session.to_app.closing is aborted
+
+
+@pytest.mark.parametrize("ended_before", [False, True])
+async def test_one_whose_connections_were_both_lost_when_it_began_leaves_once(ended_before: bool) -> None:
+    def lost() -> Conversation:
+        conversation = Conversation()
+        conversation.connection_made(Transport())  # type: ignore[arg-type]
+        if ended_before:
+            conversation.eof_received()
+        conversation.connection_lost(None)
+        return conversation
+
+    left: list[FollowedSession] = []
+    session, app, server = Session(), lost(), lost()
+    session._floor = SimpleNamespace(left=left.append)
+    session._app, session._server = AppLeg(app), ServerLeg(server)
+    session._app.on_eof = session._app_ended
+    join((app, session._app), (server, session._server), session._lost)
+    assert left == [session]
 
 
 async def test_one_that_is_over_leaves_nothing_to_the_collector() -> None:
