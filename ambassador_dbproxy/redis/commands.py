@@ -20,7 +20,7 @@ NAMES = frozenset({b"AUTH", b"HELLO", b"CLIENT", b"SELECT", b"READONLY", b"PING"
 _SECRET = frozenset({b"AUTH", b"HELLO"})  # never passed on unread, so a bound is a verdict
 _LONGEST_NAME = max(map(len, NAMES))
 _MAX_HEAD_BYTES = 16  # `*` or `$`, ten digits, CR LF
-_LARGEST_COUNT = 0x7FFFFFFF  # above it the server refuses the line itself, and no name ever follows
+_LARGEST_COUNT = 1024 * 1024  # above it Redis before 7 refuses the line itself, and no name need ever follow
 _COUNT = re.compile(rb"\*([0-9]{1,10})\r\n")
 _SIZE = re.compile(rb"\$([0-9]{1,10})\r\n")
 # An open quote reaches to the end of the line, so that every character is looked at once.

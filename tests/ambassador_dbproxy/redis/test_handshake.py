@@ -58,7 +58,8 @@ def talk(data: bytes, size: int = 1 << 20, *, database_is_set: bool = False) -> 
         (b"GET a\r\nAUTH x\r\n",) * 2 + (b"", True),
         (b"\r\nAUTH x\r\n",) * 2 + (b"", True),
         (b"*0\r\n",) * 2 + (b"", True),
-        (b"*3000000000\r\n",) * 2 + (b"", True),  # the server says why not before any name comes
+        (b"*1048577\r\n",) * 2 + (b"", True),  # Redis before 7 says why not before any name comes
+        (b"*1048576\r\n", b"", b"", False),
         (b"*x\r\nAUTH x\r\n",) * 2 + (b"", True),
         (b"*2\r\n$x\r\n",) * 2 + (b"", True),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",) * 2 + (b"", True),
