@@ -106,13 +106,13 @@ class SaltedPasswords:
 
     def known(self, password: str, challenge: Challenge) -> bytes | None:
         """The salted password if it is kept."""
-        known = self._keys.get((password, challenge))
-        return None if known is None or not known.done() or known.cancelled() else known.result()
+        derived = self._kept((password, challenge))
+        return derived.result() if derived is not None and derived.done() else None
 
     async def derive(self, password: str, challenge: Challenge) -> bytes:
         """The salted password: from memory, or from a thread."""
         key = (password, challenge)
-        known = self._keys.get(key)
+        known = self._kept(key)
         if known is None:
             if len(self._keys) >= MAX_KEYS:
                 del self._keys[next(iter(self._keys))]
@@ -122,3 +122,11 @@ class SaltedPasswords:
             return known.result()
         # Shielded: a login that is given up must not take the result from the others.
         return await asyncio.shield(known)
+
+    def _kept(self, key: tuple[str, Challenge]) -> asyncio.Future[bytes] | None:
+        """A derivation, under way or done; one that has failed is forgotten, so that it is tried again."""
+        derived = self._keys.get(key)
+        if derived is not None and derived.done() and (derived.cancelled() or derived.exception() is not None):
+            del self._keys[key]
+            return None
+        return derived

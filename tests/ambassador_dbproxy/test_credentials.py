@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import CapturingLogger
 
+from ambassador_dbproxy import credentials
 from ambassador_dbproxy.credentials import ATTEMPTS, MAX_KEYS, PasswordFile, SaltedPasswords
 from ambassador_dbproxy.postgres.scram import Challenge
 from chassis.secret import SecretUnreadable
@@ -132,3 +133,16 @@ async def test_the_slow_key_is_derived_once_for_all_logins_with_one_password_and
     again = await keys.derive("p", challenge)
     assert again == first
     assert again is not first  # it was the oldest, and was forgotten
+
+
+async def test_a_derivation_that_failed_is_forgotten_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(password: str, challenge: Challenge) -> bytes:
+        raise MemoryError
+
+    keys, challenge = SaltedPasswords(), Challenge(b"salt", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(credentials, "salted_password", fail)
+        with pytest.raises(MemoryError):
+            await keys.derive("p", challenge)
+    assert keys.known("p", challenge) is None
+    assert await keys.derive("p", challenge) == keys.known("p", challenge)
