@@ -13,7 +13,8 @@ from ambassador_dbproxy.dial import Unreachable
 from ambassador_dbproxy.followed_session import AppLeg, FollowedSession, ServerLeg, Stage
 from ambassador_dbproxy.mysql.change_user import change_user, interrupted
 from ambassador_dbproxy.mysql.entrance import AppReader
-from ambassador_dbproxy.mysql.errors import SHUTDOWN, read_status, refusal
+from ambassador_dbproxy.mysql.errors import NO_SUCH_THREAD, SHUTDOWN, read_status, refusal
+from ambassador_dbproxy.mysql.login import ServerRefused
 from ambassador_dbproxy.mysql.query import QUIT
 from ambassador_dbproxy.mysql.server_connection import LoggedIn
 from ambassador_dbproxy.mysql.tracking import SessionTracker
@@ -100,7 +101,8 @@ class MysqlSession(FollowedSession):
         try:
             await self._upstream.kill(greeted.server, greeted.greeting.thread_id)
         except (*NOT_LETTING_IN, Unreachable) as error:
-            self._floor.log.warning("cancel_failed", target=self.route.name, reason=str(error))
+            if not (isinstance(error, ServerRefused) and error.error.number == NO_SUCH_THREAD.number):  # it has ended
+                self._floor.log.warning("cancel_failed", target=self.route.name, reason=str(error))
         else:
             self._floor.tally.cancels += 1
 
