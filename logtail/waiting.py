@@ -108,8 +108,8 @@ class Waiting:
                 return
             self._hints.arm()
             if await _comes(self._awake, due_in_s):
-                if self._hints.armed:
-                    return  # it was none
+                if self._hints.armed or self._hints.written:
+                    return  # it was no hint, or the first one after a rest: no other is waited for
                 self._awake.clear()
         if self._hints.directories_changed or not self._hints.else_happened:
             await self.watch()

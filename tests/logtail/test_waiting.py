@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from logtail import waiting as of_waiting
 from logtail.follower import Step
 from logtail.pace import LOOKS_COMPARED, rest
 from logtail.waiting import Waiting
@@ -90,3 +91,25 @@ async def test_what_is_written_to_a_file_is_read_without_a_look(waiting: Waiting
     append(tmp_path / "a", b"x")
     await asyncio.wait_for(waiting.wait(Step()), PATIENCE_S)
     assert waiting.begin() == {f"{tmp_path}/a"}
+
+
+async def test_the_first_line_after_a_rest_is_not_waited_with(
+    waiting: Waiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").touch()
+    waiting._hints.hear()
+    waiting._hints.forget()
+    rests = 0
+
+    async def comes(event: asyncio.Event, within_s: float) -> bool:
+        nonlocal rests
+        if event is not waiting._awake:
+            rests += 1
+            return False
+        append(tmp_path / "a", b"x")
+        await asyncio.wait_for(event.wait(), PATIENCE_S)
+        return True
+
+    monkeypatch.setattr(of_waiting, "_comes", comes)
+    await waiting.wait(Step())
+    assert (rests, waiting.begin()) == (1, {f"{tmp_path}/a"})
