@@ -52,17 +52,18 @@ class Lane:
         self._out = out
 
     def at(self, now_ns: int, written_ns: int) -> None:
-        """The moment at which the following lines were read, and that at which they were written at the latest."""
+        """The moment at which the following lines were read, and that at which they were written at the latest; 0 where
+        that is not known."""
         if now_ns != self._now_ns:
             self._now_ns = now_ns
             self.observed = rfc3339(now_ns)
-        self.times.observe(written_ns)
+        self.times.observe(min(written_ns or now_ns, now_ns), written=written_ns > 0)
 
     def at_moment(self, now_ns: int, moment: str) -> None:
-        """The same where somebody else read them, at `moment` (RFC 3339 in UTC)."""
+        """The same where somebody else took them from their writer, at `moment` (RFC 3339 in UTC)."""
         self._now_ns = now_ns
         self.observed = moment
-        self.times.observe_date(moment)
+        self.times.observe_date(moment, written=True)
 
     def line(self, raw: bytes) -> None:
         """One line without its newline."""
@@ -75,11 +76,7 @@ class Lane:
             if pending is not None:
                 self._join(pending, "", 0)
             return
-        damaged = False
-        try:
-            line = raw.decode()
-        except UnicodeDecodeError:
-            line, damaged = raw.decode(errors="replace"), True
+        line, damaged = _text(raw)
         plain = _plain(line)
         if pending is not None and (pending.marks(plain) if self._starts is None else not self._starts(plain)):
             self._join(pending, line, len(raw), damaged=damaged)
@@ -110,7 +107,8 @@ class Lane:
             if self.pending is None:
                 self.line(text)
             else:
-                self._join(self.pending, text.decode(errors="replace").removesuffix("\r"), len(text))
+                line, damaged = _text(text.removesuffix(b"\r"))
+                self._join(self.pending, line, len(text), damaged=damaged)
         self._framed = False
         self.finish()
 
@@ -181,9 +179,9 @@ class Lane:
             if fold is not None:
                 fold(record, _plain(pending.first), lines)
         elif (lines or record.body is None) and not traces.fold(record, _plain(pending.first), lines):
-            record = Record(
-                RAW, body="\n".join([pending.first, *whole]), error=INVALID_UTF8 if pending.damaged else UNRECOGNISED
-            )
+            body = "\n".join([pending.first, *whole])
+            error = INVALID_UTF8 if pending.damaged else UNRECOGNISED
+            record = Record(RAW, body=body, error=error, truncated=record.truncated)
         if pending.damaged:
             record.error = record.error or INVALID_UTF8
         keep = self.options.keep_original
@@ -234,6 +232,14 @@ class Lane:
         self.times.directives = dict(state.directives)
         if state.observed:
             self.at_moment(state.now_ns, state.observed)
+
+
+def _text(raw: bytes) -> tuple[str, bool]:
+    """As text, and whether some of it is none."""
+    try:
+        return raw.decode(), False
+    except UnicodeDecodeError:
+        return raw.decode(errors="replace"), True
 
 
 def _plain(line: str) -> str:

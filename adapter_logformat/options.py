@@ -78,6 +78,7 @@ class Options:
     limits: Limits = Limits()
     attributes: Mapping[str, str] = field(default_factory=dict)
     written_ns: int = 0
-    """When the file was last written, where that is known: a year that its lines lack is the one nearest to it."""
+    """When the file was last written, where that is known: a year that its lines lack is the last one that leads to no
+    later than a day after it."""
     measures: Measures | None = None
     """Every record that is written is counted there too."""

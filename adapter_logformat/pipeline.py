@@ -55,7 +55,7 @@ class Stream:
         self._inside = False
         self._now_ns = 0
         self.written_ns = options.written_ns
-        """When the file was last written; may be set before what was read then is fed."""
+        """When the file was last written, 0: not known; may be set before what was read then is fed."""
         self.slow_lines = 0
         """So many lines were read one by one."""
 
@@ -264,7 +264,7 @@ class Stream:
 
     def _at(self, now_ns: int) -> None:
         self._now_ns = now_ns
-        self._lane.at(now_ns, min(self.written_ns or now_ns, now_ns))
+        self._lane.at(now_ns, self.written_ns)
 
     def _written(self) -> bytes:
         written = self._out[0] if len(self._out) == 1 else b"".join(self._out)

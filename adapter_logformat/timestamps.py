@@ -1,7 +1,8 @@
 """Reading times: layout → RFC 3339 in UTC, as precise as written; each second of log time is converted once.
 
-Pure: the zone and the moment of observation are given. A missing year or date is the one nearest to the observed hour;
-a missing zone is the configured one, daylight saving per record. Everything guessed is named in `Stamp.assumed`.
+Pure: the zone and the moment of observation are given. A missing date is the one nearest to the observed hour, so is a
+missing year, or where the moment of writing is known the last one that leads to no later than a day after it. A missing
+zone is the configured one, daylight saving per record. Everything guessed is named in `Stamp.assumed`.
 """
 
 import re
@@ -54,6 +55,7 @@ class Times:
         self._zone = UTC if zone == "UTC" else ZoneInfo(zone)
         self._observed = _EPOCH
         self._hour = -1
+        self._is_written = False
         self._clf: dict[str, Stamp | None] = {}
         self.clf_bytes = _ClfBytes()
         self._iso_z: dict[str, str] = {}
@@ -64,19 +66,20 @@ class Times:
         self.directives: dict[str, str] = {}
         """What header lines of the stream said about the lines below them (`#Fields:` of the W3C format)."""
 
-    def observe(self, now_ns: int) -> None:
-        """The moment the following lines were read; guesses of year and date lean on its hour only."""
+    def observe(self, now_ns: int, *, written: bool = False) -> None:
+        """The moment the following lines were read, or `written` at the latest; guesses of year and date lean on its
+        hour only."""
         hour = now_ns // (3600 * _NS)
-        if hour != self._hour:
-            self._hour = hour
+        if hour != self._hour or written is not self._is_written:
+            self._hour, self._is_written = hour, written
             self._observed = _EPOCH + timedelta(hours=hour)
             self._near.clear()
             self._parts.clear()
 
-    def observe_date(self, date: str) -> None:
+    def observe_date(self, date: str, *, written: bool = False) -> None:
         """The same for a moment in UTC that is written out: `2026-11-20T08…`, or the date alone."""
         moment = datetime.fromisoformat(date[:13]).replace(tzinfo=UTC)
-        self.observe((moment - _EPOCH) // timedelta(hours=1) * 3600 * _NS)
+        self.observe((moment - _EPOCH) // timedelta(hours=1) * 3600 * _NS, written=written)
 
     def parts(
         self, year: str | None, month: str, day: str, clock: str,
@@ -250,13 +253,18 @@ class Times:
             named = Times(zone)
         except (KeyError, ValueError, OSError):
             return self._of_parts(year, str(month), str(day), clock, None, None)
-        named._observed = self._observed
+        named._observed, named._is_written = self._observed, self._is_written
         stamp = named._of_parts(year, str(month), str(day), clock, None, None)
         return stamp and Stamp(stamp.text, stamp.assumed.removesuffix("zone").rstrip(","))
 
     def _near_year(self, month: int, day: int, clock: str, zone: str | None) -> Stamp | None:
-        """Of the years around the observed day the nearest; for a 29 February that none of them has, the last one."""
+        """Of the years around the observed day the nearest, or the last that is not after the day of writing; for a 29
+        February that none of them has, the last one."""
         year = self._observed.year
+        if self._is_written:
+            end = self._observed + timedelta(days=1)
+            back = (self._moment(year - ago, month, day, clock, zone, "year") for ago in range(-1, 9))
+            return next((stamp for stamp in back if stamp and datetime.fromisoformat(stamp.text) <= end), None)
         around = [self._moment(at, month, day, clock, zone, "year") for at in (year, year - 1, year + 1)]
         if any(around):
             return self._nearest(around)

@@ -342,3 +342,21 @@ def test_a_year_of_moments_out_of_order_is_read_right_and_costs_no_memory() -> N
         f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in moments
     ]
     assert len(stream._lane.times.clf_bytes) <= CACHE_LIMIT
+
+
+def test_what_is_no_trace_after_all_still_says_that_it_was_cut() -> None:
+    raw = b"Unhandled exception:\n" + b"  indented words\n" * 25
+    stream = Stream(Options(limits=Limits(lines=10)))
+    records = list(map(json.loads, (stream.feed(raw, NOW) + stream.flush(NOW)).splitlines()))
+    assert (records[0]["log.format"], records[0]["log.truncated"]) == ("raw", True)
+    assert [record.get("log.truncated") for record in records].count(True) == stream.tally.truncated
+
+
+def test_bytes_that_are_no_text_are_told_of_wherever_they_stand_in_a_message() -> None:
+    head = b"<13>Nov 20 08:51:00 host app: hello"
+    for message in (head + b" \xff", head + b"\nbad \xff line", head + b"\n\nfine\nbad \xff\r"):
+        stream = Stream(Options())
+        record = json.loads(stream.message(message, NOW))
+        assert record["parse.error"] == "invalid_utf8"
+        assert "\ufffd" in record["body"]
+        assert stream.tally.unparsed == {"invalid_utf8": 1}

@@ -78,6 +78,43 @@ def test_a_missing_year_is_the_one_nearest_to_the_observed_day() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "month", "day", "expected"),
+    [
+        ("2026-11-18", "Feb", "3", "2026-02-03"),
+        ("2026-11-18", "May", "17", "2026-05-17"),
+        ("2026-11-18", "Nov", "19", "2026-11-19"),  # perhaps of a zone further east
+        ("2026-11-18", "Nov", "21", "2025-11-21"),
+        ("2026-12-31T23", "Jan", "1", "2027-01-01"),
+        ("2027-01-02", "Dec", "31", "2026-12-31"),
+        ("2026-11-18", "Feb", "29", "2024-02-29"),
+        ("2103-06-01", "Feb", "29", "2096-02-29"),
+    ],
+)
+def test_a_line_is_not_of_a_time_after_its_file_was_written(written: str, month: str, day: str, expected: str) -> None:
+    reader = Times()
+    reader.observe_date("2020-06-01")
+    assert reader.month_day(month, day, "12:00:00") is not None
+    reader.observe_date(written, written=True)
+    assert reader.month_day(month, day, "00:00:00") == Stamp(f"{expected}T00:00:00Z", "year,zone")
+    assert reader.parts(None, month, day, "00:00:00", zone="+00:00") == Stamp(f"{expected}T00:00:00Z", "year")
+    assert reader.parts(None, month, day, "00:00:00", zone="Etc/UTC") == Stamp(f"{expected}T00:00:00Z", "year")
+
+
+def test_only_where_the_time_of_writing_is_known_the_nearest_year_is_not_asked_for() -> None:
+    line = b"<13>Feb  3 08:51:00 host app: hello\n"
+    runtime = b"2026-11-20T08:51:00.1Z stdout F " + line
+    for written_ns, raw, year in (
+        (NOW, line, 2026),
+        (0, line, 2027),
+        (0, runtime, 2026),
+        (NOW + 300 * DAY, line, 2026),
+    ):
+        stream = Stream(Options(written_ns=written_ns))
+        (written,) = (stream.feed(raw, NOW) + stream.flush(NOW)).splitlines()
+        assert json.loads(written)["timestamp"] == f"{year}-02-03T08:51:00Z"
+
+
+@pytest.mark.parametrize(
     ("today", "expected"),
     [
         ("2024-02-29", "2024-02-29"),
