@@ -116,6 +116,8 @@ def check_tls(settings: TlsSettings) -> None:
 def _unreadable(path: Path) -> str:
     """Why `path` is no file that can be read; empty where it is."""
     try:
+        if path.exists() and not path.is_file():
+            return "no regular file"  # a FIFO would be waited for
         with path.open("rb") as file:
             file.read(1)
     except OSError as error:

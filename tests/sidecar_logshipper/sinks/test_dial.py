@@ -1,5 +1,6 @@
 """Connecting: every failure has its word and names the peer; every wait can be ended."""
 
+import os
 import random
 import socket
 import ssl
@@ -116,3 +117,15 @@ def test_files_that_are_no_certificates(tmp_path: Path) -> None:
         check_tls(TlsSettings(ca_file=tmp_path / "ca.pem"))
     with pytest.raises(OperatorError, match=r"^sink\.tls\.cert_file: cannot read /.*/none\.pem: No such file"):
         check_tls(TlsSettings(cert_file=tmp_path / "none.pem"))
+    with pytest.raises(OperatorError, match=r"^sink\.tls\.cert_file: cannot read /.*: no regular file"):
+        check_tls(TlsSettings(cert_file=tmp_path))
+
+
+def test_a_pipe_in_place_of_a_certificate_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    # Ready to be opened at once, so that a test that fails does not hang.
+    other_end = os.open(tmp_path / "ca.pem", os.O_RDWR | os.O_NONBLOCK)
+    os.write(other_end, b"-")
+    with pytest.raises(OperatorError, match=r"^sink\.tls\.ca_file: cannot read /.*/ca\.pem: no regular file"):
+        check_tls(TlsSettings(ca_file=tmp_path / "ca.pem"))
+    os.close(other_end)
