@@ -26,10 +26,11 @@ class Server(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, Server)
-        self.send_response(self.server.status)
-        self.send_header("Content-Length", str(len(self.server.body)))
+        status, body = self.server.status, self.server.body  # once: the test may change it meanwhile
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(self.server.body)
+        self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Nothing on standard error."""
