@@ -164,8 +164,11 @@ def log4js(record: Record, left: Fields, times: Times) -> None:
 
 def google(record: Record, left: Fields, times: Times) -> None:
     """What Cloud Logging's agent takes out of JSON: trace, place in the code and request; all else is an app's."""
-    if type(left.get("timestampSeconds")) is int and type(left.get("timestampNanos")) is int:
-        left["timestamp"] = {"seconds": left.pop("timestampSeconds"), "nanos": left.pop("timestampNanos")}
+    # What makes it an object of this kind must be gone before an app's reader is asked, which would ask again.
+    seconds = {key: left.pop(key) for key in ("timestampSeconds", "timestampNanos") if key in left}
+    if len(seconds) == 2 and all(type(value) is int for value in seconds.values()) and "timestamp" not in left:
+        left["timestamp"] = {"seconds": seconds["timestampSeconds"], "nanos": seconds["timestampNanos"]}
+        seconds = {}
     special = {key.removeprefix(GOOGLE): left.pop(key) for key in list(left) if key.startswith(GOOGLE)}
     trace = special.get("trace")
     if isinstance(trace, str) and _TRACE.search(trace) is not None:
@@ -204,6 +207,7 @@ def google(record: Record, left: Fields, times: Times) -> None:
     elif request is not None:
         left["httpRequest"] = request
     left.update({GOOGLE + key: value for key, value in special.items() if value != {}})
+    left.update(seconds)
 
 
 def _google_request(record: Record, inside: Fields) -> Fields:

@@ -76,6 +76,12 @@ def read(line: str) -> dict[str, Any]:
          {"code.file.path": "/a.py", "app.caller": "main.go:12"}),
         ("# Time: 2026-11-20T08:51:00.123456Z\n# Query_time: 2.1 hello world  Lock_time: abc\nSELECT 1;",
          {"app.comment": "Query_time: 2.1 hello world  Lock_time: abc", "body": "SELECT 1;"}),
+        ('{"severity":"INFO","timestampSeconds":1700000000,"message":"a"}',
+         {"log.format": "google_cloud", "body": "a", "parse.error": None, "app.timestampSeconds": 1700000000}),
+        ('{"severity":"INFO","timestampSeconds":"1700000000","timestampNanos":5,"message":"a"}',
+         {"parse.error": None, "app.timestampSeconds": "1700000000", "app.timestampNanos": 5}),
+        ('{"severity":"INFO","timestampSeconds":1700000000,"timestampNanos":5,"timestamp":"2026-11-20T08:51:00Z"}',
+         {"timestamp": "2026-11-20T08:51:00Z", "app.timestampSeconds": 1700000000, "app.timestampNanos": 5}),
     ],
 )  # fmt: skip
 def test_a_value_that_is_none_is_kept(line: str, told: dict[str, object]) -> None:
