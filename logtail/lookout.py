@@ -43,6 +43,8 @@ class Lookout:
         self.empty_globs = 0
         self._restless: list[Life] = []
         """Those that were not settled at the last look."""
+        self._dangling: set[str] = set()
+        """Links that led nowhere at the last look. Told at the next, since a rotation makes the target anew."""
 
     def set_limits(self, discovery: Discovery, *, delete_after_ack: bool) -> None:
         """From the next look on; needed before the first."""
@@ -111,8 +113,11 @@ class Lookout:
         self._roll.queued_lately = set(self._roll.queue)
         scan = self._discovery.scan()
         self.empty_globs = len(scan.empty)
+        dangling = {path for path, word in scan.problems.items() if word == "dangling_link"}
         for path, word in scan.problems.items():
-            self._roll.problem(path, word)
+            if path not in dangling or path in self._dangling:
+                self._roll.problem(path, word)
+        self._dangling = dangling
         for life in list(self._roll.lives.values()):
             self._look_without_fail(life, scan.finds.get(life.key), now)
         followed, suspected = self._roll.lives, self._copies.suspects

@@ -177,3 +177,21 @@ async def test_case_13_a_link_that_leads_nowhere_is_told_once_and_followed_when_
     assert await tail.lines(1) == [b"one"]
     assert tail.tail.stats().in_trouble == {}
     assert len(tail.events.of("file_not_followed")) == 1
+
+
+def test_a_link_whose_target_is_rotated_is_in_no_trouble_until_a_second_look(log: Path, tmp_path: Path) -> None:
+    log.parent.mkdir()
+    target = tmp_path / "target"
+    target.write_bytes(b"one\n")
+    log.symlink_to(target)
+    tail = ByHand(log)
+    assert tail.chunk() == b"one\n"
+    target.rename(tmp_path / "target.1")
+    assert tail.chunk() == b""
+    target.write_bytes(b"two\n")
+    assert tail.chunk() == b"two\n"
+    assert tail.of("file_not_followed") == []
+    target.rename(tmp_path / "target.2")
+    assert (tail.chunk(), tail.of("file_not_followed")) == (b"", [])
+    assert (tail.chunk(), len(tail.of("file_not_followed"))) == (b"", 1)
+    tail.follower.close()
