@@ -165,7 +165,7 @@ def log4js(record: Record, left: Fields, times: Times) -> None:
 def google(record: Record, left: Fields, times: Times) -> None:
     """What Cloud Logging's agent takes out of JSON: trace, place in the code and request; all else is an app's."""
     # What makes it an object of this kind must be gone before an app's reader is asked, which would ask again.
-    seconds = {key: left.pop(key) for key in ("timestampSeconds", "timestampNanos") if key in left}
+    seconds: Fields = {key: left.pop(key) for key in ("timestampSeconds", "timestampNanos") if key in left}
     if len(seconds) == 2 and all(type(value) is int for value in seconds.values()) and "timestamp" not in left:
         left["timestamp"] = {"seconds": seconds["timestampSeconds"], "nanos": seconds["timestampNanos"]}
         seconds = {}
