@@ -171,6 +171,8 @@ def _who(head: str) -> tuple[str | None, str, str, str] | None:
         if named and (_ADDRESS.fullmatch(parts[1]) or parts[2] == "-"):
             return parts[0], parts[1], parts[2], parts[3]
     client, ident, user = head.split(" ", 2)
+    if client[:1] == "@" and ident != "-":  # the stamp of multilog
+        return None
     return (None, client, ident, user) if client and ident else None
 
 

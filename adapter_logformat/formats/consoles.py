@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from adapter_logformat.formats import pairs
-from adapter_logformat.formats.header_words import A_FILE
+from adapter_logformat.formats.header_words import A_FILE, A_HOST
 from adapter_logformat.grammar import (
     CLOCK,
     HMS,
@@ -40,6 +40,12 @@ def _date_if_any(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
     if found["month"]:
         return parts_time(times, found)
     return clock_time(times, found) if found["clock"] else None
+
+
+def _short_year(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
+    """What stands in front of `-11-26` may be a day as well."""
+    stamp = parts_time(times, {**found, "fraction": None, "zone": None})
+    return None if stamp is None else Stamp(stamp.text, f"year,{stamp.assumed}")
 
 
 def _rich(record: Record) -> bool:
@@ -94,7 +100,8 @@ LAYOUTS: Final = (
         rank=82,
         pattern=r"(?P<second>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{6}))?"
         r"(?P<zone>[+-]\d{4}|(?<=\.\d{6})Z) \[(?:-|(?P<logger>[\w.]++)#(?P<level>debug|info|warn|error|critical)"
-        r"|(?P<logger2>[a-z_]\w*+(?:\.\w++)++)|(?P<system>[A-Za-z_][\w.() \-]{0,100}+,[^\]\n]{1,100}+))\] "
+        rf"|(?!{A_HOST})(?P<logger2>[a-z_]\w*+(?:\.[A-Za-z_]\w*+)++)"
+        r"|(?P<system>[A-Za-z_][\w.() \-]{0,100}+,(?:\d{1,9}+(?:,[^\]\s]{1,100}+)?|client)))\] "
         r"(?P<body>.*)",
         sample="2026-11-20T08:51:00+0100 [twisted.web.server.Site#info] Starting factory",
         scale=PYTHON,
@@ -109,11 +116,12 @@ LAYOUTS: Final = (
         "[trace_id=… span_id=…] - message`",
         rank=80,
         pattern=rf"\[?{ISO}\]?(?: - | )\[?{_PYTHON} {{0,8}}\]? {{1,8}}"
-        rf"\[(?P<logger>root|__main__|(?!{A_FILE})[A-Za-z_]\w*+(?:\.\w++)++)(?::(?P<line>\d{{1,9}}+))?\] "
+        rf"\[(?P<logger>root|__main__|(?!{A_FILE}|{A_HOST})[A-Za-z_]\w*+(?:\.[A-Za-z_]\w*+)++)"
+        r"(?::(?P<line>\d{1,9}+))?\] "
         r"(?:\[(?P<file>[\w.\-/]{1,200}+):(?P<line2>\d{1,9}+)\] )?"
         r"(?:\[trace_id=(?:(?P<trace_id>[0-9a-f]{32})|\S{1,60}+) span_id=(?:(?P<span_id>[0-9a-f]{16})|\S{1,60}+)"
         r"(?: resource\.service\.name=(?P<service>[^\s\]]{1,200}+))?(?: trace_sampled=\w{1,8}+)?\] )?"
-        r"(?:- )?(?![\[(]|AMQ\d|[\w$]++(?:\.[\w$]++)++(?::\d{1,9}+)?(?:: | - | [\[(]))(?P<body>.*)",
+        r"(?:- )?+(?![\[(]|AMQ\d|[\w$]++(?:\.[\w$]++)++(?::\d{1,9}+)?(?:: | - | [\[(]))(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 INFO [shop.cart] [cart.py:42] [trace_id=0 span_id=0 "
         "resource.service.name=shop] - added",
         scale=PYTHON,
@@ -175,8 +183,8 @@ LAYOUTS: Final = (
     Layout(
         name="timbre",
         title="Clojure's timbre: `time host LEVEL [namespace:line] - message`",
-        rank=84,
-        pattern=rf"(?:(?=.{{10}}T.{{8,18}}Z ){ISO}"
+        rank=85,
+        pattern=rf"(?:(?=.{{10}}T\S{{8,18}}Z ){ISO}"
         r"|(?P<year>\d\d)-(?P<month>\d\d)-(?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d)) "
         r"(?P<host>[\w.\-]{1,255}+) (?P<level>TRACE|DEBUG|INFO|WARN|ERROR|FATAL|REPORT) "
         r"\[(?P<logger>[A-Za-z][\w.\-*+!?<>$]*+)(?<!\.py)(?::(?P<line>\d{1,9}+))?(?:,\d{1,9}+)?\] - (?P<body>.*)",
@@ -184,17 +192,16 @@ LAYOUTS: Final = (
         scale={**WORDS, "REPORT": INFO},
         fields={"logger": _LOGGER, "line": _LINE},
         resource={"host": "host.name"},
-        time=lambda times, found: (
-            iso_time(times, found) if found["second"] else parts_time(times, {**found, "fraction": None, "zone": None})
-        ),
+        time=lambda times, found: iso_time(times, found) if found["second"] else _short_year(times, found),
         rule=TEXT,
     ),
     Layout(
         name="loguru_cpp",
         title="C++'s loguru: `time (uptime) [thread] file:line LEVEL| message`",
         rank=84,
-        pattern=rf"{ISO} \( {{0,8}}(?P<uptime>\d{{1,9}}\.\d{{3}})s\) \[(?P<thread>[^\]\n]{{0,60}}?) *+\] {{0,40}}"
-        r"(?P<file>[\w.\-/]{1,100}+):(?P<line>\d{1,9}+) {1,10}(?P<level>FATL|ERR|WARN|INFO|[1-9])\| (?P<body>.*)",
+        pattern=rf"{ISO} \( {{0,8}}(?P<uptime>\d{{1,9}}\.\d{{3}})s\) \[ {{0,60}}+(?P<thread>[^\]\n]{{0,60}}?) *+\]"
+        r" {0,40}(?P<file>[\w.\-/]{1,100}+):(?P<line>\d{1,9}+) {1,10}"
+        r"(?P<level>FATL|ERR|WARN|INFO|[1-9])\| (?P<body>.*)",
         sample="2026-11-20 08:51:00.123 (   0.123s) [main thread     ]           main.cpp:12    INFO| started",
         scale={"FATL": FATAL, "ERR": ERROR, "WARN": WARN, "INFO": INFO, **dict.fromkeys("123456789", DEBUG)},
         fields={"uptime": ("app.uptime_s", float), "thread": _THREAD, "file": _FILE, "line": _LINE},

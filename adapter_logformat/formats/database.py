@@ -21,6 +21,13 @@ _COMMANDS: Final = (
     "|Prepare|Execute|Long Data|Close stmt|Reset stmt|Set option|Fetch|Daemon|Reset Connection|Error"
 )
 """What the server calls the commands of its protocol."""
+_SURELY: Final = (
+    r"(?:Query|Prepare|Execute) {2,20}(?i:select|insert|update|delete|replace|set|show|commit|rollback|begin|start"
+    r"|create|alter|drop|use|call|with|truncate|lock|unlock|explain|desc|describe|grant|flush|load|xa|savepoint|/\*|\()"
+    r"|Connect {2,20}\S{1,200}@|Init DB {2}|(?:Quit|Statistics|Ping) {0,20}$|(?:Close|Reset) stmt|Field List"
+    rf"|(?:{_COMMANDS})\t"
+)
+"""Behind blanks in the place of a tab the words of some commands are anybody's."""
 _GENERAL_TARGETS: Final = {
     "Query": "db.query.text", "Prepare": "db.query.text", "Execute": "db.query.text", "Init DB": "db.namespace",
 }  # fmt: skip
@@ -205,7 +212,7 @@ LAYOUTS: Final = (
         # Two blanks and more are what some that pass lines on make of a tab.
         pattern=r"(?:(?:(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) {1,2}(?P<clock>\d{1,2}:\d\d:\d\d)"
         r"|(?P<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,9}+))?(?P<zone>Z|[+-]\d\d:\d\d)|\t)"
-        r"(?:\t {0,12}| {2,20})|(?=\d++ (?:Query|Connect|Prepare|Execute|Init DB)\t))"
+        rf"(?:\t {{0,12}}| {{2,20}}(?=\d++ (?:{_SURELY})))|(?=\d++ (?:Query|Connect|Prepare|Execute|Init DB)\t))"
         rf"(?P<connection>\d{{1,18}}+) (?P<command>{_COMMANDS})(?:(?:\t| {{2,20}})(?P<body>.*))?",
         sample="2026-11-20T08:51:00.123456Z\t    7 Query\tSELECT 1",
         scale={},

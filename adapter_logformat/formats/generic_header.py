@@ -154,13 +154,17 @@ class Header:
         del self._boxes[boxes:]
 
     def _columns(self) -> None:
-        """`time|word|number|message`. Without a level a table whose first column is a number is no header."""
-        begin = self.at
+        """`time|word|number|message`. Without a level a table is no header: one whose first column is a number, or that
+        has blanks and neither a place in the code nor a dotted logger."""
+        begin, attributes = self.at, self.record.attributes
         self._read_columns()
-        if self.record.severity_text is None and words.NUMBERS_FIRST.match(self.line, begin):
+        logger = str(attributes.get("otel.scope.name", ""))
+        is_known = "code.file.path" in attributes or words.is_logger(logger, after_level=False)
+        is_known |= self.line[begin : begin + 1] == "|"
+        if self.record.severity_text is None and (not is_known or words.NUMBERS_FIRST.match(self.line, begin)):
             self.at = begin
             del self._numbers[:], self._boxes[:]
-            self.record.attributes.pop("otel.scope.name", None)
+            attributes.pop("otel.scope.name", None)
 
     def _read_columns(self) -> None:
         for _ in range(MOST_TOKENS):

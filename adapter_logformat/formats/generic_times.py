@@ -46,8 +46,11 @@ _WITH_DATE: Final = re.compile(
     _BEGIN + "(?:" + "|".join(re.sub(r"\?P<\w+>", "?:", layout) + "()" for layout in _LAYOUTS[:-1]) + ")" + _END
 )
 """All but the clock alone, in one: the group that is set has the layout's number, counted from one."""
-_UNSURE: Final = (6, 7)
-"""Layouts whose day and month may have changed places."""
+_WITH_SLASHES: Final = 6
+_UNSURE: Final = (_WITH_SLASHES, 7)
+"""Layouts whose day and month may have changed places: with dashes always, with slashes but for AM and PM."""
+_SHORT_YEAR: Final = 8
+"""The layout whose two-digit year may be a day."""
 _CLOCK_ALONE: Final = len(_LAYOUTS) - 1
 LATEST_CLOCK: Final = 12
 """A clock without a date that begins further in belongs to the message."""
@@ -60,6 +63,7 @@ class Found(NamedTuple):
     end: int
     pieces: dict[str, str | None]
     is_unsure: bool
+    is_short: bool
     counts_milliseconds: bool
     """What follows the seconds stands behind a colon: no decimal places but a number of milliseconds."""
 
@@ -69,7 +73,8 @@ class Found(NamedTuple):
         return "month" not in self.pieces
 
     def stamp(self, times: Times) -> Stamp | None:
-        """The moment; `None` for one that does not exist. Of `03/04/2026` the month is said to be assumed."""
+        """The moment; `None` for one that does not exist. Of `03/04/2026` the month is assumed, of `20-11-26` the
+        year."""
         told = self.pieces
         fraction = told.get("fraction") or told.get("fraction2")
         if fraction and self.counts_milliseconds:
@@ -82,8 +87,8 @@ class Found(NamedTuple):
             return times.clock(only, fraction)
         month, day = told["month"] or "", told["day"] or ""
         clock = told.get("clock") or told.get("packed") or ""
-        year, guessed = told.get("year") or told.get("year2"), ""
-        if self.is_unsure and told.get("half") is None:
+        year, guessed = told.get("year") or told.get("year2"), "year" if self.is_short else ""
+        if self.is_unsure:
             if int(month) > 12:
                 month, day = day, month
             elif int(day) <= 12 and day != month:
@@ -111,7 +116,9 @@ def find(text: str) -> Found | None:
 
 
 def _found(match: re.Match[str], number: int) -> Found:
-    return Found(match.start(), match.end(), match.groupdict(), number in _UNSURE, _behind_colon(match))
+    pieces = match.groupdict()
+    is_unsure = number in _UNSURE and not (number == _WITH_SLASHES and pieces["half"])
+    return Found(match.start(), match.end(), pieces, is_unsure, number == _SHORT_YEAR, _behind_colon(match))
 
 
 def _behind_colon(found: re.Match[str]) -> bool:

@@ -52,7 +52,7 @@ def _kitchen(times: Times, found: Mapping[str, str | None]) -> Stamp | None:
 
 def _epoch(times: Times, text: str) -> Stamp | None:
     """Billions of seconds since 1970, as Go writes a float of that size."""
-    digits = text.replace(".", "")
+    digits = text.replace(".", "").ljust(10, "0")
     return times.epoch(int(digits[:10]), digits[10:19])
 
 
@@ -90,7 +90,7 @@ LAYOUTS: Final = (
         name="zap_console",
         title="zap's console: columns between tabs",
         rank=84,
-        pattern=rf"(?:{ISO}|(?P<epoch>1\.\d{{9,18}}+)e\+09)\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
+        pattern=rf"(?:{ISO}|(?P<epoch>1\.\d{{1,18}}+)e\+09)\t(?P<level>DEBUG|INFO|WARN|ERROR|DPANIC|PANIC|FATAL|debug|info|warn|error|dpanic|panic|fatal)\t"
         r"(?:\[?(?P<logger>(?!\d++\]?\t)[\w.\-/]++)\]?\t)?"
         r"(?:(?P<file>[\w.\-/@]{1,200}?\.(?:go|[cm]?[jt]sx?)):(?P<line>\d{1,9}+)(?::\d{1,9}+)?\t)?(?P<body>.*)",
         yields=r"\d{4}-[^\t\n]{10,40}\t[A-Z]{4,5}\t[^\t\n]++\t[A-Za-z_$][\w$.]*+\t[^{]",  # Trino

@@ -1,6 +1,6 @@
 """What the words of a header may be: a level, a process, a place in the code, the name of a logger or of a thread.
 
-Each looks so that no message begins with it; which of them stand where is `generic`'s. Pure.
+Each looks so that no message begins with it; which of them stand where is `generic_header`'s. Pure.
 """
 
 import re
@@ -65,8 +65,13 @@ NOT_BEHIND: Final = (
     r"(?<!\.(?:yaml|json|conf|toml|html))"
 )
 """The same and hosts, asked behind a name: quicker, and enough where a colon follows."""
-_FILE: Final = re.compile(A_FILE)
-_DOMAIN: Final = (".com", ".org", ".net", ".local", ".internal", ".lan")
+A_HOST: Final = (
+    r"(?:www\.|(?:[\w\-]++\.)++(?:com|org|net|local|internal|lan)(?![\w.\-])"
+    # Such an end may be a package's too: `com.example.io`.
+    r"|(?!(?:com|org|net|io|de|fr|eu|uk)\.)(?:[\w\-]++\.){2,8}+"
+    r"(?:io|dev|cloud|app|ai|co|me|tv|us|uk|eu|de|fr|nl|ch|at|es|it|pl|se|jp|cn|in|br|au|ca|info|tech|xyz)(?![\w.\-]))"
+)
+_NO_LOGGER: Final = re.compile(rf"{A_FILE}|{A_HOST}")
 _COMPONENT: Final = re.compile(r"root|__\w+__|[A-Za-z]\w*(?:_\w+|[a-z][A-Z]\w*)")
 _THROWN: Final = re.compile(r".*(?:Exception|Error|Throwable|Warning|Failure)")
 _THREAD: Final = re.compile(
@@ -77,7 +82,7 @@ _THREAD: Final = re.compile(
 def is_logger(name: str, after_level: bool) -> bool:
     """Names of modules and classes. A single word is one only behind a level, and if it is written as no word of a
     message is (`HttpServer`, `my_module`); `failed`, `Result`, `config.yaml` and what is thrown are not."""
-    if _FILE.match(name) or name.endswith(_DOMAIN) or _THROWN.fullmatch(name):
+    if _NO_LOGGER.match(name) or _THROWN.fullmatch(name):
         return False
     return DOTTED.fullmatch(name.partition("#")[0]) is not None or (
         after_level and _COMPONENT.fullmatch(name) is not None

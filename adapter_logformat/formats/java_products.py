@@ -161,7 +161,7 @@ LAYOUTS: Final = (
         rf"(?P<thread>[^\s\[]{{1,100}}+(?: [^\s\[]{{1,40}}+){{0,2}}?) "
         rf"{_LEVEL} {{1,6}}(?:(?P<user>[\w@.\-]{{1,100}}+) (?P<request>\d{{1,6}}x\d{{1,12}}x\d{{1,6}}) "
         r"(?P<session>[\w\-]{1,40}+) (?P<client>[\w.:,\-]{1,200}+) (?P<path>\S{1,2000}+) )?"
-        r"\[(?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)++)\] (?P<body>.*)",
+        r"\[(?P<logger>[A-Za-z_$][\w$]*+(?:\.[\w$]++)++)\] (?:- )?+(?P<body>.*)",
         sample="2026-11-20 08:51:00,123+0000 http-nio-8080-exec-1 INFO admin 531x1x1 abc1 192.0.2.1 /login.jsp "
         "[c.a.jira.Class] added",
         scale=SCALE,

@@ -22,6 +22,7 @@ _JVM: Final = (
     "|logging|stringtable|stringdedup|task|biasedlocking|redefine|exceptions|jfr|metaspace|nmt|perf|vmthread|arguments"
 )
 """The first tags of the JVM's own log."""
+_ANYBODYS: Final = ("task", "thread", "module", "modules", "os", "logging", "class", "exceptions", "perf", "arguments")
 
 
 def _two_lines(record: Record, first: str, lines: Sequence[str]) -> None:
@@ -45,6 +46,14 @@ def _class_and_method(record: Record, found: Mapping[str, str | None]) -> bool:
     else:
         record.attributes["otel.scope.name"], record.attributes["code.function.name"] = logger, method
     return True
+
+
+def _is_jvm(found: Mapping[str, str | None]) -> bool:
+    """Other loggers write brackets too: the JVM's uptime or its way to write a time is sure, else only its words."""
+    if found["uptime"] or (re.fullmatch(r"[+-]\d{4}", found["zone"] or "") and len(found["fraction"] or "") == 3):
+        return True
+    first = (found["logger"] or "").split(",")[0]
+    return first not in _ANYBODYS and bool(found["pid"] or (found["body"] or "").startswith("GC("))
 
 
 LAYOUTS: Final = (
@@ -101,7 +110,8 @@ LAYOUTS: Final = (
         title="JBoss, WildFly, Keycloak and Quarkus: `%d %-5p [%c] (%t) %s`",
         rank=84,
         pattern=rf"(?:{YMD} )?{CLOCK} {_LEVEL} {{1,6}}\[(?P<logger>[\w.$\-]++)\] "
-        r"\((?P<thread>(?![\w$]{1,100}+\.(?:java|scala|kt|groovy):)[^)\n]*+)\) (?P<body>.*)",
+        r"\((?P<thread>(?![\w$]{1,100}+\.(?:java|scala|kt|groovy):|(?:retry|try|attempt|took|in|after|of) )[^)\n]*+)\) "
+        r"(?P<body>.*)",
         sample="2026-11-20 08:51:00,123 INFO  [org.jboss.as] (MSC service thread 1-2) WFLYSRV0025: started",
         scale=SCALE,
         fields={"thread": _THREAD, "logger": _LOGGER},
@@ -167,6 +177,7 @@ LAYOUTS: Final = (
         },
         time=lambda times, found: iso_time(times, found) if found["second"] else None,
         rule=TEXT,
+        accept=_is_jvm,
     ),
 )
 

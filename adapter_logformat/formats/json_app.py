@@ -143,8 +143,9 @@ def moment(value: object, times: Times) -> Stamp | None:
     if isinstance(value, str):
         return times.text(value) or _written(value, times)
     if isinstance(value, dict) and value.keys() == {"date", "timezone_type", "timezone"}:
-        # PHP's DateTime
-        return times.text(f"{value['date']}{'Z' if value['timezone'] == 'UTC' else value['timezone']}")
+        # PHP's DateTime; of a zone's name (`Europe/Berlin`) the offset is not known
+        zone = "Z" if value["timezone"] == "UTC" else value["timezone"]
+        return times.text(f"{value['date']}{zone}") or times.text(str(value["date"]))
     if isinstance(value, dict) and value.keys() == {"seconds", "nanos"}:
         seconds, nanos = value["seconds"], value["nanos"]
         if type(seconds) is not int or type(nanos) is not int or not 0 <= nanos < 10**9:

@@ -20,7 +20,8 @@ LEVEL_KEYS: Final = (
     "LogLevel", "severity_text", "severityText", "SeverityText", "log_level", "logLevel",
 )  # fmt: skip
 TEXT_KEYS: Final = ("body", "Body", "log")
-"""The message only where they are texts and nothing else is; elsewhere `body` may be a request's."""
+"""The message only where they are texts and nothing else is, and not beside a request, whose `body` it may be."""
+_OF_A_REQUEST: Final = frozenset({"method", "url", "uri", "path", "status", "http.request.method", "statusCode"})
 BODY_KEYS: Final = ("message", "msg", "@message", "event", "@m", "@mt", "text", "Message", "Msg", *TEXT_KEYS)
 ATTRIBUTES: Final[Mapping[str, tuple[str, type]]] = {
     **dict.fromkeys(("logger", "logger_name", "loggerName", "log.logger", "Logger"), ("otel.scope.name", str)),
@@ -186,10 +187,10 @@ _plans: dict[tuple[object, ...], Plan] = {}
 
 
 def plan(fields: Mapping[str, object]) -> Plan:
-    """The plan for objects with these keys in this order, and a level of this kind."""
+    """The plan for objects with these keys in this order, and a level and a thread of this kind."""
     level = fields.get("level")
     kind = level.isupper() if isinstance(level, str) else type(level)
-    key = (kind, *fields)
+    key = (kind, isinstance(fields.get("thread"), str), *fields)
     found = _plans.get(key)
     if found is None:
         if len(_plans) >= PLANS_KEPT:
@@ -206,6 +207,8 @@ def _plan(fields: Mapping[str, object]) -> Plan:
     targets: dict[str, tuple[str, str]] = {}
     for kind, aliases in (("time", TIME_KEYS), ("level", LEVEL_KEYS), ("body", BODY_KEYS)):
         chosen = next((key for key in aliases if key in fields), None)
+        if chosen in TEXT_KEYS and _OF_A_REQUEST & fields.keys():
+            chosen = None
         if chosen is not None:
             targets[chosen] = (kind, chosen)
     taken: set[str] = set()
@@ -213,6 +216,8 @@ def _plan(fields: Mapping[str, object]) -> Plan:
         if key in targets:
             continue
         target = _target(key, name) if key != "filename" or "pathname" not in fields else ("own", OWN_PREFIX + key)
+        if key == "thread" and isinstance(fields[key], str):
+            target = _target(key, "")  # a number in some, in others a name
         if target[0] != "error" and target[1] in taken:
             target = ("own", OWN_PREFIX + key)
         taken.add(target[1])

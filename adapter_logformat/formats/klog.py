@@ -14,7 +14,10 @@ from adapter_logformat.severity import ERROR, FATAL, INFO, WARN
 from adapter_logformat.timestamps import Times
 
 _MESSAGE: Final = re.compile(r'"(?:[^"\\]++|\\.){0,9999}+"(?= [^\s="]++(?: [^\s="]++)?=|\Z)')
-_PAIR: Final = re.compile(r' ([^\s="]++(?: [^\s="]++)?)=("(?:[^"\\]++|\\.){0,9999}+"|[\[{]\S*+|[^\s"]*+)(?= |\Z)')
+_VALUE: Final = r'("(?:[^"\\]++|\\.){0,9999}+"|[\[{]\S*+|[^\s"]*+)(?= |\Z)'
+_PAIR: Final = re.compile(rf' ([^\s="]++)={_VALUE}')
+_TWO_WORDS: Final = re.compile(rf' ([^\s="]++ [^\s="]++)={_VALUE}')
+"""Such a key is sure only behind a quotation mark: else its first word may be the end of a value."""
 
 
 def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
@@ -26,8 +29,8 @@ def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
     at = message.end()
     run: list[tuple[str, str]] = []
     while at < len(text):
-        pair = _PAIR.match(text, at)
-        if pair is None or len(run) == pairs.MOST:
+        pair = _PAIR.match(text, at) or (_TWO_WORDS.match(text, at) if text[at - 1] == '"' else None)
+        if pair is None or len(run) == pairs.MOST or not _is_balanced(pair[2]):
             return True
         run.append(("exception.message" if pair[1] == "err" else OWN_PREFIX + pair[1], pairs.plain(pair[2])))
         at = pair.end()
@@ -36,6 +39,11 @@ def _structured(record: Record, found: Mapping[str, str | None]) -> bool:
         record.body = pairs.plain(message[0])
         record.attributes.update(told)
     return True
+
+
+def _is_balanced(value: str) -> bool:
+    """A list or object that ends where the pair does."""
+    return value[:1] not in ("[", "{") or all(value.count(a) == value.count(b) for a, b in ("[]", "{}"))
 
 
 def _time(times: Times, found: Mapping[str, str | None]) -> Stamp | None:

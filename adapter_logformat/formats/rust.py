@@ -87,8 +87,8 @@ LAYOUTS: Final = (
         name="rust_env_logger",
         title="Rust's env_logger",
         rank=84,
-        # Without a time only padded as it pads.
-        pattern=rf"\[(?:{ISO} |(?=(?:TRACE|DEBUG|ERROR|INFO |WARN ) [a-z_]))"
+        # Without a time only padded as it pads, or with a path of modules.
+        pattern=rf"\[(?:{ISO} |(?=(?:INFO |WARN ) [a-z_]|(?:TRACE|DEBUG|ERROR) \w++::))"
         rf"{_LEVEL} {{1,2}}(?P<logger>[\w:.\-]++)(?:\(\d{{1,9}}+\))?\] (?P<body>.*)",
         sample="[2026-11-20T08:51:00Z INFO  shop::cart] added",
         scale=WORDS,

@@ -121,11 +121,12 @@ def read_3164(line: str, times: Times) -> Record | None:
 
 def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Match[str] | None, int]:
     """The host, the tag, and where the message begins that has no tag."""
+    begin = at
     at += len(_NO_HOST) if line.startswith(_NO_HOST, at) else 0
     tag = _TAG.match(line, at)
     named = _HOST.match(line, at) if tag is None or tag["tag"] is None else None
     if named is None:
-        return None, tag, at
+        return None, tag, begin
     end = named.end()
     if (after := _TAG.match(line, end)) is not None:
         return named[1], after, at
@@ -137,7 +138,7 @@ def _parties(line: str, at: int, *, is_relayed: bool) -> tuple[str | None, re.Ma
         return named[1], None, end
     if line.startswith(("[", "IN="), end) and syslog_programs.packet(line[end : end + 400]):
         return named[1], tag, end
-    return None, tag, at
+    return None, tag, begin
 
 
 def _read_bare(line: str, times: Times) -> Record | None:

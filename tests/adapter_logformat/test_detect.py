@@ -119,6 +119,35 @@ def test_no_address_becomes_a_logger() -> None:
         assert found is None or "otel.scope.name" not in found[1].attributes
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('@400000006a15f5a62aa21dac 192.0.2.7 - - [20/Nov/2026:08:51:00 +0000] "GET / HTTP/1.1" 200 5', "common"),
+        ("2026-11-20 08:51:00 202611200851 3 rows", "generic"),
+        ("[2026-11-20 08:51:00][info][task] job done", "generic"),
+        ("2026-11-20T08:51:00Z  12 Error  something failed", "generic"),
+        ("2026-11-20T08:51:00Z  7 Time  is up", "generic"),
+        ("2026-11-20T08:51:00Z  7 Query  is slow", "generic"),
+        ("2026-11-20 08:51:00 job [7] finished ERROR:  x", "generic"),
+    ],
+)
+def test_a_look_alike_is_of_no_such_format_even_in_a_file_of_it(line: str, name: str) -> None:
+    headers = (
+        '192.0.2.7 - - [20/Nov/2026:08:51:00 +0000] "GET / HTTP/1.1" 200 5',
+        "2026-11-20 08:51:00.123 7f26c2813700  1 mon.a@0(leader).log v15",
+        "[0.627s][info][gc] GC(0) Pause Young",
+        "2026-11-20T08:51:00.123456Z\t    7 Query\tSELECT 1",
+        "2026-11-20 08:51:00 UTC [7] bob@shop LOG:  x",
+    )
+    for header in headers:
+        detector = Detector()
+        assert detector.read(header, Times()) is not None
+        found = detector.read(line, Times())
+        assert found is not None
+        assert found[1].format == name
+        assert found[1].attributes.get("client.address") in (None, "192.0.2.7")
+
+
 def test_directives_of_a_stream_change_its_columns_in_mid_file() -> None:
     detector, times = Detector(), Times()
     found = [
