@@ -86,13 +86,14 @@ async def test_half_close_still_gets_the_answer(opened: Any, size: int, version:
 
 async def test_the_end_of_their_direction_leaves_ours_open(opened: Any) -> None:
     heard: list[bytes] = []
-    gone = threading.Event()
+    ended, gone = threading.Event(), threading.Event()
 
     def speak_then_listen(sock: ssl.SSLSocket) -> None:
         sock.sendall(b"hello")
         sock.settimeout(0)  # unwrap says goodbye, and would wait for ours
         with contextlib.suppress(ssl.SSLWantReadError):
             sock.unwrap()
+        ended.set()
         sock.settimeout(WAIT_S)
         with contextlib.suppress(ssl.SSLZeroReturnError):
             while block := sock.recv(100):
@@ -102,6 +103,7 @@ async def test_the_end_of_their_direction_leaves_ours_open(opened: Any) -> None:
     conversation = await opened(speak_then_listen)
     assert await receive_all(conversation) == b"hello"
     assert not conversation.lost
+    assert await asyncio.to_thread(ended.wait, WAIT_S)  # which takes what comes while it looks for ours as a mistake
     conversation.send(b"still here")
     conversation.close()
     assert await asyncio.to_thread(gone.wait, WAIT_S)
