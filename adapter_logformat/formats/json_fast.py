@@ -7,7 +7,6 @@ rendered record by record with the slow path's own functions, so the bytes are t
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import compress
 from typing import Any, Final
 
 import msgspec
@@ -182,10 +181,13 @@ class JsonFast:
             return self._group(shapes[0], objects, times, observed, names)
         numbers: dict[Keys, int] = {}
         numbered = [numbers.setdefault(shape, len(numbers)) for shape in shapes]
-        lines = []
-        for shape, number in numbers.items():
-            group = list(compress(objects, map(number.__eq__, numbered)))
-            lines.append(iter(self._group(shape, group, times, observed, names).split(b"\n")))
+        groups: list[list[Fields]] = [[] for _ in numbers]
+        for number, fields in zip(numbered, objects, strict=True):
+            groups[number].append(fields)
+        lines = [
+            iter(self._group(shape, group, times, observed, names).split(b"\n"))
+            for shape, group in zip(numbers, groups, strict=True)
+        ]
         # Each group is in the order of the input, so drawing from them by turns restores it.
         return b"\n".join([*map(next, map(lines.__getitem__, numbered)), b""])
 
