@@ -65,4 +65,4 @@ def test_a_killed_log_agent_goes_on_and_a_stop_leaves_nothing_behind(pod: Pod, l
         asked.more(50)
         statuses = pod.stop()
     assert statuses == {"app": 0, "log-agent": 0}, pod.log("log-agent")
-    assert arrived(log_server, pod) == written(pod)
+    assert arrived(log_server, pod) == written(pod), pod.log("app") + pod.log("log-agent")
