@@ -26,7 +26,7 @@ async def serve(host: str, port: int, shop: Shop) -> None:
     stop = asyncio.Event()
     for asked in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(asked, stop.set)
-    # Well below `drain.quiet` of the classic manifests: mates that are told to stop with the app wait for its last line.
+    # Below `drain.quiet` of the classic manifests: mates that are told to stop with the app wait for its last line.
     runner = web.AppRunner(application(shop), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
